@@ -1,0 +1,141 @@
+"""Why a request gets no cutout: a small tree of errors that know their HTTP status and code.
+
+The codes are those of the cutout contract (README, "Errors"). Messages speak to the client: no
+paths, no object addresses. Status phrases are fixed ASCII, because TorchServe writes them as they
+are into the response head.
+"""
+
+from typing import ClassVar
+
+
+class CutoutError(Exception):
+    """The one request at hand can't be answered with a cutout."""
+
+    status: ClassVar[int] = 400
+    phrase: ClassVar[str] = "Bad Request"
+    title: ClassVar[str] = "The request can't be understood"
+    code: str
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class MissingSource(CutoutError):
+    """No picture, or an empty one."""
+
+    code = "missing_source"
+    title = "No picture was sent"
+
+
+class MultipleSources(CutoutError):
+    """Two pictures under different names."""
+
+    code = "multiple_sources"
+    title = "More than one picture was sent"
+
+
+class UrlSourcesDisabled(CutoutError):
+    """A picture given by its address; fetching what a client names would be an SSRF hole."""
+
+    code = "url_sources_disabled"
+    title = "Pictures are not fetched from addresses"
+
+
+class UnknownParameter(CutoutError):
+    """An option that does not exist."""
+
+    code = "unknown_parameter"
+    title = "Unknown parameter"
+
+
+class UnsupportedParameter(CutoutError):
+    """An option of the remove.bg API that is not offered here."""
+
+    code = "unsupported_parameter"
+    title = "Unsupported parameter"
+
+
+class InvalidOption(CutoutError):
+    """A value that an option can't take; the code names the option: ``invalid_format``."""
+
+    title = "Invalid value"
+
+    def __init__(self, option: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = f"invalid_{option}"
+
+
+class InvalidBase64(CutoutError):
+    """Text where base64 was expected, and it is not."""
+
+    code = "invalid_base64"
+    title = "Invalid base64"
+
+
+class InvalidJson(CutoutError):
+    """A JSON body that can't be parsed, or is neither an object nor a base64 string."""
+
+    code = "invalid_json"
+    title = "Invalid JSON"
+
+
+class UnreadableImage(CutoutError):
+    """A picture of a known kind, broken or cut short."""
+
+    code = "failed_to_read_image"
+    title = "The picture can't be read"
+
+
+class NotAcceptable(CutoutError):
+    """Nothing that ``Accept`` allows can be made."""
+
+    status = 406
+    phrase = "Not Acceptable"
+    code = "not_acceptable"
+    title = "No acceptable format"
+
+
+class FileTooLarge(CutoutError):
+    """More bytes than a picture may have."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "file_too_large"
+    title = "The file is too large"
+
+
+class ResolutionTooHigh(CutoutError):
+    """More pixels than a picture may have."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "resolution_too_high"
+    title = "The picture has too many pixels"
+
+
+class ResponseTooLarge(CutoutError):
+    """An answer that TorchServe would refuse to carry."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "response_too_large"
+    title = "The answer would be too large"
+
+
+class InvalidFileType(CutoutError):
+    """Bytes that are not a picture of a kind that is read here."""
+
+    status = 415
+    phrase = "Unsupported Media Type"
+    code = "invalid_file_type"
+    title = "Not a picture of a known kind"
+
+
+class InternalError(CutoutError):
+    """A fault of ours; the detail holds the request id that is in the log."""
+
+    status = 500
+    phrase = "Internal Server Error"
+    code = "internal_error"
+    title = "Something went wrong on our side"

@@ -1,0 +1,140 @@
+"""TorchServe entry point: a photo in, its cutout out.
+
+    rows -> load_images -> preprocess -> inference -> postprocess -> answers
+
+TorchServe takes the only class of this file, so it may define no other. This module knows
+TorchServe and the order of the steps; each step is a module of its own.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.transforms import Compose
+from ts.context import Context
+from ts.handler_utils.timer import timed
+from ts.torch_handler.base_handler import BaseHandler
+
+from batch import each, together
+from composition import cut_out, flatten
+from cutout_answer import Answer, error_answer, picture_answer
+from cutout_errors import CutoutError
+from image_decoding import register_heif
+from image_encoding import OutputFormat
+from limits import Limits
+from matting import alpha_matte
+from model_metadata import ModelMetadata
+from photo import CUTOUT_FORMATS, Photo, load_photo
+from preprocessing import Normalize, Rescale
+from saliency_network import INPUT_SIZE
+from saliency_runtime import PRECISION, choose_device, load_runtime
+from uncertainty import heat_map
+
+
+class U2Net(BaseHandler):
+    """Cut the foreground out of the photos of a batch, each request by itself."""
+
+    image_processing = Compose([Rescale(INPUT_SIZE), Normalize()])
+
+    def initialize(self, context: Context) -> None:
+        """Load the archive's weights onto the device that TorchServe assigned, and warm up."""
+        properties = context.system_properties
+        model_dir = Path(properties["model_dir"])
+        self.manifest = context.manifest
+        self.metadata = ModelMetadata.read(model_dir)
+        self.limits = Limits.from_config(context.model_yaml_config)
+        self.device = choose_device(properties.get("gpu_id"))
+        weights = model_dir / self.manifest["model"]["serializedFile"]
+        self.model = load_runtime(weights, self.metadata, self.device)
+        self.model.warm_up()
+        register_heif()
+        self.initialized = True
+
+    def handle(self, data: list[dict[str, object]], context: Context) -> list[object]:
+        """Answer each request of a batch, in order."""
+        start = time.perf_counter()
+        self.context = context
+        # A client can send the header that asks for a description, but not an empty row.
+        if data == [{}] and self._is_describe():
+            return [self.describe_handle()]
+        self.request_ids = [context.get_request_id(index) for index in range(len(data))]
+
+        photos = self.load_images(data)
+        saliency = self.inference(self.preprocess(photos))
+        answers = self.postprocess(photos, saliency)
+
+        milliseconds = round((time.perf_counter() - start) * 1000, 2)
+        context.metrics.add_time("HandlerTime", milliseconds, None, "ms")
+        return [self._respond(index, answer) for index, answer in enumerate(answers)]
+
+    def load_images(self, data: Sequence[Mapping[str, object]]) -> list[Photo | CutoutError]:
+        """Read and decode the photo of each row."""
+        headers = [self.context.get_all_request_header(index) for index in range(len(data))]
+        return each(self.request_ids, self._load_image, data, headers)
+
+    @timed
+    def preprocess(self, photos: Sequence[Photo | CutoutError]) -> list[Tensor | CutoutError]:
+        """Turn each photo into the network's (3, 320, 320) input."""
+        return each(
+            self.request_ids, lambda photo: self.image_processing(flatten(photo.image)), photos
+        )
+
+    def inference(self, inputs: Sequence[Tensor | CutoutError]) -> list[Tensor | CutoutError]:
+        """Run the network on all photos at once: (7, 320, 320) saliency maps for each."""
+        infer = super().inference
+        return together(self.request_ids, lambda ready: infer(torch.stack(ready)), inputs)
+
+    @timed
+    def postprocess(
+        self,
+        photos: Sequence[Photo | CutoutError],
+        saliency: Sequence[Tensor | CutoutError],
+    ) -> list[Answer]:
+        """Answer each request with its cutout, its explanation, or its error."""
+        outcomes = each(self.request_ids, self._answer, photos, saliency)
+        return [
+            error_answer(outcome) if isinstance(outcome, CutoutError) else outcome
+            for outcome in outcomes
+        ]
+
+    def explain_handle(self, photo: Photo, maps: Tensor) -> Answer:
+        """Answer with a heat map of where the network is unsure, as PNG."""
+        picture = heat_map(flatten(photo.image), maps)
+        return picture_answer(picture, OutputFormat.PNG, self.limits.max_response_bytes)
+
+    def describe_handle(self) -> dict[str, object]:
+        """Tell what is served; TorchServe's describe call with ``customized=true`` shows it."""
+        return {
+            "model": self.manifest["model"]["modelName"],
+            "version": self.manifest["model"]["modelVersion"],
+            "variant": self.metadata.variant,
+            "precision": PRECISION,
+            "runtime": self.model.description,
+            "device": self.model.device_description,
+            "weights_sha256": self.metadata.weights_sha256,
+            "weights_source": self.metadata.weights_source,
+            "license": self.metadata.license,
+            "input_size": [INPUT_SIZE, INPUT_SIZE],
+            "formats": [output_format.value for output_format in CUTOUT_FORMATS],
+            "limits": self.limits.as_dict(),
+        }
+
+    def _load_image(self, row: Mapping[str, object], headers: Mapping[str, object]) -> Photo:
+        explain = headers.get("explain") == "True"
+        return load_photo(row, headers, self.limits, explain=explain)
+
+    def _answer(self, photo: Photo, maps: Tensor) -> Answer:
+        if photo.explain:
+            return self.explain_handle(photo, maps)
+        fused = maps[0]
+        cutout = cut_out(photo.image, alpha_matte(fused, photo.image.size))
+        return picture_answer(cutout, photo.output_format, self.limits.max_response_bytes)
+
+    def _respond(self, index: int, answer: Answer) -> bytes:
+        self.context.set_response_status(answer.status, answer.phrase, index)
+        self.context.set_response_content_type(index, answer.content_type)
+        for name, value in answer.headers.items():
+            self.context.set_response_header(index, name, value)
+        return answer.body
