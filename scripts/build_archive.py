@@ -1,0 +1,170 @@
+"""Build the model archive: all that TorchServe needs to serve a model, in one reproducible file.
+
+``torch-model-archiver`` gathers the members; they are then written without anything of the moment
+or the machine, so that the same inputs give the same bytes everywhere.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import yaml
+
+from cutout_limits import Limits
+from fetch_weights import WeightsRecord
+from model_metadata import METADATA_FILE, ModelMetadata
+from server_config import read_properties
+from weights_conversion import WeightsError
+
+ROOT = Path(__file__).resolve().parents[1]
+HANDLER = ROOT / "handler" / "u2net_handler.py"
+MODEL_CONFIG = ROOT / "handler" / "model-config.yaml"
+REQUIREMENTS = ROOT / "model_requirements.txt"
+SERVER_CONFIG = ROOT / "config.properties"
+MANIFEST = "MAR-INF/MANIFEST.json"
+
+# The authors publish code and weights under it (github.com/xuebinqin/U-2-Net, issues 208 and 352).
+WEIGHTS_LICENSE = "Apache-2.0"
+
+# Zip can't tell an earlier time.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+EPOCH_IN_MANIFEST = "01/01/1980 00:00:00"
+
+
+class ArchiveError(Exception):
+    """The archive can't be built; the message says why and what to do."""
+
+
+def build_archive(model: str, version: str, weights: Path, store: Path) -> Path:
+    """Write ``<model>.mar`` into `store`, unless it is there and up to date; return its path.
+
+    Raises:
+        ArchiveError: limits contradict the server's, or the archiver fails.
+        WeightsError: the weights are missing or damaged.
+    """
+    check_limits(MODEL_CONFIG, SERVER_CONFIG)
+    record = WeightsRecord.beside(weights)
+    metadata = ModelMetadata(
+        record.variant,
+        record.sha256,
+        record.source,
+        WEIGHTS_LICENSE,
+        sources_sha256=_digest(model, version),
+    )
+    archive = store / f"{model}.mar"
+    if archived_metadata(archive) == metadata:
+        print(f"{archive} is up to date: version {version}")
+        return archive
+    store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=store.parent) as scratch:
+        members = _gather(model, version, weights, metadata, Path(scratch))
+        packed = Path(scratch) / archive.name
+        _pack(members, packed)
+        packed.replace(archive)
+    print(f"{archive}: version {version}, weights {record.sha256[:12]}")
+    return archive
+
+
+def archived_metadata(archive: Path) -> ModelMetadata | None:
+    """Read the metadata of an archive; None if there is no readable archive of this kind."""
+    try:
+        with zipfile.ZipFile(archive) as members:
+            return ModelMetadata.from_json(members.read(METADATA_FILE))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def check_limits(model_config: Path, server_config: Path) -> None:
+    """Make sure that TorchServe carries what the handler allows; it kills workers otherwise.
+
+    Raises:
+        ArchiveError: it would not.
+    """
+    limits = Limits.from_config(yaml.safe_load(model_config.read_text(encoding="utf-8")))
+    properties = read_properties(server_config)
+    # base64 is a third longer; the rest is for the form around it.
+    request_bytes = limits.max_file_bytes * 4 // 3 + 65536
+    for name, needed in (
+        ("max_request_size", request_bytes),
+        ("max_response_size", limits.max_response_bytes),
+    ):
+        if int(properties.get(name, "6553500")) < needed:
+            raise ArchiveError(
+                f"the limits in {model_config.name} need {name}={needed} or more in "
+                f"{server_config.name}; it has {properties.get(name)}"
+            )
+
+
+def members_beside_handler() -> list[Path]:
+    """List the modules that travel with the handler, as ``--extra-files``."""
+    modules = sorted(HANDLER.parent.glob("*.py"))
+    return [ROOT / "preprocessing.py", *(module for module in modules if module != HANDLER)]
+
+
+def _digest(model: str, version: str) -> str:
+    digest = hashlib.sha256(f"{model}\0{version}\0".encode())
+    for path in (HANDLER, *members_beside_handler(), MODEL_CONFIG, REQUIREMENTS, Path(__file__)):
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _gather(
+    model: str, version: str, weights: Path, metadata: ModelMetadata, scratch: Path
+) -> Path:
+    """Let the archiver lay the members out in a folder; return the folder."""
+    described = scratch / METADATA_FILE
+    described.write_text(metadata.to_json(), encoding="utf-8")
+    # The archiver empties <temporary folder>/<model name> without asking: give it one of its own.
+    staging = scratch / "staging"
+    staging.mkdir()
+    command = [
+        *(str(Path(sys.executable).parent / "torch-model-archiver"), "--model-name", model),
+        *("--version", version, "--handler", str(HANDLER), "--serialized-file", str(weights)),
+        *("--extra-files", ",".join(map(str, (*members_beside_handler(), described)))),
+        *("--requirements-file", str(REQUIREMENTS), "--config-file", str(MODEL_CONFIG)),
+        *("--archive-format", "no-archive", "--export-path", str(scratch)),
+    ]
+    environment = {**os.environ, "TMPDIR": str(staging)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ArchiveError(f"torch-model-archiver failed:\n{done.stderr.strip()}")
+    return scratch / model
+
+
+def _pack(members: Path, archive: Path) -> None:
+    """Zip a folder; neither time, order, permissions nor zlib's version leave a trace."""
+    manifest = members / MANIFEST
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    content["createdOn"] = EPOCH_IN_MANIFEST
+    manifest.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+        for path in sorted(path for path in members.rglob("*") if path.is_file()):
+            member = zipfile.ZipInfo(path.relative_to(members).as_posix(), EPOCH)
+            member.create_system = 3
+            member.external_attr = 0o100644 << 16
+            packed.writestr(member, path.read_bytes())
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True, help="name of the model, and of its weights")
+    parser.add_argument("--version", required=True, help="version to register it under")
+    parser.add_argument("--weights", type=Path, required=True, help="folder of the weights")
+    parser.add_argument("--store", type=Path, required=True, help="folder of the archives")
+    arguments = parser.parse_args()
+    weights = arguments.weights / f"{arguments.model}.pth"
+    try:
+        build_archive(arguments.model, arguments.version, weights, arguments.store)
+    except (ArchiveError, WeightsError) as error:
+        sys.exit(f"make archive: {error}")
+
+
+if __name__ == "__main__":
+    main()

