@@ -5,6 +5,7 @@ github.com/xuebinqin/U-2-Net. Knows pictures and tensors; no request, no device,
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,7 @@ class Normalize:
 def _neighbours(
     length: int, size: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-    """For each of `size` samples along `length` pixels: the two nearest, and the second's weight."""
+    """Return, for `size` samples along `length` pixels, the two nearest and the second's weight."""
     position = np.clip((np.arange(size) + 0.5) * (length / size) - 0.5, 0, length - 1)
     first = position.astype(np.intp)
     second = np.minimum(first + 1, length - 1)
@@ -69,6 +70,7 @@ def _neighbours(
 
 
 def _blend(
-    first: npt.NDArray[np.number], second: npt.NDArray[np.number], weight: npt.NDArray[np.float32]
+    first: npt.NDArray[Any], second: npt.NDArray[Any], weight: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    return first * (1 - weight) + second * weight
+    blended: npt.NDArray[np.float32] = first * (1 - weight) + second * weight
+    return blended

@@ -35,7 +35,7 @@ def _parse(text: str) -> tuple[str, float] | None:
 
 
 def _quality(offer: str, ranges: Sequence[tuple[str, float]]) -> float:
-    """The quality that the most specific range which covers `offer` gives it."""
+    """Return what the most specific range that covers `offer` says of it."""
     qualities = dict(reversed(ranges))
     kind = offer.partition("/")[0]
     for covering in (offer, f"{kind}/*", "*/*"):

@@ -12,7 +12,7 @@ from image_encoding import OutputFormat, encode
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, head and body of one response. Header values are strings: TorchServe needs them so."""
+    """Status, head and body of one response. TorchServe takes only strings in the head."""
 
     body: bytes
     content_type: str
@@ -45,8 +45,8 @@ def check_size(size: int, max_response_bytes: int) -> None:
     """
     if size > max_response_bytes:
         raise ResponseTooLarge(
-            f"the answer has {size} bytes; the limit is {max_response_bytes}. "
-            "format=png is smaller than raw RGBA"
+            f"the answer would have {size} bytes; the limit is {max_response_bytes}. "
+            "PNG is smaller than raw RGBA, and a smaller picture than both"
         )
 
 

@@ -1,4 +1,4 @@
-"""What an archive knows about the weights inside it: ``metadata.json``, written when it is built."""
+"""What an archive knows about its weights: ``metadata.json``, written when it is built."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from PIL import Image
 
 from cutout_answer import check_size
+from cutout_limits import Limits
 from cutout_request import read_request
 from image_decoding import decode_image
 from image_encoding import OutputFormat, raw_size
-from cutout_limits import Limits
 
 CUTOUT_FORMATS = (OutputFormat.RGBA, OutputFormat.PNG)
 EXPLANATION_FORMATS = (OutputFormat.PNG,)

@@ -22,11 +22,11 @@ def each(
 
     Whatever goes wrong for one request, foreseen or not, becomes that request's own entry.
     """
-    return [
-        next((entry for entry in entries if isinstance(entry, CutoutError)), None)
-        or _attempt(request_id, step, *entries)
-        for request_id, *entries in zip(request_ids, *columns, strict=True)
-    ]
+    results: list[T | CutoutError] = []
+    for request_id, *entries in zip(request_ids, *columns, strict=True):
+        error = next((entry for entry in entries if isinstance(entry, CutoutError)), None)
+        results.append(_attempt(request_id, step, *entries) if error is None else error)
+    return results
 
 
 def together(
@@ -39,9 +39,7 @@ def together(
     good = [entry for entry in column if not isinstance(entry, CutoutError)]
     try:
         results = iter(step(good) if good else ())
-        return [
-            entry if isinstance(entry, CutoutError) else next(results) for entry in column
-        ]
+        return [entry if isinstance(entry, CutoutError) else next(results) for entry in column]
     except Exception:
         logger.exception("a batch of %d failed together; trying each alone", len(good))
         return each(request_ids, lambda entry: step([entry])[0], column)

@@ -84,7 +84,7 @@ class RSU(nn.Module):
         """Run the block on a (B, in, H, W) map of any height and width."""
         encoders = [self.get_submodule(f"rebnconv{level}") for level in range(1, self.depth + 1)]
         decoders = [self.get_submodule(f"rebnconv{level}d") for level in range(1, self.depth)]
-        projected = self.rebnconvin(x)
+        projected: Tensor = self.rebnconvin(x)
         return projected + walk_u(projected, encoders, decoders, self.halvings)[0]
 
 
@@ -113,6 +113,4 @@ def resize_like(x: Tensor, target: Tensor) -> Tensor:
     """Resize a (B, C, h, w) map bilinearly to the height and width of `target`."""
     if x.shape[-2:] == target.shape[-2:]:
         return x
-    return functional.interpolate(
-        x, size=target.shape[-2:], mode="bilinear", align_corners=False
-    )
+    return functional.interpolate(x, size=target.shape[-2:], mode="bilinear", align_corners=False)

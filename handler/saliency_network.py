@@ -1,7 +1,8 @@
 """U²-Net: a U-Net whose every stage is itself a U-Net. One definition; its variants are data.
 
 Paper: https://arxiv.org/abs/2005.09007. Knows tensors only. The names of stages and side outputs
-are the keys of the official checkpoints (github.com/xuebinqin/U-2-Net): renaming one breaks loading.
+are the keys of the official checkpoints (github.com/xuebinqin/U-2-Net); renaming one breaks
+loading.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Runs the saliency network on a device. Knows weights, torch and devices; no picture, no request."""
+"""Runs the saliency network on a device. Knows weights and devices; no picture, no request."""
 
 import hashlib
 from dataclasses import dataclass
@@ -37,12 +37,13 @@ class SaliencyRuntime:
         return str(self.device)
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Return the seven saliency maps of each picture: (B, 3, H, W) -> (B, 7, H, W) in [0, 1]."""
+        """Return each picture's seven saliency maps: (B, 3, H, W) -> (B, 7, H, W) in [0, 1]."""
         batch = batch.contiguous(memory_format=torch.channels_last)
         if self.device.type == "cpu":
             # One by one costs no time on a CPU and keeps the memory of a batch that of one picture.
-            return torch.cat([self.network(picture) for picture in batch.split(1)])
-        return self.network(batch)
+            return torch.cat([self.network(picture) for picture in torch.split(batch, 1)])
+        maps: Tensor = self.network(batch)
+        return maps
 
     def warm_up(self) -> None:
         """Run the network once, so that the first request is as fast as the rest."""
@@ -50,9 +51,7 @@ class SaliencyRuntime:
             self(torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE, device=self.device))
 
 
-def load_runtime(
-    weights: Path, metadata: ModelMetadata, device: torch.device
-) -> SaliencyRuntime:
+def load_runtime(weights: Path, metadata: ModelMetadata, device: torch.device) -> SaliencyRuntime:
     """Load folded weights, proven by their hash, onto a device.
 
     Raises:
@@ -89,7 +88,7 @@ def choose_device(gpu_id: int | None) -> torch.device:
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise ModelLoadError(
-            f"TorchServe assigned GPU {gpu_id}, but torch {torch.__version__} sees no GPU. Install a "
-            "CUDA build of torch, or set deviceType: cpu in model-config.yaml"
+            f"TorchServe assigned GPU {gpu_id}, but torch {torch.__version__} sees no GPU. Install "
+            "a CUDA build of torch, or set deviceType: cpu in model-config.yaml"
         )
     return torch.device("cuda", gpu_id)

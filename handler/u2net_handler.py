@@ -17,17 +17,17 @@ from ts.context import Context
 from ts.handler_utils.timer import timed
 from ts.torch_handler.base_handler import BaseHandler
 
-from request_batch import each, together
 from composition import cut_out, flatten
 from cutout_answer import Answer, error_answer, picture_answer
 from cutout_errors import CutoutError
+from cutout_limits import Limits
 from image_decoding import register_heif
 from image_encoding import OutputFormat
-from cutout_limits import Limits
 from matting import alpha_matte
 from model_metadata import ModelMetadata
 from photo import CUTOUT_FORMATS, Photo, load_photo
 from preprocessing import Normalize, Rescale
+from request_batch import each, together
 from saliency_network import INPUT_SIZE
 from saliency_runtime import PRECISION, choose_device, load_runtime
 from uncertainty import heat_map
@@ -132,7 +132,7 @@ class U2Net(BaseHandler):
         cutout = cut_out(photo.image, alpha_matte(fused, photo.image.size))
         return picture_answer(cutout, photo.output_format, self.limits.max_response_bytes)
 
-    def _respond(self, index: int, answer: Answer) -> bytes:
+    def _respond(self, index: int, answer: Answer) -> object:
         self.context.set_response_status(answer.status, answer.phrase, index)
         self.context.set_response_content_type(index, answer.content_type)
         for name, value in answer.headers.items():

@@ -41,7 +41,9 @@ class ArchiveError(Exception):
     """The archive can't be built; the message says why and what to do."""
 
 
-def build_archive(model: str, version: str, weights: Path, store: Path) -> Path:
+def build_archive(
+    model: str, version: str, weights: Path, store: Path, handler: Path = HANDLER
+) -> Path:
     """Write ``<model>.mar`` into `store`, unless it is there and up to date; return its path.
 
     Raises:
@@ -55,7 +57,7 @@ def build_archive(model: str, version: str, weights: Path, store: Path) -> Path:
         record.sha256,
         record.source,
         WEIGHTS_LICENSE,
-        sources_sha256=_digest(model, version),
+        sources_sha256=_digest(model, version, handler),
     )
     archive = store / f"{model}.mar"
     if archived_metadata(archive) == metadata:
@@ -63,7 +65,7 @@ def build_archive(model: str, version: str, weights: Path, store: Path) -> Path:
         return archive
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store.parent) as scratch:
-        members = _gather(model, version, weights, metadata, Path(scratch))
+        members = _gather(model, version, weights, handler, metadata, Path(scratch))
         packed = Path(scratch) / archive.name
         _pack(members, packed)
         packed.replace(archive)
@@ -101,21 +103,26 @@ def check_limits(model_config: Path, server_config: Path) -> None:
             )
 
 
-def members_beside_handler() -> list[Path]:
-    """List the modules that travel with the handler, as ``--extra-files``."""
+def modules_beside(handler: Path) -> list[Path]:
+    """List the modules that travel with a handler, as ``--extra-files``."""
     modules = sorted(HANDLER.parent.glob("*.py"))
-    return [ROOT / "preprocessing.py", *(module for module in modules if module != HANDLER)]
+    return [ROOT / "preprocessing.py", *(module for module in modules if module != handler)]
 
 
-def _digest(model: str, version: str) -> str:
+def _digest(model: str, version: str, handler: Path) -> str:
     digest = hashlib.sha256(f"{model}\0{version}\0".encode())
-    for path in (HANDLER, *members_beside_handler(), MODEL_CONFIG, REQUIREMENTS, Path(__file__)):
+    for path in (handler, *modules_beside(handler), MODEL_CONFIG, REQUIREMENTS, Path(__file__)):
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 def _gather(
-    model: str, version: str, weights: Path, metadata: ModelMetadata, scratch: Path
+    model: str,
+    version: str,
+    weights: Path,
+    handler: Path,
+    metadata: ModelMetadata,
+    scratch: Path,
 ) -> Path:
     """Let the archiver lay the members out in a folder; return the folder."""
     described = scratch / METADATA_FILE
@@ -125,8 +132,8 @@ def _gather(
     staging.mkdir()
     command = [
         *(str(Path(sys.executable).parent / "torch-model-archiver"), "--model-name", model),
-        *("--version", version, "--handler", str(HANDLER), "--serialized-file", str(weights)),
-        *("--extra-files", ",".join(map(str, (*members_beside_handler(), described)))),
+        *("--version", version, "--handler", str(handler), "--serialized-file", str(weights)),
+        *("--extra-files", ",".join(map(str, (*modules_beside(handler), described)))),
         *("--requirements-file", str(REQUIREMENTS), "--config-file", str(MODEL_CONFIG)),
         *("--archive-format", "no-archive", "--export-path", str(scratch)),
     ]

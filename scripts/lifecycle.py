@@ -1,4 +1,4 @@
-"""Start, fill, watch and end one TorchServe: the commands behind the Makefile's server targets."""
+"""Start, fill, watch and end one TorchServe: what the Makefile's server targets call."""
 
 import argparse
 import os

