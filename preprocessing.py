@@ -71,6 +71,5 @@ def _neighbours(
 
 def _blend(
     first: npt.NDArray[Any], second: npt.NDArray[Any], weight: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    blended: npt.NDArray[np.float32] = first * (1 - weight) + second * weight
-    return blended
+) -> npt.NDArray[Any]:
+    return first * (1 - weight) + second * weight
