@@ -11,6 +11,8 @@ CHECKPOINT  ?=
 IMAGE       ?= photo.jpg
 OUTPUT      ?= cutout.png
 KIND        ?= inference
+# Arguments of pytest, with `make test`.
+TESTS       ?=
 BATCH_SIZE  ?=
 BATCH_DELAY ?=
 
@@ -109,8 +111,10 @@ compare:  ## Measure .tolist() against .tobytes() through the running server
 	@$(RUN) scripts/compare_tolist.py --build $(BUILD) --port $(PORT) --model $(MODEL)
 
 .PHONY: test
-test: $(TESTING)  ## Run every test, those against a real TorchServe included
-	$(BIN)/python -m pytest
+test: $(TESTING) $(WHEELS)  ## Run every test, those against a real TorchServe included
+	@$(MAKE) --no-print-directory weights MODEL=u2net CHECKPOINT=
+	@$(MAKE) --no-print-directory weights MODEL=u2netp CHECKPOINT=
+	$(BIN)/python -m pytest $(TESTS)
 
 .PHONY: lint
 lint: $(TESTING)  ## Check style and types; changes nothing

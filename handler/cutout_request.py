@@ -71,17 +71,18 @@ def read_request(
     Raises:
         CutoutError: the contract's refusals of what can't be understood or done.
     """
-    head = {name.lower(): value for name, value in headers.items()}
+    # TorchServe files what it knows of each form field under the headers too, as a dict.
+    head = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
     fields = _fields(row, head)
     picture = _picture(fields)
     _refuse_unoffered(fields)
     default = formats if head else (OutputFormat.PNG,)
     if FORMAT_FIELD in fields:
         return CutoutRequest(picture, _named_format(fields[FORMAT_FIELD], formats))
-    return CutoutRequest(picture, _accepted_format(str(head.get("accept", "")), default))
+    return CutoutRequest(picture, _accepted_format(head.get("accept", ""), default))
 
 
-def _fields(row: Mapping[str, object], head: Mapping[str, object]) -> Mapping[str, object]:
+def _fields(row: Mapping[str, object], head: Mapping[str, str]) -> Mapping[str, object]:
     """Return the row as named fields, those of a JSON object included."""
     if set(row) != {BODY_FIELD}:
         return row
@@ -92,7 +93,7 @@ def _fields(row: Mapping[str, object], head: Mapping[str, object]) -> Mapping[st
         return {"image_file_b64": body}
     if isinstance(body, bytes | bytearray):
         # TorchServe hands JSON that it can't parse over as it came.
-        if body and str(head.get("content-type", "")).startswith("application/json"):
+        if body and head.get("content-type", "").startswith("application/json"):
             raise InvalidJson("the body is not valid JSON")
         return {"image_file": body}
     raise InvalidJson("expected an object with image_file_b64, or a base64 string")

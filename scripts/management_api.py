@@ -112,7 +112,9 @@ class ManagementApi:
                 for worker in described["workers"]
                 if worker["status"] != "READY" and worker["pid"] > 0
             }
-        log = TorchServeProcess(self.config).tail("model_log.log", 40)
+        # The last words of a dead worker are on their way into the log.
+        time.sleep(1)
+        log = TorchServeProcess(self.config).tail("model_log.log", about=f"-{model}_{version}-")
         raise ServerError(f"the workers of {model} {version} don't get READY:\n{log}")
 
     def unregister(self, model: str, version: str) -> None:
@@ -176,11 +178,11 @@ class ManagementApi:
             raise ServerError(f"{self.config.key_file} is not readable: make serve") from error
 
     def _manage(self, method: str, path: str, parameters: dict[str, Any] | None = None) -> Any:
-        return self._call(method, path, self.token("management"), parameters)
+        return self._call(method, path, self.token("management"), parameters).json()
 
     def _call(
         self, method: str, path: str, token: str, parameters: dict[str, Any] | None = None
-    ) -> Any:
+    ) -> requests.Response:
         try:
             response = requests.request(
                 method,
@@ -189,13 +191,20 @@ class ManagementApi:
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=REQUEST_TIMEOUT_S,
             )
-            answer = response.json()
-        except (requests.RequestException, ValueError) as error:
+        except requests.RequestException as error:
             raise ServerError(f"the Management API does not answer: {error}") from error
         if not response.ok:
-            message = answer.get("message", answer) if isinstance(answer, dict) else answer
-            raise ServerError(f"{method} {path}: {message} (status {response.status_code})")
-        return answer
+            raise ServerError(f"{method} {path}: {_message(response)}")
+        return response
+
+
+def _message(response: requests.Response) -> str:
+    """Return TorchServe's own words in an error answer."""
+    try:
+        words = response.json()["message"]
+    except (ValueError, LookupError, TypeError):
+        words = response.text.strip()
+    return f"{words} (status {response.status_code})"
 
 
 def _polls(timeout_s: float) -> Iterator[None]:

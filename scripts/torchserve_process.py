@@ -114,13 +114,14 @@ class TorchServeProcess:
         """Return what a server that ended by itself left in its logs."""
         return f"{self.tail('ts_log.log')}\n{self.tail('server.log')}".strip()
 
-    def tail(self, log: str, lines: int = 20) -> str:
-        """Return the last lines of one of the server's logs."""
+    def tail(self, log: str, about: str = "", lines: int = 60) -> str:
+        """Return the last lines of one of the server's logs, of those that contain `about`."""
         path = self.config.logs / log
         if not path.exists():
             return f"(no {path})"
         with path.open(encoding="utf-8", errors="replace") as file:
-            return "".join(deque(file, maxlen=lines)).rstrip()
+            matching = (line for line in file if about in line)
+            return "".join(deque(matching, maxlen=lines)).rstrip()
 
     @property
     def _pid_file(self) -> Path:

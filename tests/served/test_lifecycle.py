@@ -1,0 +1,186 @@
+"""The Makefile's commands and what stands behind them, on real servers."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from build_archive import build_archive
+from compare_tolist import compare
+from lifecycle import serve, unregister
+from management_api import ManagementApi
+from server_config import ServerConfig, ServerError
+from tests.conftest import ROOT, WHEELS
+from tests.served.conftest import BATCHING, Served, new_server
+from torchserve_process import TorchServeProcess
+
+
+def make(build: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run make as a user would, on another build folder and port."""
+    return subprocess.run(
+        ["make", "--silent", *arguments, f"BUILD={build}", f"PORT={port}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def second(weights: Path, tmp_path: Path) -> Iterator[ServerConfig]:
+    """Another server's settings on the same machine; whatever runs there is ended."""
+    config = new_server(tmp_path / "build")
+    build_archive("u2netp", "1.0", weights / "u2netp.pth", config.store)
+    yield config
+    TorchServeProcess(config).stop()
+
+
+def test_two_servers_live_side_by_side(served: Served, second: ServerConfig) -> None:
+    serve(second, WHEELS, "u2netp", "1.0", 1, **BATCHING)
+    assert ManagementApi(second).describe("u2netp")["workers"][0]["status"] == "READY"
+
+    assert TorchServeProcess(second).stop()
+
+    assert TorchServeProcess(second).find() is None
+    assert TorchServeProcess(served.config).find() is not None
+    assert served.api.describe("u2netp")["workers"][0]["status"] == "READY"
+
+
+def test_serve_replaces_what_an_earlier_serve_left(second: ServerConfig) -> None:
+    serve(second, WHEELS, "u2netp", "1.0", 1, **BATCHING)
+    first = TorchServeProcess(second).find()
+
+    serve(second, WHEELS, "u2netp", "1.0", 2, **BATCHING)
+
+    assert first is not None
+    assert not first.is_running()
+    assert len(ManagementApi(second).describe("u2netp")["workers"]) == 2
+
+
+def test_a_model_that_does_not_start_ends_the_server_and_tells_why(
+    second: ServerConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(ServerError, match="pip package installation failed"):
+        serve(second, tmp_path / "no-wheels", "u2netp", "1.0", 1, **BATCHING)
+
+    assert TorchServeProcess(second).find() is None
+
+
+def test_a_taken_port_is_told(served: Served, tmp_path: Path) -> None:
+    config = ServerConfig(served.config.port, tmp_path / "servers", tmp_path)
+
+    with pytest.raises(ServerError, match=f"port {config.port} is taken.*another PORT"):
+        serve(config, WHEELS, "u2netp", "1.0", 1, **BATCHING)
+
+
+def test_a_token_about_to_expire_is_renewed(second: ServerConfig, tmp_path: Path) -> None:
+    base = tmp_path / "config.properties"
+    text = (ROOT / "config.properties").read_text()
+    base.write_text(f"{text}\ntoken_expiration_min=1\n")
+    TorchServeProcess(second).start(base, WHEELS, threads=1)
+    api = ManagementApi(second)
+    api.wait_until_up()
+
+    tokens = [api.token("management") for _ in range(2)]
+
+    assert tokens[0] != tokens[1]
+    assert api.models() == []
+
+
+@pytest.mark.parametrize("command", ["token", "scale", "unregister", "cutout"])
+def test_without_a_server_a_command_says_so(tmp_path: Path, command: str) -> None:
+    done = make(tmp_path, 31080, command, "IMAGE=README.md")
+
+    assert done.returncode != 0
+    assert "no server runs on port 31080: make serve" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["stop", "status"])
+def test_without_a_server_there_is_nothing_to_stop_or_show(tmp_path: Path, command: str) -> None:
+    assert make(tmp_path, 31080, command).stdout.strip() == "no server runs on port 31080"
+
+
+def test_a_version_is_registered_once(served: Served) -> None:
+    with pytest.raises(ServerError, match=r"registered already.*make rollout"):
+        served.api.register("u2netp", "1.0", 1, **BATCHING)
+
+
+def test_workers_are_added_and_removed(served: Served) -> None:
+    scaled = make(served.build, served.config.port, "scale", "MODEL=u2netp", "WORKERS=2")
+    assert scaled.stdout.strip() == "u2netp: 2 worker(s) READY"
+    assert len(served.worker_pids()) == 2
+
+    make(served.build, served.config.port, "scale", "MODEL=u2netp", "WORKERS=1")
+    assert len(served.worker_pids()) == 1
+
+
+def test_status_tells_a_person_what_runs(served: Served) -> None:
+    lines = make(served.build, served.config.port, "status").stdout.splitlines()
+
+    assert lines[0].endswith(served.config.inference_address)
+    assert "u2net 1.0 (default): 0 waiting" in lines
+    assert "  precision: fp32" in lines
+
+
+def test_tokens_of_both_kinds_open_their_own_door(served: Served) -> None:
+    port = served.config.port
+    inference = make(served.build, port, "token").stdout.strip()
+    management = make(served.build, port, "token", "KIND=management").stdout.strip()
+
+    for address, token, status in (
+        (served.config.inference_address + "/ping", inference, "200"),
+        (served.config.inference_address + "/ping", management, "400"),
+        (served.config.management_address + "/models", management, "200"),
+        (served.config.management_address + "/models", inference, "400"),
+    ):
+        curl = ["curl", "-s", "-o", os.devnull, "-w", "%{http_code}"]
+        curl += ["-H", f"Authorization: Bearer {token}", address]
+        assert subprocess.run(curl, capture_output=True, text=True, check=True).stdout == status
+
+
+def test_one_picture_is_cut_out_into_a_file(
+    served: Served, photo_files: list[Path], tmp_path: Path
+) -> None:
+    output = tmp_path / "cut out.png"
+    arguments = (f"IMAGE={photo_files[1]}", f"OUTPUT={output}", "MODEL=u2netp")
+
+    done = make(served.build, served.config.port, "cutout", *arguments)
+
+    assert done.returncode == 0, done.stderr
+    with Image.open(output) as cutout, Image.open(photo_files[1]) as photo:
+        assert (cutout.mode, cutout.size) == ("RGBA", photo.size)
+
+
+def test_a_picture_that_is_none_is_refused_in_words(served: Served, tmp_path: Path) -> None:
+    arguments = ("IMAGE=Makefile", f"OUTPUT={tmp_path / 'none.png'}", "MODEL=u2netp")
+
+    done = make(served.build, served.config.port, "cutout", *arguments)
+
+    assert done.returncode != 0
+    assert "invalid_file_type" in done.stderr
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_a_model_is_unregistered_and_registered_again(served: Served, weights: Path) -> None:
+    unregister(served.api, "u2netp", None)
+    assert served.ask(data=b"x", method="PUT").status_code == 404
+    with pytest.raises(ServerError, match="not registered"):
+        unregister(served.api, "u2netp", None)
+
+    build_archive("u2netp", "1.0", weights / "u2netp.pth", served.config.store)
+    served.api.register("u2netp", "1.0", 1, **BATCHING)
+
+    assert served.api.describe("u2netp")["modelVersion"] == "1.0"
+
+
+def test_lists_are_slower_than_bytes_and_leave_nothing_behind(
+    served: Served, weights: Path
+) -> None:
+    timings = compare(served.config, "u2netp", weights, pairs=1)
+
+    assert len(timings) == 1
+    assert [entry["modelName"] for entry in served.api.models()] == ["u2net", "u2netp"]
+    assert not (served.config.store / "u2netp_tolist.mar").exists()

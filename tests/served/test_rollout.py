@@ -1,0 +1,78 @@
+"""Replacing a version under load, with a real server."""
+
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from build_archive import build_archive
+from lifecycle import unregister
+from rollout import roll_out
+from server_config import ServerError
+from tests.served.conftest import BATCHING, Served
+
+CLIENTS = 4
+
+
+@pytest.fixture(autouse=True)
+def version_1_0_again(served: Served, weights: Path) -> Iterator[None]:
+    """Leave the server as the other tests expect it."""
+    yield
+    if [each["modelVersion"] for each in served.api.versions("u2netp")] != ["1.0"]:
+        unregister(served.api, "u2netp", None)
+        build_archive("u2netp", "1.0", weights / "u2netp.pth", served.config.store)
+        served.api.register("u2netp", "1.0", 1, **BATCHING)
+
+
+def test_no_request_fails_while_a_version_is_replaced(
+    served: Served, weights: Path, photo_files: list[Path]
+) -> None:
+    photo = photo_files[1].read_bytes()
+    statuses: list[object] = []
+    done = threading.Event()
+
+    def keep_asking() -> None:
+        while not done.is_set() or len(statuses) < 100:
+            try:
+                statuses.append(served.ask(data=photo, method="PUT").status_code)
+            except requests.RequestException as error:
+                statuses.append(error)
+
+    clients = [threading.Thread(target=keep_asking) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    try:
+        build_archive("u2netp", "1.1", weights / "u2netp.pth", served.config.store)
+        roll_out(served.api, "u2netp", "1.1")
+    finally:
+        done.set()
+        for client in clients:
+            client.join()
+
+    assert [status for status in statuses if status != 200] == []
+    assert [each["modelVersion"] for each in served.api.versions("u2netp")] == ["1.1"]
+
+
+def test_a_version_that_does_not_start_leaves_the_old_one_serving(
+    served: Served, weights: Path, photo_files: list[Path]
+) -> None:
+    archive = build_archive("u2netp", "1.2", weights / "u2netp.pth", served.config.store)
+    damage_weights(archive)
+
+    with pytest.raises(ServerError, match=r"u2netp\.pth is damaged"):
+        roll_out(served.api, "u2netp", "1.2")
+
+    assert [each["modelVersion"] for each in served.api.versions("u2netp")] == ["1.0"]
+    assert served.ask(data=photo_files[1].read_bytes(), method="PUT").status_code == 200
+
+
+def damage_weights(archive: Path) -> None:
+    with zipfile.ZipFile(archive) as whole:
+        members = {name: whole.read(name) for name in whole.namelist()}
+    members["u2netp.pth"] = members["u2netp.pth"][:-1000]
+    with zipfile.ZipFile(archive, "w") as damaged:
+        for name, content in members.items():
+            damaged.writestr(name, content)

@@ -1,0 +1,114 @@
+"""Which module may know which: what the modules' own first lines promise."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HANDLER = sorted((ROOT / "handler").glob("*.py"))
+SCRIPTS = sorted((ROOT / "scripts").rglob("*.py"))
+ARCHIVED = [*HANDLER, ROOT / "preprocessing.py"]
+ENTRY_POINT = ROOT / "handler" / "u2net_handler.py"
+
+LOCAL = {path.stem for path in (*ARCHIVED, *SCRIPTS)}
+
+
+def by_name(paths: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("path", paths, ids=lambda path: path.stem)
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(path: Path) -> set[str]:
+    """Return the first part of each imported module's name; a relative import's is empty."""
+    names: set[str] = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add("" if node.level else (node.module or "").partition(".")[0])
+    return names
+
+
+@by_name([path for path in (*ARCHIVED, *SCRIPTS) if path != ENTRY_POINT])
+def test_only_the_entry_point_knows_torchserve(path: Path) -> None:
+    assert "ts" not in imports(path)
+
+
+@by_name(ARCHIVED)
+def test_nothing_in_the_archive_imports_the_entry_point(path: Path) -> None:
+    assert "u2net_handler" not in imports(path)
+
+
+def test_of_the_scripts_only_the_comparison_imports_the_entry_point() -> None:
+    importers = [path.stem for path in SCRIPTS if "u2net_handler" in imports(path)]
+
+    assert importers == ["tolist_handler"]
+
+
+@by_name(ARCHIVED)
+def test_the_archive_does_not_import_scripts(path: Path) -> None:
+    assert not imports(path) & {"scripts", *(script.stem for script in SCRIPTS)}
+
+
+@by_name(ARCHIVED)
+def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
+    assert not imports(path) & {"", "handler"}
+
+
+@pytest.mark.parametrize(
+    ("module", "known"),
+    [
+        ("cutout_errors", set()),
+        ("cutout_limits", set()),
+        ("content_negotiation", set()),
+        ("model_metadata", set()),
+        ("rsu", {"torch"}),
+        ("saliency_network", {"torch", "rsu"}),
+        ("saliency_runtime", {"torch", "model_metadata", "saliency_network"}),
+        ("matting", {"numpy", "torch", "PIL"}),
+        ("uncertainty", {"torch", "PIL"}),
+        ("composition", {"PIL"}),
+        ("image_encoding", {"PIL"}),
+        ("image_decoding", {"PIL", "pillow_heif", "cutout_errors", "cutout_limits"}),
+        ("cutout_request", {"content_negotiation", "cutout_errors", "image_encoding"}),
+        ("cutout_answer", {"PIL", "cutout_errors", "image_encoding"}),
+        ("request_batch", {"cutout_errors"}),
+    ],
+)
+def test_a_module_knows_only_what_it_says(module: str, known: set[str]) -> None:
+    found = imports(ROOT / "handler" / f"{module}.py")
+
+    assert found - sys.stdlib_module_names <= known
+
+
+def test_preprocessing_knows_pictures_and_tensors_only() -> None:
+    found = imports(ROOT / "preprocessing.py")
+
+    assert found - sys.stdlib_module_names <= {"numpy", "torch", "PIL"}
+
+
+def test_the_entry_point_defines_exactly_one_class() -> None:
+    classes = [node for node in ast.walk(tree_of(ENTRY_POINT)) if isinstance(node, ast.ClassDef)]
+
+    assert [node.name for node in classes] == ["U2Net"]
+
+
+def test_the_entry_point_has_no_function_that_torchserve_would_take_for_it() -> None:
+    functions = [node for node in tree_of(ENTRY_POINT).body if isinstance(node, ast.FunctionDef)]
+
+    assert "handle" not in {function.name for function in functions}
+
+
+def test_no_module_hides_one_of_the_standard_library() -> None:
+    assert not LOCAL & sys.stdlib_module_names
+
+
+def test_no_two_modules_share_a_name() -> None:
+    names = [path.stem for path in (*ARCHIVED, *SCRIPTS)]
+
+    assert sorted(names) == sorted(LOCAL)

@@ -1,0 +1,102 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+from torchvision.transforms import Compose
+
+from preprocessing import IMAGENET_MEAN, IMAGENET_STD, Normalize, Rescale
+
+SIZE = 320
+
+
+def noise(width: int, height: int) -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def interpolated(picture: Image.Image) -> Tensor:
+    # In double precision, since torch's own float32 weights are off by more than the tolerance.
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).unsqueeze(0).double()
+    return functional.interpolate(
+        pixels, size=(SIZE, SIZE), mode="bilinear", align_corners=False
+    ).squeeze(0)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_a_photo_is_rescaled_as_torch_interpolates(photos: list[Image.Image], index: int) -> None:
+    rescaled = Rescale(SIZE)(photos[index])
+
+    torch.testing.assert_close(
+        rescaled, interpolated(photos[index]), rtol=0, atol=1e-3, check_dtype=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [(1, 1), (2, 3), (37, 100), (319, 321), (320, 320), (1, 4000), (4000, 1)],
+)
+def test_any_aspect_and_size_is_rescaled_as_torch_interpolates(width: int, height: int) -> None:
+    picture = noise(width, height)
+
+    torch.testing.assert_close(
+        Rescale(SIZE)(picture), interpolated(picture), rtol=0, atol=1e-3, check_dtype=False
+    )
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 4000), (500, 400)])
+def test_a_rescaled_picture_is_a_float32_square(width: int, height: int) -> None:
+    rescaled = Rescale(SIZE)(noise(width, height))
+
+    assert (rescaled.dtype, rescaled.shape) == (torch.float32, (3, SIZE, SIZE))
+
+
+def test_a_large_picture_is_never_turned_into_floats() -> None:
+    picture = Image.new("RGB", (4000, 3000), "teal")
+    size = 4000 * 3000 * 3
+
+    tracemalloc.start()
+    try:
+        Rescale(SIZE)(picture)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # Pillow hands its pixels over as chunks and their sum, twice the size; floats would add 4 more.
+    assert peak < 2.1 * size
+
+
+@pytest.mark.parametrize("brightest", [1.0, 100.0, 255.0])
+def test_a_pictures_own_maximum_becomes_one(brightest: float) -> None:
+    pixels = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0))
+    pixels[1, 2, 3] = 1.0
+
+    torch.testing.assert_close(Normalize()(pixels * brightest), Normalize()(pixels))
+
+
+def test_each_channel_is_shifted_and_scaled_as_in_training() -> None:
+    normalized = Normalize()(torch.full((3, 2, 2), 7.0))
+
+    expected = [(1 - mean) / std for mean, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]
+    torch.testing.assert_close(normalized[:, 0, 0], torch.tensor(expected))
+
+
+def test_a_black_picture_stays_finite() -> None:
+    assert torch.isfinite(Normalize()(torch.zeros(3, 4, 4))).all()
+
+
+def test_normalizing_leaves_its_input_alone() -> None:
+    pixels = torch.full((3, 2, 2), 7.0)
+
+    Normalize()(pixels)
+
+    assert (pixels == 7).all()
+
+
+def test_both_steps_compose_as_torchvision_transforms(photos: list[Image.Image]) -> None:
+    composed = Compose([Rescale(SIZE), Normalize()])(photos[0])
+
+    torch.testing.assert_close(composed, Normalize()(Rescale(SIZE)(photos[0])))

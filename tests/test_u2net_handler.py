@@ -1,0 +1,512 @@
+import json
+import logging
+import re
+import shutil
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+import yaml
+from PIL import Image
+from torch import Tensor
+
+from model_metadata import METADATA_FILE, ModelMetadata
+from saliency_runtime import ModelLoadError, SaliencyRuntime
+
+with warnings.catch_warnings():
+    # TorchServe reads its own version while it is imported, and does not close the file.
+    warnings.simplefilter("ignore", ResourceWarning)
+    import ts
+    from ts.context import Context
+    from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
+    from ts.protocol.otf_message_handler import create_predict_response
+    from ts.service import Service
+
+    from u2net_handler import U2Net
+
+ROOT = Path(__file__).resolve().parents[1]
+METRICS = Path(ts.__file__).parent / "configs" / "metrics.yaml"
+EMITTED = re.compile(r"\[METRICS\](\w+)\.(\w+):([0-9.]+)\|.*#hostname:[^,]*,\d+,(\S+)$")
+HEAT = {"explain": "True"}
+PNG = {"Accept": "image/png"}
+
+
+class Request(NamedTuple):
+    """What a client sends: its fields, or its only one, the body, and its headers."""
+
+    fields: Mapping[str, object]
+    headers: Mapping[str, str] = {}
+
+
+class Reply(NamedTuple):
+    """What TorchServe would send back."""
+
+    status: int
+    phrase: str
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def code(self) -> str:
+        code: str = json.loads(self.body)["errors"][0]["code"]
+        return code
+
+    @property
+    def alpha(self) -> npt.NDArray[np.int32]:
+        size = int(self.headers["X-Height"]), int(self.headers["X-Width"])
+        return np.frombuffer(self.body, np.uint8).reshape(*size, 4)[..., 3].astype(np.int32)
+
+    @property
+    def picture(self) -> Image.Image:
+        return Image.open(BytesIO(self.body), formats=["PNG"])
+
+
+def photo(data: bytes, headers: Mapping[str, str] | None = None) -> Request:
+    return Request({"body": bytearray(data)}, headers or {})
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def archive(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of u2netp, as TorchServe unpacks it."""
+    folder = tmp_path_factory.mktemp("archive")
+    record = json.loads((weights / "u2netp.json").read_text(encoding="utf-8"))
+    metadata = ModelMetadata(
+        variant=record["variant"],
+        weights_sha256=record["sha256"],
+        weights_source=record["source"],
+        license="Apache-2.0",
+        sources_sha256="",
+    )
+    (folder / METADATA_FILE).write_text(metadata.to_json(), encoding="utf-8")
+    shutil.copy(weights / "u2netp.pth", folder)
+    shutil.copy(ROOT / "handler" / "model-config.yaml", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def context(archive: Path) -> Context:
+    """The context that a TorchServe worker would hand to the handler."""
+    manifest = {
+        "model": {
+            "modelName": "u2netp",
+            "modelVersion": "1.2",
+            "serializedFile": "u2netp.pth",
+            "configFile": "model-config.yaml",
+        }
+    }
+    with warnings.catch_warnings():
+        # TorchServe does not close the file.
+        warnings.simplefilter("ignore", ResourceWarning)
+        metrics = MetricsCacheYamlImpl(str(METRICS))
+    metrics.initialize_cache()
+    metrics.model_name = "u2netp"
+    service = Service("u2netp", str(archive), manifest, None, None, 8, metrics_cache=metrics)
+    return service.context
+
+
+def loaded(context: Context) -> U2Net:
+    handler = U2Net()
+    handler.initialize(context)
+    return handler
+
+
+@pytest.fixture(scope="module")
+def handler(context: Context) -> U2Net:
+    return loaded(context)
+
+
+@pytest.fixture(scope="module")
+def photo_bytes(photo_files: list[Path]) -> list[bytes]:
+    return [file.read_bytes() for file in photo_files]
+
+
+def hand_over(context: Context, requests: Sequence[Request]) -> list[dict[str, object]]:
+    """Put requests into the context and into rows, as a TorchServe worker does."""
+    batch = [
+        {
+            "requestId": f"id-{index}".encode(),
+            "headers": [
+                {"name": name.encode(), "value": value.encode()}
+                for name, value in {"Host": "localhost", **request.headers}.items()
+            ],
+            "parameters": [
+                {"name": name, "contentType": "", "value": value}
+                for name, value in request.fields.items()
+            ],
+        }
+        for index, request in enumerate(requests)
+    ]
+    rows: list[dict[str, object]]
+    context.request_processor, rows, context.request_ids = Service.retrieve_data_for_inference(
+        batch
+    )
+    context.metrics.request_ids = context.request_ids
+    return rows
+
+
+def send(handler: U2Net, context: Context, *requests: Request) -> list[Reply]:
+    bodies = handler.handle(hand_over(context, requests), context)
+    processors = context.request_processor
+    return [
+        Reply(
+            processor.get_response_status_code(),
+            processor.get_response_status_phrase(),
+            processor.get_response_headers(),
+            body,
+        )
+        for processor, body in zip(processors, bodies, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def batch(photo_bytes: list[bytes]) -> list[Request]:
+    """Five photos and, between them, three requests that can't be answered with a cutout."""
+    first, second, third, fourth = photo_bytes
+    return [
+        photo(first),
+        photo(b""),
+        photo(second),
+        photo(b"<html></html>"),
+        photo(third),
+        photo(fourth),
+        photo(second[: len(second) // 2]),
+        photo(first, PNG),
+    ]
+
+
+@pytest.fixture(scope="module")
+def replies(handler: U2Net, context: Context, batch: list[Request]) -> list[Reply]:
+    return send(handler, context, *batch)
+
+
+def emitted(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, float, str]]:
+    """Return name, unit, value and request ids of the metrics that were emitted."""
+    found = (EMITTED.match(record.getMessage()) for record in caplog.records)
+    return [(hit[1], hit[2], float(hit[3]), hit[4]) for hit in found if hit]
+
+
+def test_each_request_of_a_batch_has_its_own_status(replies: list[Reply]) -> None:
+    assert [(reply.status, reply.phrase) for reply in replies] == [
+        (200, "OK"),
+        (400, "Bad Request"),
+        (200, "OK"),
+        (415, "Unsupported Media Type"),
+        (200, "OK"),
+        (200, "OK"),
+        (400, "Bad Request"),
+        (200, "OK"),
+    ]
+
+
+def test_bad_requests_of_a_batch_fail_with_their_own_codes(replies: list[Reply]) -> None:
+    assert [replies[index].code for index in (1, 3, 6)] == [
+        "missing_source",
+        "invalid_file_type",
+        "failed_to_read_image",
+    ]
+
+
+def test_each_reply_has_its_own_content_type(replies: list[Reply]) -> None:
+    raw, error = "application/octet-stream", "application/json"
+
+    assert [reply.headers["content-type"] for reply in replies] == [
+        raw,
+        error,
+        raw,
+        error,
+        raw,
+        raw,
+        error,
+        "image/png",
+    ]
+
+
+@pytest.mark.parametrize(("index", "which"), [(0, 0), (2, 1), (4, 2), (5, 3)])
+def test_a_cutout_keeps_the_colours_of_its_own_photo(
+    replies: list[Reply], photos: list[Image.Image], index: int, which: int
+) -> None:
+    cutout = Image.frombytes("RGBA", photos[which].size, replies[index].body)
+
+    assert cutout.convert("RGB").tobytes() == photos[which].tobytes()
+
+
+@pytest.mark.parametrize("index", [0, 2, 4, 5])
+def test_a_mask_is_that_of_the_photo_alone(
+    handler: U2Net, context: Context, batch: list[Request], replies: list[Reply], index: int
+) -> None:
+    (alone,) = send(handler, context, batch[index])
+
+    assert np.abs(replies[index].alpha - alone.alpha).max() <= 1
+
+
+def test_png_and_raw_hold_the_same_mask(replies: list[Reply]) -> None:
+    alpha = np.asarray(replies[7].picture.getchannel("A"), np.int32)
+
+    assert np.array_equal(alpha, replies[0].alpha)
+
+
+def test_a_mask_tells_the_subject_from_the_backdrop(replies: list[Reply]) -> None:
+    # The astronaut's face, and the upper left corner.
+    assert replies[0].alpha[110, 224] > 230 > 25 > replies[0].alpha[15, 15]
+
+
+def test_every_header_is_a_string(replies: list[Reply]) -> None:
+    values = [value for reply in replies for value in reply.headers.values()]
+
+    assert {type(value) for value in values} == {str}
+
+
+def test_torchserve_can_carry_the_answers(
+    handler: U2Net, context: Context, batch: list[Request]
+) -> None:
+    bodies = handler.handle(hand_over(context, batch), context)
+
+    # A wrong type anywhere would raise here, and kill the worker.
+    carried = create_predict_response(bodies, context.request_ids, "", 200, context=context)
+
+    assert len(carried) > sum(len(body) for body in bodies if isinstance(body, bytes))
+
+
+def test_a_batch_of_only_bad_requests_is_answered(handler: U2Net, context: Context) -> None:
+    replies = send(handler, context, photo(b""), photo(b"text"), Request({"colour": b"red"}))
+
+    assert [reply.status for reply in replies] == [400, 415, 400]
+
+
+def test_an_empty_batch_is_answered(handler: U2Net, context: Context) -> None:
+    assert send(handler, context) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1), (64, 48)])
+@pytest.mark.parametrize("colour", ["black", "white"])
+def test_extreme_pictures_are_answered_in_their_own_size(
+    handler: U2Net, context: Context, size: tuple[int, int], colour: str
+) -> None:
+    (reply,) = send(handler, context, photo(png(Image.new("RGB", size, colour))))
+
+    told = int(reply.headers["X-Width"]), int(reply.headers["X-Height"])
+    assert (reply.status, told, len(reply.body)) == (200, size, size[0] * size[1] * 4)
+
+
+def test_a_pictures_own_transparency_stays(
+    handler: U2Net, context: Context, photos: list[Image.Image]
+) -> None:
+    picture = photos[0].convert("RGBA")
+    picture.paste((0, 0, 0, 0), (0, 0, 512, 200))
+
+    (reply,) = send(handler, context, photo(png(picture)))
+
+    assert not reply.alpha[:200].any()
+
+
+def test_over_grpc_a_cutout_is_png(
+    handler: U2Net, context: Context, photo_bytes: list[bytes]
+) -> None:
+    rows = hand_over(context, [photo(photo_bytes[1])])
+    # What TorchServe files there for each key of a gRPC map; a gRPC request has no other headers.
+    processor = context.request_processor[0]
+    processor.get_request_properties().pop("Host")
+
+    (body,) = handler.handle(rows, context)
+
+    assert isinstance(body, bytes)
+    assert body.startswith(b"\x89PNG")
+
+
+def test_handler_time_is_emitted_once_for_a_batch_in_milliseconds(
+    handler: U2Net, context: Context, batch: list[Request], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "ts.metrics.caching_metric"):
+        send(handler, context, *batch[:3])
+
+    (metric,) = emitted(caplog)
+    name, unit, value, request_ids = metric
+    assert (name, unit, request_ids) == ("HandlerTime", "Milliseconds", "id-0,id-1,id-2")
+    assert value > 0
+
+
+def test_with_profiling_each_step_tells_its_time(
+    handler: U2Net,
+    context: Context,
+    batch: list[Request],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    profiled = context.model_yaml_config | {"handler": {"profile": True}}
+    monkeypatch.setattr(context, "model_yaml_config", profiled)
+
+    with caplog.at_level(logging.INFO, "ts.metrics.caching_metric"):
+        send(handler, context, batch[0])
+
+    assert [name for name, *_ in emitted(caplog)] == [
+        "ts_handler_preprocess",
+        "ts_handler_inference",
+        "ts_handler_postprocess",
+        "HandlerTime",
+    ]
+
+
+def test_the_description_tells_what_is_served(
+    handler: U2Net, context: Context, archive: Path, weights: Path
+) -> None:
+    record = json.loads((weights / "u2netp.json").read_text(encoding="utf-8"))
+    config = yaml.safe_load((archive / "model-config.yaml").read_text(encoding="utf-8"))
+
+    (description,) = handler.handle(
+        hand_over(context, [Request({}, {"describe": "True"})]), context
+    )
+
+    assert json.loads(json.dumps(description)) == {
+        "model": "u2netp",
+        "version": "1.2",
+        "variant": "u2netp",
+        "precision": "fp32",
+        "runtime": f"torch {torch.__version__}",
+        "device": "cpu",
+        "weights_sha256": record["sha256"],
+        "weights_source": record["source"],
+        "license": "Apache-2.0",
+        "input_size": [320, 320],
+        "formats": ["rgba", "png"],
+        "limits": config["limits"],
+    }
+
+
+def test_a_client_can_not_ask_for_the_description_instead_of_its_answer(
+    handler: U2Net, context: Context, photo_bytes: list[bytes]
+) -> None:
+    spoofed = photo(photo_bytes[1], {"describe": "True"})
+
+    replies = send(handler, context, spoofed, photo(photo_bytes[0]))
+
+    assert [len(reply.body) for reply in replies] == [451 * 300 * 4, 512 * 512 * 4]
+
+
+def test_a_client_that_sends_nothing_but_the_describe_header_gets_an_error(
+    handler: U2Net, context: Context
+) -> None:
+    (reply,) = send(handler, context, photo(b"", {"describe": "True"}))
+
+    assert (reply.status, reply.code) == (400, "missing_source")
+
+
+def test_an_explanation_is_a_png_of_the_photos_size(
+    handler: U2Net, context: Context, photo_bytes: list[bytes]
+) -> None:
+    (reply,) = send(handler, context, photo(photo_bytes[1], HEAT))
+
+    assert (reply.status, reply.headers) == (
+        200,
+        {"content-type": "image/png", "X-Width": "451", "X-Height": "300"},
+    )
+    assert (reply.picture.mode, reply.picture.size) == ("RGB", (451, 300))
+
+
+def test_explanations_and_cutouts_share_a_batch(
+    handler: U2Net, context: Context, photo_bytes: list[bytes], replies: list[Reply]
+) -> None:
+    first, second = photo_bytes[:2]
+
+    explained, cutout = send(handler, context, photo(first, HEAT), photo(second))
+
+    assert explained.headers["content-type"] == "image/png"
+    assert cutout == replies[2]
+
+
+def test_an_explanation_can_not_be_raw(
+    handler: U2Net, context: Context, photo_bytes: list[bytes]
+) -> None:
+    asked = Request({"image_file": photo_bytes[1], "format": b"rgba"}, HEAT)
+
+    (reply,) = send(handler, context, asked)
+
+    assert (reply.status, reply.code) == (400, "invalid_format")
+
+
+@pytest.mark.parametrize("header", ["true", "False", ""])
+def test_only_torchserves_own_word_asks_for_an_explanation(
+    handler: U2Net, context: Context, photo_bytes: list[bytes], header: str
+) -> None:
+    (reply,) = send(handler, context, photo(photo_bytes[1], {"explain": header}))
+
+    assert reply.headers["content-type"] == "application/octet-stream"
+
+
+def failing_on(context: Context, fails: Callable[[Tensor], bool]) -> U2Net:
+    """Load a handler whose network sees nothing anywhere and breaks down over some batches."""
+
+    def network(batch: Tensor) -> Tensor:
+        if fails(batch):
+            raise RuntimeError("CUDA out of memory")
+        return torch.zeros(len(batch), 7, *batch.shape[-2:])
+
+    handler = loaded(context)
+    handler.model = cast(SaliencyRuntime, network)
+    return handler
+
+
+def test_a_network_that_fails_over_a_batch_is_tried_on_each_photo(
+    context: Context, batch: list[Request]
+) -> None:
+    handler = failing_on(context, lambda pictures: len(pictures) > 1)
+
+    assert [reply.status for reply in send(handler, context, *batch[:3])] == [200, 400, 200]
+
+
+@pytest.fixture
+def one_failed(context: Context, photo_bytes: list[bytes]) -> list[Reply]:
+    """Of three photos the network fails on the black one, whose brightest value is below 0."""
+    handler = failing_on(context, lambda pictures: bool((pictures.amax((1, 2, 3)) < 0).any()))
+    black = png(Image.new("RGB", (8, 8)))
+    return send(handler, context, photo(photo_bytes[0]), photo(black), photo(photo_bytes[1]))
+
+
+def test_a_photo_that_the_network_fails_on_fails_alone(one_failed: list[Reply]) -> None:
+    assert [reply.status for reply in one_failed] == [200, 500, 200]
+
+
+def test_a_failure_of_ours_is_told_with_the_request_id(one_failed: list[Reply]) -> None:
+    (error,) = json.loads(one_failed[1].body)["errors"]
+
+    assert (error["code"], "id-1" in error["detail"]) == ("internal_error", True)
+
+
+def test_a_picture_in_which_nothing_stands_out_is_all_background(
+    context: Context, photo_bytes: list[bytes]
+) -> None:
+    handler = failing_on(context, lambda pictures: False)
+
+    (reply,) = send(handler, context, photo(photo_bytes[0]))
+
+    assert not reply.alpha.any()
+
+
+def test_an_assigned_gpu_that_is_not_there_stops_the_worker(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setitem(context.system_properties, "gpu_id", 0)
+
+    with pytest.raises(ModelLoadError):
+        U2Net().initialize(context)
+
+
+def test_a_worker_is_initialized_once_the_model_is_loaded(context: Context) -> None:
+    handler = U2Net()
+    before = handler.initialized
+
+    handler.initialize(context)
+
+    assert (before, handler.initialized) == (False, True)
