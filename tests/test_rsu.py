@@ -76,6 +76,25 @@ def test_a_block_adds_its_projected_input_to_its_output() -> None:
 
 
 @pytest.mark.parametrize(
+    ("depth", "dilated", "expected"),
+    [(7, False, [64, 32, 16, 8, 4, 2, 2]), (4, False, [64, 32, 16, 16]), (4, True, [64] * 4)],
+)
+def test_only_a_plain_block_halves_its_maps_and_not_the_deepest(
+    depth: int, dilated: bool, expected: list[int]
+) -> None:
+    block = RSU(depth, 3, 4, 6, dilated=dilated)
+    widths: list[int] = []
+    for level in range(1, depth + 1):
+        block.get_submodule(f"rebnconv{level}").register_forward_pre_hook(
+            lambda _, inputs: widths.append(inputs[0].shape[-1])
+        )
+
+    run(block, torch.rand(1, 3, 64, 64))
+
+    assert widths == expected
+
+
+@pytest.mark.parametrize(
     ("halvings", "expected"),
     [
         (2, [(9, 7), (5, 4), (3, 2), (3, 2)]),

@@ -444,23 +444,54 @@ def test_only_torchserves_own_word_asks_for_an_explanation(
     assert reply.headers["content-type"] == "application/octet-stream"
 
 
-def failing_on(context: Context, fails: Callable[[Tensor], bool]) -> U2Net:
-    """Load a handler whose network sees nothing anywhere and breaks down over some batches."""
+def running(context: Context, network: Callable[[Tensor], Tensor]) -> U2Net:
+    """Load a handler that runs another network."""
+    handler = loaded(context)
+    handler.model = cast(SaliencyRuntime, network)
+    return handler
+
+
+def failing_on(fails: Callable[[Tensor], bool]) -> Callable[[Tensor], Tensor]:
+    """Return a network that sees nothing anywhere and breaks down over some batches."""
 
     def network(batch: Tensor) -> Tensor:
         if fails(batch):
             raise RuntimeError("CUDA out of memory")
         return torch.zeros(len(batch), 7, *batch.shape[-2:])
 
-    handler = loaded(context)
-    handler.model = cast(SaliencyRuntime, network)
-    return handler
+    return network
+
+
+def test_the_fused_map_becomes_the_alpha(context: Context) -> None:
+    maps = torch.ones(1, 7, 320, 320)
+    maps[:, 0] = torch.linspace(0, 1, 320)
+    handler = running(context, lambda batch: maps)
+
+    (reply,) = send(handler, context, photo(png(Image.new("RGB", (320, 2)))))
+
+    assert np.array_equal(reply.alpha[0], np.linspace(0, 255, 320, dtype=np.int32))
+
+
+def test_the_network_sees_a_transparent_picture_on_white(context: Context) -> None:
+    seen: list[Tensor] = []
+
+    def network(batch: Tensor) -> Tensor:
+        seen.append(batch)
+        return torch.zeros(len(batch), 7, 320, 320)
+
+    transparent = photo(png(Image.new("RGBA", (8, 8), (0, 0, 0, 0))))
+    white = photo(png(Image.new("RGB", (8, 8), "white")))
+
+    send(running(context, network), context, transparent, white)
+
+    (batch,) = seen
+    assert torch.equal(batch[0], batch[1])
 
 
 def test_a_network_that_fails_over_a_batch_is_tried_on_each_photo(
     context: Context, batch: list[Request]
 ) -> None:
-    handler = failing_on(context, lambda pictures: len(pictures) > 1)
+    handler = running(context, failing_on(lambda pictures: len(pictures) > 1))
 
     assert [reply.status for reply in send(handler, context, *batch[:3])] == [200, 400, 200]
 
@@ -468,9 +499,10 @@ def test_a_network_that_fails_over_a_batch_is_tried_on_each_photo(
 @pytest.fixture
 def one_failed(context: Context, photo_bytes: list[bytes]) -> list[Reply]:
     """Of three photos the network fails on the black one, whose brightest value is below 0."""
-    handler = failing_on(context, lambda pictures: bool((pictures.amax((1, 2, 3)) < 0).any()))
+    network = failing_on(lambda pictures: bool((pictures.amax((1, 2, 3)) < 0).any()))
     black = png(Image.new("RGB", (8, 8)))
-    return send(handler, context, photo(photo_bytes[0]), photo(black), photo(photo_bytes[1]))
+    requests = photo(photo_bytes[0]), photo(black), photo(photo_bytes[1])
+    return send(running(context, network), context, *requests)
 
 
 def test_a_photo_that_the_network_fails_on_fails_alone(one_failed: list[Reply]) -> None:
@@ -486,7 +518,7 @@ def test_a_failure_of_ours_is_told_with_the_request_id(one_failed: list[Reply]) 
 def test_a_picture_in_which_nothing_stands_out_is_all_background(
     context: Context, photo_bytes: list[bytes]
 ) -> None:
-    handler = failing_on(context, lambda pictures: False)
+    handler = running(context, failing_on(lambda pictures: False))
 
     (reply,) = send(handler, context, photo(photo_bytes[0]))
 
