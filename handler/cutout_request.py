@@ -127,8 +127,8 @@ def decode_base64(text: str) -> bytes:
         InvalidBase64: it is not base64, or empty.
     """
     if text.startswith("data:"):
-        head, _, text = text.partition(",")
-        if not head.endswith(";base64"):
+        head, comma, text = text.partition(",")
+        if not comma or not head.endswith(";base64"):
             raise InvalidBase64("a data: URL must be base64, as in data:image/jpeg;base64,...")
     try:
         data = base64.b64decode("".join(text.split()), validate=True)

@@ -1,9 +1,8 @@
 """From a file's bytes to an upright picture. Knows Pillow; knows no request and no network."""
 
-import struct
 from io import BytesIO
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from cutout_errors import FileTooLarge, InvalidFileType, ResolutionTooHigh, UnreadableImage
 from cutout_limits import Limits
@@ -18,24 +17,23 @@ SIGNATURES = (
     b"\x89PNG\r\n\x1a\n",
     b"GIF87a",
     b"GIF89a",
-    b"RIFF",
     b"II*\x00",
     b"MM\x00*",
 )
+# These kinds share their first bytes with others (WAV, MP4): where they differ, and how.
+INNER_SIGNATURES = ((8, b"WEBP"), (4, b"ftypavif"), (4, b"ftypavis"))
 
-# What Pillow's decoders raise on broken files, besides OSError.
-BROKEN_FILE_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    EOFError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    struct.error,
-    Image.DecompressionBombError,
-)
+ORIENTATION_TAG = 0x0112
+# What turns a picture upright that was stored in an EXIF orientation.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def register_heif() -> bool:
@@ -63,37 +61,50 @@ def decode_image(data: bytes | bytearray, limits: Limits) -> Image.Image:
         raise FileTooLarge(
             f"the picture has {len(data)} bytes; the limit is {limits.max_file_bytes}"
         )
-    try:
-        with _open(data) as image:
-            if image.width * image.height > limits.max_pixels:
-                raise ResolutionTooHigh(
-                    f"the picture has {image.width} x {image.height} pixels; the limit is "
-                    f"{limits.max_pixels} in all"
-                )
+    with _open(data) as image:
+        if image.width * image.height > limits.max_pixels:
+            raise ResolutionTooHigh(
+                f"the picture has {image.width} x {image.height} pixels; the limit is "
+                f"{limits.max_pixels} in all"
+            )
+        try:
             image.load()
-            return _to_rgb(_upright(image))
-    except BROKEN_FILE_ERRORS as error:
-        raise UnreadableImage("the picture is broken or cut short") from error
+        except MemoryError:
+            raise
+        except Exception as error:  # decoders raise all kinds of errors over broken files
+            raise UnreadableImage("the picture is broken or cut short") from error
+        return _to_rgb(_upright(image))
 
 
 def _open(data: bytes | bytearray) -> Image.Image:
     formats = (*FORMATS, HEIF_FORMAT) if HEIF_FORMAT in Image.OPEN else FORMATS
     try:
         return Image.open(BytesIO(data), formats=formats)
-    except UnidentifiedImageError as error:
-        if data.startswith(SIGNATURES):
-            raise UnreadableImage("the picture's first bytes are broken or cut short") from error
-        raise InvalidFileType(f"the file is none of {', '.join(formats)}") from error
     except Image.DecompressionBombError as error:
         raise ResolutionTooHigh("the picture has far too many pixels") from error
+    except UnidentifiedImageError as error:
+        if _looks_like_a_picture(data):
+            raise UnreadableImage("the picture's first bytes are broken or cut short") from error
+        raise InvalidFileType(f"the file is none of {', '.join(formats)}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # as above
+        raise UnreadableImage("the picture's first bytes are broken") from error
+
+
+def _looks_like_a_picture(data: bytes | bytearray) -> bool:
+    return data.startswith(SIGNATURES) or any(
+        data.startswith(signature, at) for at, signature in INNER_SIGNATURES
+    )
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    # Pillow's exif_transpose also writes the EXIF anew, and fails over tags that it can't write.
     try:
-        return ImageOps.exif_transpose(image)
-    except BROKEN_FILE_ERRORS:
-        # The pixels are fine; metadata that can't be read turns nothing.
+        orientation = image.getexif().get(ORIENTATION_TAG)
+    except Exception:  # metadata that can't be read turns nothing; the pixels are fine
         return image
+    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -70,7 +70,10 @@ def load_runtime(weights: Path, metadata: ModelMetadata, device: torch.device) -
     with torch.device("meta"):
         network = SaliencyNetwork(variant, batch_norm=False)
     state = torch.load(weights, map_location=device, weights_only=True)
-    network.load_state_dict(state, assign=True)
+    try:
+        network.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise ModelLoadError(f"{weights.name} does not hold weights of {variant.name}") from error
     # The ground of exactness: a GPU would otherwise round the convolutions' inputs to 10 bits.
     torch.backends.cudnn.allow_tf32 = False
     network.eval().requires_grad_(False).to(memory_format=torch.channels_last)

@@ -58,9 +58,6 @@ def test_an_unknown_variant_is_refused(weights_file: Path, metadata: ModelMetada
         load_runtime(weights_file, replace(metadata, variant="u3net"), CPU)
 
 
-@pytest.mark.xfail(
-    raises=RuntimeError, reason="load_state_dict's own RuntimeError is let through, 400 lines long"
-)
 def test_weights_of_another_variant_are_refused(
     weights_file: Path, metadata: ModelMetadata
 ) -> None:
