@@ -12,12 +12,11 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import requests
 from PIL import Image
 
 from build_archive import ArchiveError, build_archive
 from management_api import ManagementApi
-from server_config import ServerConfig, ServerError
+from server_config import ServerConfig, ServerError, local_session
 from weights_conversion import WeightsError
 
 TOLIST_HANDLER = Path(__file__).parent / "comparison" / "tolist_handler.py"
@@ -72,7 +71,7 @@ def _seconds(config: ServerConfig, model: str, picture: bytes) -> float:
     """Time one request until the client holds the cutout as an array."""
     token = ManagementApi(config).token("inference")
     start = time.perf_counter()
-    response = requests.post(
+    response = local_session().post(
         f"{config.inference_address}/predictions/{model}",
         data=picture,
         headers={"Authorization": f"Bearer {token}", "Content-Type": "image/jpeg"},

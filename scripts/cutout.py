@@ -7,7 +7,7 @@ from pathlib import Path
 import requests
 
 from management_api import ManagementApi
-from server_config import ServerConfig, ServerError
+from server_config import ServerConfig, ServerError, local_session
 
 TIMEOUT_S = 120
 
@@ -23,7 +23,7 @@ def request_cutout(
     path = f"/predictions/{model}/{version}" if version else f"/predictions/{model}"
     token = ManagementApi(config).token("inference")
     try:
-        response = requests.post(
+        response = local_session().post(
             f"{config.inference_address}{path}",
             data=picture,
             headers={

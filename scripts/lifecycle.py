@@ -35,7 +35,7 @@ def serve(
         api.wait_until_up()
         print(f"TorchServe is up; loading {model} {version}", flush=True)
         api.register(model, version, workers, **batching)
-    except ServerError:
+    except BaseException:  # also when the user gives up: nobody else knows of the server yet
         process.stop()
         raise
     print(f"READY after {time.monotonic() - start:.1f} s: {model} {version}, {workers} worker(s)")

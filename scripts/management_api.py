@@ -10,7 +10,7 @@ from typing import Any, Literal
 import psutil
 import requests
 
-from server_config import ServerConfig, ServerError
+from server_config import ServerConfig, ServerError, local_session
 from torchserve_process import TorchServeProcess
 
 TokenKind = Literal["inference", "management"]
@@ -41,7 +41,7 @@ class ManagementApi:
                 raise ServerError(f"TorchServe ended:\n{process.last_words()}")
             try:
                 # Any answer will do, also that the token is missing.
-                requests.get(f"{self.config.management_address}/models", timeout=5)
+                local_session().get(f"{self.config.management_address}/models", timeout=5)
             except requests.ConnectionError:
                 continue
             if self.config.key_file.exists():
@@ -184,7 +184,7 @@ class ManagementApi:
         self, method: str, path: str, token: str, parameters: dict[str, Any] | None = None
     ) -> requests.Response:
         try:
-            response = requests.request(
+            response = local_session().request(
                 method,
                 f"{self.config.management_address}{path}",
                 params=parameters,

@@ -4,6 +4,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
+
 HOST = "127.0.0.1"
 
 # TorchServe's own ports, as distances from the inference port.
@@ -126,8 +128,17 @@ class ServerConfig:
             "model_store": str(self.store),
             "allowed_urls": f"file://{self.store}/.*",
         }
-        lines = (f"{name}={value}\n" for name, value in properties.items())
-        self.properties_file.write_text("".join(lines), encoding="utf-8")
+        text = "".join(f"{name}={value}\n" for name, value in properties.items())
+        # Java reads properties as Latin-1, and escapes for the rest.
+        escaped = (c if ord(c) < 128 else f"\\u{ord(c):04x}" for c in text)
+        self.properties_file.write_text("".join(escaped), encoding="ascii")
+
+
+def local_session() -> requests.Session:
+    """Open a session that reaches this machine, whatever proxy the environment names."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
 def read_properties(path: Path) -> dict[str, str]:

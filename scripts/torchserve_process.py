@@ -54,8 +54,9 @@ class TorchServeProcess:
             "PIP_FIND_LINKS": str(wheels),
             "PIP_CONFIG_FILE": os.devnull,
         }
-        # It would shadow the modules of the archive.
-        environment.pop("PYTHONPATH", None)
+        # The first would shadow the modules of the archive, the second our configuration.
+        for name in ("PYTHONPATH", "TS_CONFIG_FILE"):
+            environment.pop(name, None)
         command = [
             *(str(Path(sys.executable).parent / "torchserve"), "--start", "--ncs"),
             *("--ts-config", str(config.properties_file), "--model-store", str(config.store)),
