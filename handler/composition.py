@@ -1,14 +1,17 @@
-"""Pictures and mattes to cutouts. Knows Pillow; knows no request, no network, no server."""
+"""Pictures, mattes and backgrounds put together. Knows Pillow; no request, network or server.
 
-from PIL import Image, ImageChops
+Backgrounds are composited on the sRGB values as they are stored, not in linear light: that is what
+browsers, image editors and the remove.bg API do, so that a cutout looks the same wherever it is laid.
+"""
+
+from PIL import Image, ImageChops, ImageOps
 
 
 def flatten(picture: Image.Image) -> Image.Image:
     """Return an RGB or RGBA picture as it looks on a white page: mode RGB."""
     if picture.mode == "RGB":
         return picture
-    page = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(page, picture).convert("RGB")
+    return lay_on(picture, Image.new("RGBA", picture.size, "white")).convert("RGB")
 
 
 def cut_out(picture: Image.Image, alpha: Image.Image) -> Image.Image:
@@ -21,3 +24,28 @@ def cut_out(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     cutout = picture.convert("RGBA")
     cutout.putalpha(alpha)
     return cutout
+
+
+def keep_inside(alpha: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """Return `alpha` (mode L) with 0 outside of a box."""
+    kept = Image.new("L", alpha.size)
+    kept.paste(alpha.crop(box), box)
+    return kept
+
+
+def lay_on(cutout: Image.Image, background: Image.Image) -> Image.Image:
+    """Return an RGBA cutout on a background of the same size, mode RGBA as well."""
+    return Image.alpha_composite(background, cutout)
+
+
+def cover(background: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return a background as RGBA of `size`: centred, scaled to cover, the rest cut off."""
+    return ImageOps.fit(background, size, Image.Resampling.BICUBIC).convert("RGBA")
+
+
+def clear_transparent(cutout: Image.Image) -> Image.Image:
+    """Return an RGBA picture with black, transparent pixels wherever alpha is 0."""
+    seen = cutout.getchannel("A").point(lambda alpha: 255 if alpha else 0)
+    cleared = Image.new("RGBA", cutout.size)
+    cleared.paste(cutout, mask=seen)
+    return cleared

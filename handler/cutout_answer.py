@@ -1,5 +1,6 @@
 """What one request gets back, before TorchServe wraps it. Knows HTTP's words, not TorchServe."""
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +8,9 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from cutout_errors import CutoutError, ResponseTooLarge
-from image_encoding import OutputFormat, encode
+from cutout_request import JSON_TYPE, CutoutRequest
+from image_encoding import CONTENT_TYPES, encode
+from placement import Box
 
 
 @dataclass(frozen=True)
@@ -21,18 +24,50 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What is known of an answer's picture besides its pixels."""
+
+    subject: Box | None
+    """Where the subject lies in the answer's picture."""
+    coverage: float
+    """Share of the photo that is foreground."""
+    uncertainty: float
+    """Mean entropy of the network's maps, in bits a pixel."""
+
+
 def picture_answer(
-    picture: Image.Image, output_format: OutputFormat, max_response_bytes: int
+    picture: Image.Image, figures: Figures, request: CutoutRequest, max_response_bytes: int
 ) -> Answer:
-    """Answer with a picture, its size in ``X-Width`` and ``X-Height``.
+    """Answer with a picture, in the format and the form that the request asks for.
 
     Raises:
-        ResponseTooLarge: TorchServe would not carry the encoded picture.
+        ResponseTooLarge: TorchServe would not carry it.
     """
-    body = encode(picture, output_format)
+    output_format = request.output_format.resolved(picture)
+    body = encode(picture, output_format, request.options.quality)
+    content_type = CONTENT_TYPES[output_format]
+    left, top, right, bottom = figures.subject or (0, 0, 0, 0)
+    size = {"width": picture.width, "height": picture.height}
+    box = {
+        "foreground_top": top,
+        "foreground_left": left,
+        "foreground_width": right - left,
+        "foreground_height": bottom - top,
+    }
+    if request.in_json:
+        data = {
+            "result_b64": base64.b64encode(body).decode(),
+            "content_type": content_type,
+            **size,
+            **box,
+            "coverage": round(figures.coverage, 6),
+            "uncertainty": round(figures.uncertainty, 6),
+        }
+        body, content_type = json.dumps({"data": data}).encode(), JSON_TYPE
     check_size(len(body), max_response_bytes)
-    size = {"X-Width": str(picture.width), "X-Height": str(picture.height)}
-    return Answer(body, output_format.content_type, headers=size)
+    headers = {_header(name): str(value) for name, value in {**size, **box}.items()}
+    return Answer(body, content_type, headers=headers)
 
 
 def check_size(size: int, max_response_bytes: int) -> None:
@@ -54,4 +89,8 @@ def error_answer(error: CutoutError) -> Answer:
     """Answer with the contract's error body."""
     entry = {"title": error.title, "code": error.code, "detail": error.detail}
     body = json.dumps({"errors": [entry]}).encode()
-    return Answer(body, "application/json", error.status, error.phrase)
+    return Answer(body, JSON_TYPE, error.status, error.phrase)
+
+
+def _header(name: str) -> str:
+    return "X-" + "-".join(word.capitalize() for word in name.split("_"))

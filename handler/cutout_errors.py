@@ -35,6 +35,13 @@ class MultipleSources(CutoutError):
     title = "More than one picture was sent"
 
 
+class MultipleBackgrounds(CutoutError):
+    """A colour and a picture to lie on, both at once."""
+
+    code = "multiple_bg_sources"
+    title = "More than one background was sent"
+
+
 class UrlSourcesDisabled(CutoutError):
     """A picture given by its address; fetching what a client names would be an SSRF hole."""
 
@@ -130,6 +137,15 @@ class InvalidFileType(CutoutError):
     phrase = "Unsupported Media Type"
     code = "invalid_file_type"
     title = "Not a picture of a known kind"
+
+
+class UnknownForeground(CutoutError):
+    """No subject was found, and what was asked for needs one."""
+
+    status = 422
+    phrase = "Unprocessable Entity"
+    code = "unknown_foreground"
+    title = "No subject was found"
 
 
 class InternalError(CutoutError):

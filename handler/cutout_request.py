@@ -1,4 +1,4 @@
-"""From one row of a TorchServe batch to one request: the picture's bytes and its options.
+"""From one row of a TorchServe batch to one request: pictures, options and the form of the answer.
 
 TorchServe hands a request over as a dict. A raw or JSON body is its only entry, ``body``, already
 parsed if it was JSON and decoded if it was text; the fields of a form, or the keys of a gRPC map,
@@ -7,7 +7,7 @@ are an entry each. Everything that arrives is either honoured or refused; nothin
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from content_negotiation import negotiate
@@ -16,40 +16,24 @@ from cutout_errors import (
     InvalidJson,
     InvalidOption,
     MissingSource,
+    MultipleBackgrounds,
     MultipleSources,
     NotAcceptable,
-    UnknownParameter,
     UnsupportedParameter,
     UrlSourcesDisabled,
 )
-from image_encoding import OutputFormat
+from cutout_options import Channels, CutoutOptions, read_options
+from image_encoding import CONTENT_TYPES, LOSSLESS, OutputFormat
 
 BODY_FIELD = "body"
 PICTURE_FIELDS = ("image_file", "data", "image", "file", "image_file_b64")
+BASE64_FIELD = "image_file_b64"
+BACKGROUND_FIELD = "bg_image_file"
 URL_FIELDS = ("image_url", "bg_image_url")
-FORMAT_FIELD = "format"
 
-# Options of the remove.bg API 1.0 (and `channels`, `edges` of ours) that are not offered, with the
-# values that ask for nothing and are therefore fine.
-UNSUPPORTED_OPTIONS: Mapping[str, frozenset[str]] = {
-    "add_shadow": frozenset({"false"}),
-    "bg_color": frozenset(),
-    "bg_image_file": frozenset(),
-    "channels": frozenset({"rgba"}),
-    "crop": frozenset({"false"}),
-    "crop_margin": frozenset(),
-    "edges": frozenset({"plain"}),
-    "position": frozenset({"original"}),
-    "quality": frozenset(),
-    "roi": frozenset(),
-    "scale": frozenset({"original"}),
-    "semitransparency": frozenset({"true"}),
-    "shadow_opacity": frozenset(),
-    "shadow_type": frozenset(),
-    "size": frozenset({"auto", "full"}),
-    "type": frozenset({"auto"}),
-    "type_level": frozenset(),
-}
+JSON_TYPE = "application/json"
+
+Fields = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -57,16 +41,17 @@ class CutoutRequest:
     """What one client asked for."""
 
     picture: bytes | bytearray
+    background: bytes | bytearray | None
+    options: CutoutOptions
     output_format: OutputFormat
+    in_json: bool
+    """The answer is JSON around the encoded cutout."""
+    explain: bool
+    """An explanation is asked for, not a cutout."""
 
 
-def read_request(
-    row: Mapping[str, object], headers: Mapping[str, object], formats: Sequence[OutputFormat]
-) -> CutoutRequest:
-    """Read one row and its request headers; `formats` are on offer, the default first.
-
-    Over gRPC there are no headers, and so neither size nor content type in the answer: there PNG is
-    the default, which says both itself.
+def read_request(row: Fields, headers: Mapping[str, object], *, explain: bool) -> CutoutRequest:
+    """Read one row and its request headers.
 
     Raises:
         CutoutError: the contract's refusals of what can't be understood or done.
@@ -74,15 +59,16 @@ def read_request(
     # TorchServe files what it knows of each form field under the headers too, as a dict.
     head = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
     fields = _fields(row, head)
+    pictures = {*PICTURE_FIELDS, *URL_FIELDS, BODY_FIELD, BACKGROUND_FIELD}
     picture = _picture(fields)
-    _refuse_unoffered(fields)
-    default = formats if head else (OutputFormat.PNG,)
-    if FORMAT_FIELD in fields:
-        return CutoutRequest(picture, _named_format(fields[FORMAT_FIELD], formats))
-    return CutoutRequest(picture, _accepted_format(head.get("accept", ""), default))
+    options = read_options({name: fields[name] for name in fields if name not in pictures})
+    background = _background(fields, options)
+    output_format, in_json = _answer_form(head, options, explain=explain)
+    _check_quality(options, output_format)
+    return CutoutRequest(picture, background, options, output_format, in_json, explain)
 
 
-def _fields(row: Mapping[str, object], head: Mapping[str, str]) -> Mapping[str, object]:
+def _fields(row: Fields, head: Mapping[str, str]) -> Fields:
     """Return the row as named fields, those of a JSON object included."""
     if set(row) != {BODY_FIELD}:
         return row
@@ -90,16 +76,16 @@ def _fields(row: Mapping[str, object], head: Mapping[str, str]) -> Mapping[str, 
     if isinstance(body, Mapping):
         return body
     if isinstance(body, str):
-        return {"image_file_b64": body}
+        return {BASE64_FIELD: body}
     if isinstance(body, bytes | bytearray):
         # TorchServe hands JSON that it can't parse over as it came.
-        if body and head.get("content-type", "").startswith("application/json"):
+        if body and head.get("content-type", "").startswith(JSON_TYPE):
             raise InvalidJson("the body is not valid JSON")
         return {"image_file": body}
     raise InvalidJson("expected an object with image_file_b64, or a base64 string")
 
 
-def _picture(fields: Mapping[str, object]) -> bytes | bytearray:
+def _picture(fields: Fields) -> bytes | bytearray:
     if any(fields.get(name) for name in URL_FIELDS):
         raise UrlSourcesDisabled("send the picture itself, not its address")
     names = [name for name in (*PICTURE_FIELDS, BODY_FIELD) if fields.get(name)]
@@ -109,13 +95,26 @@ def _picture(fields: Mapping[str, object]) -> bytes | bytearray:
         )
     if len(names) > 1:
         raise MultipleSources(f"send one picture, not one in each of {', '.join(names)}")
-    name = names[0]
-    value = fields[name]
+    return _bytes(names[0], fields[names[0]])
+
+
+def _background(fields: Fields, options: CutoutOptions) -> bytes | bytearray | None:
+    value = fields.get(BACKGROUND_FIELD)
+    if not value:
+        return None
+    if options.bg_color is not None:
+        raise MultipleBackgrounds("send bg_color or bg_image_file, not both")
+    if options.channels is Channels.ALPHA:
+        raise InvalidOption("channels", "channels=alpha has no background: leave it out")
+    return _bytes(BACKGROUND_FIELD, value)
+
+
+def _bytes(name: str, value: object) -> bytes | bytearray:
     if isinstance(value, str):
         return decode_base64(value)
     if not isinstance(value, bytes | bytearray):
         raise InvalidBase64(f"{name} is a {type(value).__name__}, not base64 text")
-    if name == "image_file_b64":
+    if name == BASE64_FIELD:
         return decode_base64(value.decode("ascii", errors="replace"))
     return value
 
@@ -124,7 +123,8 @@ def decode_base64(text: str) -> bytes:
     """Decode base64, also in a ``data:`` URL or broken into lines.
 
     Raises:
-        InvalidBase64: it is not base64, or empty.
+        InvalidBase64: it is not base64.
+        MissingSource: it is, and holds nothing.
     """
     if text.startswith("data:"):
         head, comma, text = text.partition(",")
@@ -139,46 +139,35 @@ def decode_base64(text: str) -> bytes:
     return data
 
 
-def _refuse_unoffered(fields: Mapping[str, object]) -> None:
-    known = {*PICTURE_FIELDS, *URL_FIELDS, FORMAT_FIELD, BODY_FIELD}
-    for name in sorted(set(fields) - known):
-        if name not in UNSUPPORTED_OPTIONS:
-            raise UnknownParameter(f"there is no parameter {name[:40]!r}")
-        harmless = UNSUPPORTED_OPTIONS[name]
-        if _option_text(name, fields[name]) not in harmless:
-            offered = f"; only {' or '.join(sorted(harmless))} is taken" if harmless else ""
-            raise UnsupportedParameter(f"{name} is not offered{offered}")
+def _answer_form(
+    head: Mapping[str, str], options: CutoutOptions, *, explain: bool
+) -> tuple[OutputFormat, bool]:
+    """Return the format of the answer, and whether JSON is wrapped around it.
 
-
-def _named_format(value: object, formats: Sequence[OutputFormat]) -> OutputFormat:
-    text = _option_text(FORMAT_FIELD, value)
-    for output_format in formats:
-        if text == output_format.value:
-            return output_format
-    offered = " or ".join(output_format.value for output_format in formats)
-    raise InvalidOption(FORMAT_FIELD, f"format must be {offered}, not {text[:40]!r}")
-
-
-def _accepted_format(accept: str, formats: Sequence[OutputFormat]) -> OutputFormat:
-    offers = {output_format.content_type: output_format for output_format in formats}
-    chosen = negotiate(accept, tuple(offers))
-    if chosen is None:
-        raise NotAcceptable(f"on offer: {', '.join(offers)}")
-    return offers[chosen]
-
-
-def _option_text(name: str, value: object) -> str:
-    """Return an option as text, whichever channel it came through.
-
-    Form fields and gRPC values are bytes; JSON has booleans and numbers of its own.
+    Over gRPC there are no headers, and so neither size nor content type in the answer: there PNG is
+    the default, which says both itself.
     """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str | int | float):
-        return str(value)
-    if isinstance(value, bytes | bytearray):
-        try:
-            return value.decode()
-        except UnicodeDecodeError as error:
-            raise InvalidOption(name, f"{name} is not UTF-8 text") from error
-    raise InvalidOption(name, f"{name} must be text")
+    if explain and options not in (CutoutOptions(), CutoutOptions(format=OutputFormat.PNG)):
+        raise UnsupportedParameter("explanations take no option but format=png")
+    if explain or not head:
+        offers = [OutputFormat.PNG]
+    else:
+        offers = list(CONTENT_TYPES)
+    types = [CONTENT_TYPES[output_format] for output_format in offers]
+    chosen = negotiate(head.get("accept", ""), (*types, JSON_TYPE))
+    if chosen == JSON_TYPE:
+        return options.format or OutputFormat.PNG, True
+    if options.format is not None:
+        return options.format, False
+    if chosen is None:
+        raise NotAcceptable(f"on offer: {', '.join((*types, JSON_TYPE))}")
+    return offers[types.index(chosen)], False
+
+
+def _check_quality(options: CutoutOptions, output_format: OutputFormat) -> None:
+    if options.quality is None:
+        return
+    if not output_format.takes_quality:
+        raise InvalidOption("quality", "quality is for JPEG and WebP only")
+    if options.quality == LOSSLESS and output_format is not OutputFormat.WEBP:
+        raise InvalidOption("quality", f"quality={LOSSLESS} is for WebP only")

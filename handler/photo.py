@@ -6,24 +6,26 @@ from dataclasses import dataclass
 from PIL import Image
 
 from cutout_answer import check_size
+from cutout_errors import InvalidOption
 from cutout_limits import Limits
-from cutout_request import read_request
+from cutout_options import Channels
+from cutout_request import CutoutRequest, read_request
 from image_decoding import decode_image
 from image_encoding import OutputFormat, raw_size
-
-CUTOUT_FORMATS = (OutputFormat.RGBA, OutputFormat.PNG)
-EXPLANATION_FORMATS = (OutputFormat.PNG,)
+from placement import Box, region_box
 
 
 @dataclass(frozen=True)
 class Photo:
-    """What a client sent and how it wants the answer."""
+    """What a client sent, decoded, and what it asked for."""
 
+    request: CutoutRequest
     image: Image.Image
     """Upright, mode RGB or RGBA."""
-    output_format: OutputFormat
-    explain: bool
-    """An explanation is asked for, not a cutout."""
+    background: Image.Image | None
+    """To lie the cutout on; mode RGB or RGBA, of any size."""
+    region: Box | None
+    """The part of the picture in which alone there can be foreground."""
 
 
 def load_photo(
@@ -36,8 +38,26 @@ def load_photo(
     Raises:
         CutoutError: the contract's refusals.
     """
-    request = read_request(row, headers, EXPLANATION_FORMATS if explain else CUTOUT_FORMATS)
+    request = read_request(row, headers, explain=explain)
     image = decode_image(request.picture, limits)
-    if request.output_format is OutputFormat.RGBA:
-        check_size(raw_size(image), limits.max_response_bytes)
-    return Photo(image, request.output_format, explain)
+    _check_raw_size(request, image, limits)
+    background = decode_image(request.background, limits) if request.background else None
+    return Photo(request, image, background, _region(request, image))
+
+
+def _check_raw_size(request: CutoutRequest, image: Image.Image, limits: Limits) -> None:
+    options = request.options
+    # A crop may still make it small enough.
+    if request.output_format is OutputFormat.RGBA and not options.crop:
+        pixels = min(image.width * image.height, options.size or limits.max_pixels)
+        channels = 1 if options.channels is Channels.ALPHA else 4
+        check_size(raw_size(pixels, channels), limits.max_response_bytes)
+
+
+def _region(request: CutoutRequest, image: Image.Image) -> Box | None:
+    if request.options.roi is None:
+        return None
+    left, top, right, bottom = region_box(request.options.roi, image.size)
+    if left >= right or top >= bottom:
+        raise InvalidOption("roi", "roi must hold part of the picture: x1 y1 x2 y2, in this order")
+    return left, top, right, bottom

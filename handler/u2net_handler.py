@@ -17,20 +17,20 @@ from ts.context import Context
 from ts.handler_utils.timer import timed
 from ts.torch_handler.base_handler import BaseHandler
 
-from composition import cut_out, flatten
-from cutout_answer import Answer, error_answer, picture_answer
+from composition import flatten
+from cutout_answer import Answer, Figures, error_answer, picture_answer
 from cutout_errors import CutoutError
 from cutout_limits import Limits
+from cutout_rendering import render
 from image_decoding import register_heif
 from image_encoding import OutputFormat
-from matting import alpha_matte
 from model_metadata import ModelMetadata
-from photo import CUTOUT_FORMATS, Photo, load_photo
+from photo import Photo, load_photo
 from preprocessing import Normalize, Rescale
 from request_batch import each, together
 from saliency_network import INPUT_SIZE
 from saliency_runtime import PRECISION, choose_device, load_runtime
-from uncertainty import heat_map
+from uncertainty import heat_map, mean_uncertainty
 
 
 class U2Net(BaseHandler):
@@ -101,8 +101,10 @@ class U2Net(BaseHandler):
 
     def explain_handle(self, photo: Photo, maps: Tensor) -> Answer:
         """Answer with a heat map of where the network is unsure, as PNG."""
+        rendering = render(photo, maps[0])
+        figures = Figures(rendering.subject, rendering.coverage, mean_uncertainty(maps))
         picture = heat_map(flatten(photo.image), maps)
-        return picture_answer(picture, OutputFormat.PNG, self.limits.max_response_bytes)
+        return picture_answer(picture, figures, photo.request, self.limits.max_response_bytes)
 
     def describe_handle(self) -> dict[str, object]:
         """Tell what is served; TorchServe's describe call with ``customized=true`` shows it."""
@@ -117,7 +119,7 @@ class U2Net(BaseHandler):
             "weights_source": self.metadata.weights_source,
             "license": self.metadata.license,
             "input_size": [INPUT_SIZE, INPUT_SIZE],
-            "formats": [output_format.value for output_format in CUTOUT_FORMATS],
+            "formats": [output_format.value for output_format in OutputFormat],
             "limits": self.limits.as_dict(),
         }
 
@@ -126,11 +128,13 @@ class U2Net(BaseHandler):
         return load_photo(row, headers, self.limits, explain=explain)
 
     def _answer(self, photo: Photo, maps: Tensor) -> Answer:
-        if photo.explain:
+        if photo.request.explain:
             return self.explain_handle(photo, maps)
-        fused = maps[0]
-        cutout = cut_out(photo.image, alpha_matte(fused, photo.image.size))
-        return picture_answer(cutout, photo.output_format, self.limits.max_response_bytes)
+        rendering = render(photo, maps[0])
+        figures = Figures(rendering.subject, rendering.coverage, mean_uncertainty(maps))
+        return picture_answer(
+            rendering.picture, figures, photo.request, self.limits.max_response_bytes
+        )
 
     def _respond(self, index: int, answer: Answer) -> object:
         self.context.set_response_status(answer.status, answer.phrase, index)

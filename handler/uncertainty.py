@@ -21,6 +21,11 @@ def binary_entropy(maps: Tensor) -> Tensor:
     )
 
 
+def mean_uncertainty(maps: Tensor) -> float:
+    """Return the mean entropy of (7, H, W) maps, in bits a pixel: one figure for a picture."""
+    return float(binary_entropy(maps).mean())
+
+
 def heat_map(picture: Image.Image, maps: Tensor) -> Image.Image:
     """Paint the entropy of (7, H, W) maps over the dimmed grey picture: mode RGB, its size.
 

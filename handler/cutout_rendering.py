@@ -1,0 +1,64 @@
+"""From a photo and its saliency to the picture that is answered. Knows no bytes and no server."""
+
+from dataclasses import dataclass
+
+from PIL import Image
+from torch import Tensor
+
+from composition import cover, cut_out, keep_inside, lay_on
+from cutout_errors import UnknownForeground
+from cutout_options import Channels, CutoutOptions
+from matting import alpha_matte
+from photo import Photo
+from placement import Box, find_subject, place
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """The answer's picture and where the subject lies in it."""
+
+    picture: Image.Image
+    """Mode RGBA; L if only the matte was asked for."""
+    subject: Box | None
+    coverage: float
+    """Share of the whole photo that is foreground, half-transparent pixels counted half."""
+
+
+def render(photo: Photo, saliency: Tensor) -> Rendering:
+    """Cut a photo out by its (H, W) saliency, and do with the cutout what was asked for.
+
+    Raises:
+        UnknownForeground: a subject is needed for that, and there is none.
+    """
+    options = photo.request.options
+    alpha = alpha_matte(saliency, photo.image.size)
+    if photo.region is not None:
+        alpha = keep_inside(alpha, photo.region)
+    cutout = cut_out(photo.image, alpha)
+    alpha = cutout.getchannel("A")
+    subject = find_subject(alpha)
+    if subject is None and options.needs_subject:
+        raise UnknownForeground("nothing in the picture stands out clearly enough")
+    placed = place(cutout.size, subject, options).apply(cutout)
+    return Rendering(
+        _finish(placed, photo.background, options),
+        subject if placed is cutout else find_subject(placed.getchannel("A")),
+        _mean(alpha) / 255,
+    )
+
+
+def _finish(
+    cutout: Image.Image, background: Image.Image | None, options: CutoutOptions
+) -> Image.Image:
+    if options.channels is Channels.ALPHA:
+        return cutout.getchannel("A")
+    if background is not None:
+        return lay_on(cutout, cover(background, cutout.size))
+    if options.bg_color is not None:
+        return lay_on(cutout, Image.new("RGBA", cutout.size, options.bg_color))
+    return cutout
+
+
+def _mean(alpha: Image.Image) -> float:
+    levels = alpha.histogram()
+    return sum(level * count for level, count in enumerate(levels)) / (alpha.width * alpha.height)
