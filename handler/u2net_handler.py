@@ -74,7 +74,6 @@ class U2Net(BaseHandler):
         """Answer each request of a batch, in order."""
         start = time.perf_counter()
         self.context = context
-        # A client can send the header that asks for a description, but not an empty row.
         if data == [{}] and self._is_describe():
             return [self.describe_handle()]
         self.request_ids = [context.get_request_id(index) for index in range(len(data))]
@@ -121,6 +120,11 @@ class U2Net(BaseHandler):
         """Answer with a heat map of where the network is unsure, as PNG."""
         picture = heat_map(flatten(photo.image), maps)
         return picture_answer(picture, OutputFormat.PNG, self.limits.max_response_bytes)
+
+    def _is_describe(self) -> bool:
+        # A client may send this header, too; but every prediction has the other one, from TorchServe.
+        header = self.context.get_request_header
+        return header(0, "describe") == "True" and header(0, "explain") is None
 
     def describe_handle(self) -> dict[str, object]:
         """Tell what is served; TorchServe's describe call with ``customized=true`` shows it."""

@@ -68,7 +68,8 @@ class Reply(NamedTuple):
 
 
 def photo(data: bytes, headers: Mapping[str, str] | None = None) -> Request:
-    return Request({"body": bytearray(data)}, headers or {})
+    # TorchServe adds the header `explain` to every prediction.
+    return Request({"body": bytearray(data)}, {"explain": "False", **(headers or {})})
 
 
 def png(picture: Image.Image) -> bytes:
