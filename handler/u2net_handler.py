@@ -122,7 +122,7 @@ class U2Net(BaseHandler):
         return picture_answer(picture, OutputFormat.PNG, self.limits.max_response_bytes)
 
     def _is_describe(self) -> bool:
-        # A client may send this header, too; but every prediction has the other one, from TorchServe.
+        # A client may send this header, too; but TorchServe gives every prediction the other one.
         header = self.context.get_request_header
         return header(0, "describe") == "True" and header(0, "explain") is None
 
