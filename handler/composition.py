@@ -1,7 +1,7 @@
 """Pictures, mattes and backgrounds put together. Knows Pillow; no request, network or server.
 
 Backgrounds are composited on the sRGB values as they are stored, not in linear light: that is what
-browsers, image editors and the remove.bg API do, so that a cutout looks the same wherever it is laid.
+browsers and image editors do, so that a cutout looks the same wherever it is laid.
 """
 
 from PIL import Image, ImageChops, ImageOps

@@ -7,6 +7,7 @@ are an entry each. Everything that arrives is either honoured or refused; nothin
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from cutout_errors import (
     MultipleBackgrounds,
     MultipleSources,
     NotAcceptable,
+    UnknownParameter,
     UnsupportedParameter,
     UrlSourcesDisabled,
 )
@@ -70,19 +72,31 @@ def read_request(row: Fields, headers: Mapping[str, object], *, explain: bool) -
 
 def _fields(row: Fields, head: Mapping[str, str]) -> Fields:
     """Return the row as named fields, those of a JSON object included."""
-    if set(row) != {BODY_FIELD}:
+    if BODY_FIELD not in row:
         return row
     body = row[BODY_FIELD]
-    if isinstance(body, Mapping):
-        return body
-    if isinstance(body, str):
-        return {BASE64_FIELD: body}
     if isinstance(body, bytes | bytearray):
-        # TorchServe hands JSON that it can't parse over as it came.
-        if body and head.get("content-type", "").startswith(JSON_TYPE):
-            raise InvalidJson("the body is not valid JSON")
-        return {"image_file": body}
-    raise InvalidJson("expected an object with image_file_b64, or a base64 string")
+        if not body or not head.get("content-type", "").lower().startswith(JSON_TYPE):
+            return row
+        # TorchServe hands JSON that it can't parse over as it came, or whose type it can't spell.
+        body = _parse_json(body)
+    # TorchServe's older addresses put fields of the query beside the body.
+    beside = {name: value for name, value in row.items() if name != BODY_FIELD}
+    if isinstance(body, str):
+        return {**beside, BODY_FIELD: body}
+    if not isinstance(body, Mapping):
+        raise InvalidJson("expected an object with image_file_b64, or a base64 string")
+    if BODY_FIELD in body:
+        raise UnknownParameter(f"there is no parameter {BODY_FIELD!r}")
+    return {**beside, **body}
+
+
+def _parse_json(body: bytes | bytearray) -> object:
+    try:
+        parsed: object = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson("the body is not valid JSON") from error
+    return parsed
 
 
 def _picture(fields: Fields) -> bytes | bytearray:

@@ -6,6 +6,7 @@ TorchServe takes the only class of this file, so it may define no other. This mo
 TorchServe and the order of the steps; each step is a module of its own.
 """
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,8 +30,13 @@ from photo import Photo, load_photo
 from preprocessing import Normalize, Rescale
 from request_batch import each, together
 from saliency_network import INPUT_SIZE
-from saliency_runtime import PRECISION, choose_device, load_runtime
+from saliency_runtime import PRECISION, ModelLoadError, choose_device, load_runtime
 from uncertainty import heat_map, mean_uncertainty
+
+logger = logging.getLogger(__name__)
+
+# TorchServe stops reading the output of a worker that ends, also what it has written already.
+LAST_WORDS_S = 0.5
 
 
 class U2Net(BaseHandler):
@@ -39,7 +45,20 @@ class U2Net(BaseHandler):
     image_processing = Compose([Rescale(INPUT_SIZE), Normalize()])
 
     def initialize(self, context: Context) -> None:
-        """Load the archive's weights onto the device that TorchServe assigned, and warm up."""
+        """Load the archive's weights onto the device that TorchServe assigned, and warm up.
+
+        Raises:
+            ModelLoadError: the archive or the device is not what it should be.
+        """
+        try:
+            self._load(context)
+        except Exception as error:
+            logger.exception("the model can't be loaded")
+            time.sleep(LAST_WORDS_S)
+            raise ModelLoadError(str(error)) from error
+        self.initialized = True
+
+    def _load(self, context: Context) -> None:
         properties = context.system_properties
         model_dir = Path(properties["model_dir"])
         self.manifest = context.manifest
@@ -50,13 +69,11 @@ class U2Net(BaseHandler):
         self.model = load_runtime(weights, self.metadata, self.device)
         self.model.warm_up()
         register_heif()
-        self.initialized = True
 
     def handle(self, data: list[dict[str, object]], context: Context) -> list[object]:
         """Answer each request of a batch, in order."""
         start = time.perf_counter()
         self.context = context
-        # A client can send the header that asks for a description, but not an empty row.
         if data == [{}] and self._is_describe():
             return [self.describe_handle()]
         self.request_ids = [context.get_request_id(index) for index in range(len(data))]
@@ -105,6 +122,11 @@ class U2Net(BaseHandler):
         figures = Figures(rendering.subject, rendering.coverage, mean_uncertainty(maps))
         picture = heat_map(flatten(photo.image), maps)
         return picture_answer(picture, figures, photo.request, self.limits.max_response_bytes)
+
+    def _is_describe(self) -> bool:
+        # A client may send this header, too; but TorchServe gives every prediction the other one.
+        header = self.context.get_request_header
+        return header(0, "describe") == "True" and header(0, "explain") is None
 
     def describe_handle(self) -> dict[str, object]:
         """Tell what is served; TorchServe's describe call with ``customized=true`` shows it."""

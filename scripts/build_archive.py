@@ -19,6 +19,7 @@ import yaml
 from cutout_limits import Limits
 from fetch_weights import WeightsRecord
 from model_metadata import METADATA_FILE, ModelMetadata
+from model_version import VersionError, checked_version
 from server_config import read_properties
 from weights_conversion import WeightsError
 
@@ -28,9 +29,6 @@ MODEL_CONFIG = ROOT / "handler" / "model-config.yaml"
 REQUIREMENTS = ROOT / "model_requirements.txt"
 SERVER_CONFIG = ROOT / "config.properties"
 MANIFEST = "MAR-INF/MANIFEST.json"
-
-# The authors publish code and weights under it (github.com/xuebinqin/U-2-Net, issues 208 and 352).
-WEIGHTS_LICENSE = "Apache-2.0"
 
 # Zip can't tell an earlier time.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -48,15 +46,17 @@ def build_archive(
 
     Raises:
         ArchiveError: limits contradict the server's, or the archiver fails.
+        VersionError: no version can be called so.
         WeightsError: the weights are missing or damaged.
     """
+    checked_version(version)
     check_limits(MODEL_CONFIG, SERVER_CONFIG)
     record = WeightsRecord.beside(weights)
     metadata = ModelMetadata(
         record.variant,
         record.sha256,
         record.source,
-        WEIGHTS_LICENSE,
+        record.license,
         sources_sha256=_digest(model, version, handler),
     )
     archive = store / f"{model}.mar"
@@ -131,7 +131,7 @@ def _gather(
     staging = scratch / "staging"
     staging.mkdir()
     command = [
-        *(str(Path(sys.executable).parent / "torch-model-archiver"), "--model-name", model),
+        *(sys.executable, "-m", "model_archiver.model_packaging", "--model-name", model),
         *("--version", version, "--handler", str(handler), "--serialized-file", str(weights)),
         *("--extra-files", ",".join(map(str, (*modules_beside(handler), described)))),
         *("--requirements-file", str(REQUIREMENTS), "--config-file", str(MODEL_CONFIG)),
@@ -169,7 +169,7 @@ def main() -> None:
     weights = arguments.weights / f"{arguments.model}.pth"
     try:
         build_archive(arguments.model, arguments.version, weights, arguments.store)
-    except (ArchiveError, WeightsError) as error:
+    except (ArchiveError, WeightsError, VersionError) as error:
         sys.exit(f"make archive: {error}")
 
 

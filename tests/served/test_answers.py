@@ -14,6 +14,7 @@ import requests
 from PIL import Image, ImageFilter
 from torchvision.transforms import Compose
 
+from management_api import local_session
 from matting import alpha_matte
 from preprocessing import Normalize, Rescale
 from saliency_network import VARIANTS
@@ -92,6 +93,10 @@ CHANNELS: dict[str, Any] = {
     "JSON data URL": lambda p: {"json": {"data": "data:image/png;base64," + base64_of(p)}},
     "JSON string": lambda p: {"json": base64_of(p)},
     "bare base64": lambda p: {"data": base64_of(p), "headers": {"Content-Type": "text/plain"}},
+    "JSON of a type in capitals": lambda p: {
+        "data": json.dumps({"data": base64_of(p)}),
+        "headers": {"Content-Type": "APPLICATION/JSON"},
+    },
     "urlencoded": lambda p: {"data": {"image_file_b64": base64_of(p)}},
 }
 
@@ -156,6 +161,10 @@ REFUSALS: dict[str, tuple[dict[str, Any], tuple[int, str]]] = {
     "no base64": ({"json": {"data": "?!"}}, (400, "invalid_base64")),
     "broken JSON": (
         {"data": b"{", "headers": {"Content-Type": "application/json"}},
+        (400, "invalid_json"),
+    ),
+    "broken JSON of a type in capitals": (
+        {"data": b"{", "headers": {"Content-Type": "APPLICATION/JSON"}},
         (400, "invalid_json"),
     ),
     "a JSON list": ({"json": [1, 2]}, (400, "invalid_json")),
@@ -289,8 +298,17 @@ def test_a_client_can_not_ask_for_the_description_instead_of_a_cutout(
     assert response.content == raw_cutout
 
 
+def test_not_even_an_empty_form_gets_the_description(served: Served) -> None:
+    response = served.ask(
+        data=b"--b--\r\n",
+        headers={"describe": "True", "Content-Type": "multipart/form-data; boundary=b"},
+    )
+
+    assert refusal(response) == (400, "missing_source")
+
+
 def test_handler_time_reaches_the_metrics_port(served: Served, raw_cutout: bytes) -> None:
-    metrics = requests.get(f"{served.config.metrics_address}/metrics", timeout=10).text
+    metrics = local_session().get(f"{served.config.metrics_address}/metrics", timeout=10).text
 
     (line,) = (
         line
