@@ -4,6 +4,7 @@ What a profile is stands in ICC.1:2022 (https://www.color.org/specification/ICC.
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -18,8 +19,9 @@ from PIL import Image, ImageChops, ImageCms
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 
-# Which pictures a profile speaks of, by its colour space (ICC.1, table 19).
-MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+# Which modes a profile converts, by its colour space (ICC.1, table 19). Of RGBA littlecms reads and
+# writes three bytes of four: alpha stays.
+MODES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L",), "CMYK": ("CMYK",)}
 GREY_MODES = ("1", "L", "LA")
 
 # Levels of 255 by which a conversion may move a colour and still be none: profiles of sRGB
@@ -33,10 +35,8 @@ REMEMBERED_PROFILES = 16
 class Conversion:
     """How pictures of one profile become sRGB."""
 
-    mode: str
-    """What it converts: RGB, L or CMYK."""
-    transform: ImageCms.ImageCmsTransform | None
-    """None where it would leave every colour as it is."""
+    transforms: Mapping[str, ImageCms.ImageCmsTransform]
+    """By the mode that they read; none where they would leave every colour as it is."""
 
 
 class Conversions:
@@ -70,24 +70,21 @@ def to_srgb(picture: Image.Image, profile: bytes | None = None) -> Image.Image:
     (1 - cyan) * (1 - black).
     """
     conversion = CONVERSIONS.find(profile) if profile else None
-    transform = conversion.transform if conversion else None
-    if conversion is None or transform is None:
-        return _as_rgb(picture)
-    if "CMYK" in (picture.mode, conversion.mode):
-        fits = picture.mode == conversion.mode
-        return transform.apply(picture) if fits else _as_rgb(picture)
-
-    shown = _as_rgb(picture)
-    if conversion.mode == "RGB":
-        # Pillow lets littlecms read and write the first three of four bytes: alpha stays.
-        return transform.apply_in_place(shown)
-    # Decoders may hand over as RGB what is grey in the file, such as 16-bit grey with alpha.
-    if picture.mode not in GREY_MODES and not _is_grey(shown):
+    transforms = conversion.transforms if conversion else {}
+    if picture.mode == "CMYK" and picture.mode in transforms:
+        return transforms[picture.mode].apply(picture)
+    shown = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    if picture.mode == "CMYK":
         return shown
-    converted = transform.apply(shown.getchannel("R"))
-    if shown.mode == "RGBA":
-        converted.putalpha(shown.getchannel("A"))
-    return converted
+    if shown.mode in transforms:
+        return transforms[shown.mode].apply_in_place(shown)
+    # Decoders may hand over as RGB what is grey in the file, such as 16-bit grey with alpha.
+    if "L" in transforms and (picture.mode in GREY_MODES or _is_grey(shown)):
+        converted = transforms["L"].apply(shown.getchannel("R"))
+        if shown.mode == "RGBA":
+            converted.putalpha(shown.getchannel("A"))
+        return converted
+    return shown
 
 
 def build_conversion(profile: bytes) -> Conversion | None:
@@ -98,18 +95,30 @@ def build_conversion(profile: bytes) -> Conversion | None:
     """
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        mode = MODES[source.profile.xcolor_space.strip()]
         target = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-        transform = ImageCms.ImageCmsTransform(source, target, mode, "RGB", INTENT, flags=FLAGS)
+        transforms = {
+            mode: _transform(source, target, mode)
+            for mode in MODES[source.profile.xcolor_space.strip()]
+        }
     except (ImageCms.PyCMSError, OSError, ValueError, KeyError):
         return None
+    return Conversion({} if _change_nothing(transforms) else transforms)
+
+
+def _transform(
+    source: ImageCms.ImageCmsProfile, target: ImageCms.ImageCmsProfile, mode: str
+) -> ImageCms.ImageCmsTransform:
+    result = "RGBA" if mode == "RGBA" else "RGB"
+    return ImageCms.ImageCmsTransform(source, target, mode, result, INTENT, flags=FLAGS)
+
+
+def _change_nothing(transforms: Mapping[str, ImageCms.ImageCmsTransform]) -> bool:
+    mode = next(iter(transforms))
     if mode == "CMYK":
-        return Conversion(mode, transform)
+        return False
     probe = _probe(mode)
-    moved = np.asarray(transform.apply(probe), np.int16) - np.asarray(
-        probe.convert("RGB"), np.int16
-    )
-    return Conversion(mode, None if np.abs(moved).max() <= SAME else transform)
+    shown = np.asarray(transforms[mode].apply(probe), np.int16)
+    return bool(np.abs(shown - np.asarray(probe.convert("RGB"), np.int16)).max() <= SAME)
 
 
 def _probe(mode: str) -> Image.Image:
@@ -119,10 +128,6 @@ def _probe(mode: str) -> Image.Image:
     steps = np.linspace(0, 255, PROBE_STEPS).round().astype(np.uint8)
     grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1)
     return Image.fromarray(grid.reshape(PROBE_STEPS, -1, 3))
-
-
-def _as_rgb(picture: Image.Image) -> Image.Image:
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 
 def _is_grey(picture: Image.Image) -> bool:
