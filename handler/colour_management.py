@@ -74,7 +74,7 @@ def to_srgb(picture: Image.Image, profile: bytes | None = None) -> Image.Image:
     if picture.mode == "CMYK" and picture.mode in transforms:
         return transforms[picture.mode].apply(picture)
     shown = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    if picture.mode == "CMYK":
+    if picture.mode in ("CMYK", "LAB"):  # Lab needs no profile, and an RGB one is not its own
         return shown
     if shown.mode in transforms:
         return transforms[shown.mode].apply_in_place(shown)

@@ -309,7 +309,7 @@ def test_alpha_survives_a_conversion_untouched(mode: str, profile: bytes) -> Non
         (Image.new("L", (1, 1), 77), print_profile(), (77, 77, 77)),
         (Image.new("CMYK", (1, 1), (0, 255, 255, 0)), P3_PROFILE, (255, 0, 0)),
         (Image.new("CMYK", (1, 1), (0, 0, 0, 128)), None, (127, 127, 127)),
-        (Image.frombytes("LAB", (1, 1), b"\xff\0\0"), P3_PROFILE, (255, 255, 255)),
+        (Image.frombytes("LAB", (1, 1), b"\x80\0\0"), rgb_profile(SRGB, gamma(1)), (119,) * 3),
     ],
     ids=[
         "grey by grey",
