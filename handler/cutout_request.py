@@ -102,7 +102,7 @@ def _fields(row: Mapping[str, object], head: Mapping[str, str]) -> Mapping[str, 
 def _picture(fields: Mapping[str, object]) -> bytes | bytearray:
     if any(fields.get(name) for name in URL_FIELDS):
         raise UrlSourcesDisabled("send the picture itself, not its address")
-    names = [name for name in (*PICTURE_FIELDS, BODY_FIELD) if fields.get(name)]
+    names = [name for name in PICTURE_FIELDS if fields.get(name)]
     if not names:
         raise MissingSource(
             f"send a picture as the body, or as one of the fields {', '.join(PICTURE_FIELDS)}"
@@ -140,7 +140,7 @@ def decode_base64(text: str) -> bytes:
 
 
 def _refuse_unoffered(fields: Mapping[str, object]) -> None:
-    known = {*PICTURE_FIELDS, *URL_FIELDS, FORMAT_FIELD, BODY_FIELD}
+    known = {*PICTURE_FIELDS, *URL_FIELDS, FORMAT_FIELD}
     for name in sorted(set(fields) - known):
         if name not in UNSUPPORTED_OPTIONS:
             raise UnknownParameter(f"there is no parameter {name[:40]!r}")

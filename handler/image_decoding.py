@@ -27,6 +27,11 @@ SIGNATURES = (
 # These kinds share their first bytes with others (WAV, MP4): where they differ, and how.
 INNER_SIGNATURES = ((8, b"WEBP"), (4, b"ftypavif"), (4, b"ftypavis"))
 
+# A progressive JPEG repeats its whole picture in every scan. Cameras and encoders write about ten;
+# a small file with thousands would keep the decoder busy for minutes, and it can't be stopped.
+JPEG_SCAN = b"\xff\xda"
+MAX_JPEG_SCANS = 64
+
 ORIENTATION_TAG = 0x0112
 # What turns a picture upright that was stored in an EXIF orientation.
 UPRIGHT = {
@@ -71,17 +76,19 @@ def decode_image(data: bytes | bytearray, limits: Limits) -> Image.Image:
                 f"the picture has {image.width} x {image.height} pixels; the limit is "
                 f"{limits.max_pixels} in all"
             )
+        if image.format == "JPEG" and data.count(JPEG_SCAN) > MAX_JPEG_SCANS:
+            raise UnreadableImage(f"the JPEG has more than {MAX_JPEG_SCANS} scans")
         stored = stored_as(image)
         try:
             find_planes(image)
             image.load()
+            picture = to_srgb(to_bytes(image, stored), find_profile(image, data))
+            picture.info.clear()
+            return _upright(picture, image)
         except MemoryError:
             raise
         except Exception as error:  # decoders raise all kinds of errors over broken files
             raise UnreadableImage("the picture is broken or cut short") from error
-        picture = to_srgb(to_bytes(image, stored), find_profile(image, data))
-        picture.info.clear()
-        return _upright(picture, image)
 
 
 def _open(data: bytes | bytearray) -> Image.Image:

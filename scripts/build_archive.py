@@ -29,9 +29,6 @@ REQUIREMENTS = ROOT / "model_requirements.txt"
 SERVER_CONFIG = ROOT / "config.properties"
 MANIFEST = "MAR-INF/MANIFEST.json"
 
-# The authors publish code and weights under it (github.com/xuebinqin/U-2-Net, issues 208 and 352).
-WEIGHTS_LICENSE = "Apache-2.0"
-
 # Zip can't tell an earlier time.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 EPOCH_IN_MANIFEST = "01/01/1980 00:00:00"
@@ -56,7 +53,7 @@ def build_archive(
         record.variant,
         record.sha256,
         record.source,
-        WEIGHTS_LICENSE,
+        record.license,
         sources_sha256=_digest(model, version, handler),
     )
     archive = store / f"{model}.mar"
@@ -131,7 +128,7 @@ def _gather(
     staging = scratch / "staging"
     staging.mkdir()
     command = [
-        *(str(Path(sys.executable).parent / "torch-model-archiver"), "--model-name", model),
+        *(sys.executable, "-m", "model_archiver.model_packaging", "--model-name", model),
         *("--version", version, "--handler", str(handler), "--serialized-file", str(weights)),
         *("--extra-files", ",".join(map(str, (*modules_beside(handler), described)))),
         *("--requirements-file", str(REQUIREMENTS), "--config-file", str(MODEL_CONFIG)),

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from build_archive import ArchiveError, build_archive
-from management_api import ManagementApi
-from server_config import ServerConfig, ServerError, local_session
+from management_api import ManagementApi, local_session
+from server_config import ServerConfig, ServerError
 from weights_conversion import WeightsError
 
 TOLIST_HANDLER = Path(__file__).parent / "comparison" / "tolist_handler.py"
@@ -41,7 +41,7 @@ def compare(
     build_archive(slow, VERSION, weights / f"{model}.pth", config.store, TOLIST_HANDLER)
     if api.find(slow, VERSION):
         api.unregister(slow, VERSION)
-    api.register(slow, VERSION, workers, batch_size=1, batch_delay_ms=1)
+    api.register(slow, VERSION, workers)
     try:
         picture = _picture()
         for warm_up in (slow, model):

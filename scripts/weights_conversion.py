@@ -66,7 +66,9 @@ def _read_checkpoint(path: Path, variant: Variant) -> StateDict:
         raise WeightsError(
             f"{path.name} is not a checkpoint of plain weights, or is damaged: {_first_line(error)}"
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
         raise WeightsError(f"{path.name} is not a state dict: expected names with tensors")
     with_norm = any(".bn_s1." in name for name in state)
     network = SaliencyNetwork(variant, batch_norm=with_norm)
@@ -100,6 +102,8 @@ def _read_onnx(path: Path, variant: Variant) -> StateDict:
         )
     state: StateDict = {}
     for node, (name, convolution) in zip(nodes, convolutions, strict=True):
+        if len(node.input) != 3:
+            raise WeightsError(f"{path.name} is not {variant.name}: no bias at {name}")
         weight, bias = (
             torch.from_numpy(numpy_helper.to_array(tensors[key]).copy()) for key in node.input[1:]
         )

@@ -1,5 +1,6 @@
 """Real photos, real weights: what the tests of all modules share."""
 
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from PIL import Image, ImageCms
 from cutout_limits import Limits
 
 ROOT = Path(__file__).resolve().parents[1]
-WEIGHTS = ROOT / "build" / "weights"
-WHEELS = ROOT / "build" / "wheels"
+BUILD = ROOT / os.environ.get("BUILD", "build")
+# Not the user's own weights, which may be others.
+WEIGHTS = BUILD / "test" / "weights"
+WHEELS = BUILD / "wheels"
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
 

@@ -34,7 +34,7 @@ def test_published_weights_are_fetched_converted_and_recorded(
         *("u2netp.json", "u2netp.onnx", "u2netp.pth"),
     ]
     assert fetched.read_bytes() == (weights / "u2netp.pth").read_bytes()
-    assert WeightsRecord.beside(fetched).variant == "u2netp"
+    assert WeightsRecord.beside(fetched).license == "Apache-2.0"
 
 
 def test_a_wrong_hash_is_refused_and_nothing_is_left(weights: Path, tmp_path: Path) -> None:
@@ -73,6 +73,8 @@ def test_a_checkpoint_of_ones_own_replaces_what_was_there(weights: Path, tmp_pat
 
     record = WeightsRecord.beside(target)
     assert record.source == f"u2netp.onnx, sha256 {sha256_of(weights / 'u2netp.onnx')}"
+    # Nobody can tell whose training it is.
+    assert record.license == "unknown"
 
 
 def test_a_damaged_checkpoint_leaves_what_was_there(weights: Path, tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_a_damaged_checkpoint_leaves_what_was_there(weights: Path, tmp_path: Pat
 def test_a_file_that_is_not_the_recorded_one_is_told(tmp_path: Path) -> None:
     weights = tmp_path / "u2netp.pth"
     weights.write_bytes(b"damaged")
-    record = {"variant": "u2netp", "sha256": "0" * 64, "source": "somewhere"}
+    record = {"variant": "u2netp", "sha256": "0" * 64, "source": "somewhere", "license": "unknown"}
     weights.with_suffix(".json").write_text(json.dumps(record))
 
     with pytest.raises(WeightsError, match="is damaged: delete it, then make weights"):

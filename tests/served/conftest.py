@@ -1,7 +1,11 @@
 """A real TorchServe with the real archives, for all tests of this folder."""
 
+import shutil
 import socket
+import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +15,10 @@ import requests
 
 from build_archive import build_archive
 from lifecycle import serve
-from management_api import ManagementApi
+from management_api import ManagementApi, local_session
 from server_config import HOST, ServerConfig
-from tests.conftest import WEIGHTS, WHEELS
+from tests.conftest import ROOT, WEIGHTS, WHEELS
 from torchserve_process import TorchServeProcess
-
-BATCHING = {"batch_size": 1, "batch_delay_ms": 20}
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Served:
         headers = {"Authorization": f"Bearer {self.api.token('inference')}"}
         headers.update(how.pop("headers", {}))
         url = f"{self.config.inference_address}/{path}/{model}"
-        return requests.request(method, url, headers=headers, timeout=120, **how)
+        timeout = how.pop("timeout", 120)
+        return local_session().request(method, url, headers=headers, timeout=timeout, **how)
 
     def worker_pids(self, model: str = "u2netp") -> list[int]:
         """The processes that serve a model; another number means that one died."""
@@ -57,25 +60,48 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex((HOST, port)) != 0
 
 
-def new_server(build: Path) -> ServerConfig:
-    """Settings of a server of its own in a build folder of its own, with the shared weights."""
-    build.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def build_folder() -> Iterator[Path]:
+    """A build folder of its own, with the shared weights and wheels.
+
+    pytest's own temporary folders can be too deep for the workers' sockets.
+    """
+    build = Path(tempfile.mkdtemp(prefix="u2net-"))
     for shared in (WEIGHTS, WHEELS):
         (build / shared.name).symlink_to(shared)
+    try:
+        yield build
+    finally:
+        shutil.rmtree(build)
+
+
+def server_in(build: Path) -> ServerConfig:
+    """Settings of a server on free ports, with everything it writes in a build folder."""
     return ServerConfig(free_port(), build / "servers", build / "model-store")
 
 
+def make(build: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run make as a user would, on another build folder and port."""
+    return subprocess.run(
+        ["make", "--silent", *arguments, f"BUILD={build}", f"PORT={port}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.fixture(scope="session")
-def served(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(weights: Path) -> Iterator[Served]:
     """A server with u2net and u2netp, a worker each."""
-    build = tmp_path_factory.mktemp("build")
-    config = new_server(build)
-    for model in ("u2net", "u2netp"):
-        build_archive(model, "1.0", weights / f"{model}.pth", config.store)
-    try:
-        serve(config, WHEELS, "u2net", "1.0", 1, **BATCHING)
-        server = Served(build, config)
-        server.api.register("u2netp", "1.0", 1, **BATCHING)
-        yield server
-    finally:
-        TorchServeProcess(config).stop()
+    with build_folder() as build:
+        config = server_in(build)
+        for model in ("u2net", "u2netp"):
+            build_archive(model, "1.0", weights / f"{model}.pth", config.store)
+        try:
+            serve(config, WHEELS, "u2net", "1.0", 1)
+            server = Served(build, config)
+            server.api.register("u2netp", "1.0", 1)
+            yield server
+        finally:
+            TorchServeProcess(config).stop()

@@ -14,6 +14,7 @@ import requests
 from PIL import Image, ImageFilter
 from torchvision.transforms import Compose
 
+from management_api import local_session
 from matting import alpha_matte
 from preprocessing import Normalize, Rescale
 from saliency_network import VARIANTS
@@ -290,7 +291,7 @@ def test_a_client_can_not_ask_for_the_description_instead_of_a_cutout(
 
 
 def test_handler_time_reaches_the_metrics_port(served: Served, raw_cutout: bytes) -> None:
-    metrics = requests.get(f"{served.config.metrics_address}/metrics", timeout=10).text
+    metrics = local_session().get(f"{served.config.metrics_address}/metrics", timeout=10).text
 
     (line,) = (
         line

@@ -52,7 +52,7 @@ def message_types() -> tuple[Any, Any]:
 def predict(served: Served, **row: bytes) -> bytes:
     request_type, response_type = message_types()
     address = f"{HOST}:{served.config.port_of('grpc_inference')}"
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
         call = channel.unary_unary(
             METHOD,
             request_serializer=request_type.SerializeToString,

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,32 +15,22 @@ from lifecycle import serve, unregister
 from management_api import ManagementApi
 from server_config import ServerConfig, ServerError
 from tests.conftest import ROOT, WHEELS
-from tests.served.conftest import BATCHING, Served, new_server
+from tests.served.conftest import Served, build_folder, make, server_in
 from torchserve_process import TorchServeProcess
 
 
-def make(build: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make as a user would, on another build folder and port."""
-    return subprocess.run(
-        ["make", "--silent", *arguments, f"BUILD={build}", f"PORT={port}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture
-def second(weights: Path, tmp_path: Path) -> Iterator[ServerConfig]:
+def second(weights: Path) -> Iterator[ServerConfig]:
     """Another server's settings on the same machine; whatever runs there is ended."""
-    config = new_server(tmp_path / "build")
-    build_archive("u2netp", "1.0", weights / "u2netp.pth", config.store)
-    yield config
-    TorchServeProcess(config).stop()
+    with build_folder() as build:
+        config = server_in(build)
+        build_archive("u2netp", "1.0", weights / "u2netp.pth", config.store)
+        yield config
+        TorchServeProcess(config).stop()
 
 
 def test_two_servers_live_side_by_side(served: Served, second: ServerConfig) -> None:
-    serve(second, WHEELS, "u2netp", "1.0", 1, **BATCHING)
+    serve(second, WHEELS, "u2netp", "1.0", 1)
     assert ManagementApi(second).describe("u2netp")["workers"][0]["status"] == "READY"
 
     assert TorchServeProcess(second).stop()
@@ -50,10 +41,10 @@ def test_two_servers_live_side_by_side(served: Served, second: ServerConfig) -> 
 
 
 def test_serve_replaces_what_an_earlier_serve_left(second: ServerConfig) -> None:
-    serve(second, WHEELS, "u2netp", "1.0", 1, **BATCHING)
+    serve(second, WHEELS, "u2netp", "1.0", 1)
     first = TorchServeProcess(second).find()
 
-    serve(second, WHEELS, "u2netp", "1.0", 2, **BATCHING)
+    serve(second, WHEELS, "u2netp", "1.0", 2)
 
     assert first is not None
     assert not first.is_running()
@@ -64,7 +55,7 @@ def test_a_model_that_does_not_start_ends_the_server_and_tells_why(
     second: ServerConfig, tmp_path: Path
 ) -> None:
     with pytest.raises(ServerError, match="pip package installation failed"):
-        serve(second, tmp_path / "no-wheels", "u2netp", "1.0", 1, **BATCHING)
+        serve(second, tmp_path / "no-wheels", "u2netp", "1.0", 1)
 
     assert TorchServeProcess(second).find() is None
 
@@ -73,7 +64,7 @@ def test_a_taken_port_is_told(served: Served, tmp_path: Path) -> None:
     config = ServerConfig(served.config.port, tmp_path / "servers", tmp_path)
 
     with pytest.raises(ServerError, match=f"port {config.port} is taken.*another PORT"):
-        serve(config, WHEELS, "u2netp", "1.0", 1, **BATCHING)
+        serve(config, WHEELS, "u2netp", "1.0", 1)
 
 
 def test_a_token_about_to_expire_is_renewed(second: ServerConfig, tmp_path: Path) -> None:
@@ -84,7 +75,7 @@ def test_a_token_about_to_expire_is_renewed(second: ServerConfig, tmp_path: Path
     api = ManagementApi(second)
     api.wait_until_up()
 
-    tokens = [api.token("management") for _ in range(2)]
+    tokens = [api.token("management", margin=timedelta(minutes=5)) for _ in range(2)]
 
     assert tokens[0] != tokens[1]
     assert api.models() == []
@@ -105,7 +96,7 @@ def test_without_a_server_there_is_nothing_to_stop_or_show(tmp_path: Path, comma
 
 def test_a_version_is_registered_once(served: Served) -> None:
     with pytest.raises(ServerError, match=r"registered already.*make rollout"):
-        served.api.register("u2netp", "1.0", 1, **BATCHING)
+        served.api.register("u2netp", "1.0", 1)
 
 
 def test_workers_are_added_and_removed(served: Served) -> None:
@@ -136,7 +127,7 @@ def test_tokens_of_both_kinds_open_their_own_door(served: Served) -> None:
         (served.config.management_address + "/models", management, "200"),
         (served.config.management_address + "/models", inference, "400"),
     ):
-        curl = ["curl", "-s", "-o", os.devnull, "-w", "%{http_code}"]
+        curl = ["curl", "--noproxy", "*", "-s", "-o", os.devnull, "-w", "%{http_code}"]
         curl += ["-H", f"Authorization: Bearer {token}", address]
         assert subprocess.run(curl, capture_output=True, text=True, check=True).stdout == status
 
@@ -171,7 +162,7 @@ def test_a_model_is_unregistered_and_registered_again(served: Served, weights: P
         unregister(served.api, "u2netp", None)
 
     build_archive("u2netp", "1.0", weights / "u2netp.pth", served.config.store)
-    served.api.register("u2netp", "1.0", 1, **BATCHING)
+    served.api.register("u2netp", "1.0", 1)
 
     assert served.api.describe("u2netp")["modelVersion"] == "1.0"
 

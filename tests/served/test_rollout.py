@@ -12,7 +12,7 @@ from build_archive import build_archive
 from lifecycle import unregister
 from rollout import roll_out
 from server_config import ServerError
-from tests.served.conftest import BATCHING, Served
+from tests.served.conftest import Served, make
 
 CLIENTS = 4
 
@@ -24,7 +24,7 @@ def version_1_0_again(served: Served, weights: Path) -> Iterator[None]:
     if [each["modelVersion"] for each in served.api.versions("u2netp")] != ["1.0"]:
         unregister(served.api, "u2netp", None)
         build_archive("u2netp", "1.0", weights / "u2netp.pth", served.config.store)
-        served.api.register("u2netp", "1.0", 1, **BATCHING)
+        served.api.register("u2netp", "1.0", 1)
 
 
 def test_no_request_fails_while_a_version_is_replaced(
@@ -35,7 +35,7 @@ def test_no_request_fails_while_a_version_is_replaced(
     done = threading.Event()
 
     def keep_asking() -> None:
-        while not done.is_set() or len(statuses) < 100:
+        while not done.is_set():
             try:
                 statuses.append(served.ask(data=photo, method="PUT").status_code)
             except requests.RequestException as error:
@@ -45,14 +45,17 @@ def test_no_request_fails_while_a_version_is_replaced(
     for client in clients:
         client.start()
     try:
-        build_archive("u2netp", "1.1", weights / "u2netp.pth", served.config.store)
-        roll_out(served.api, "u2netp", "1.1")
+        arguments = ("rollout", "MODEL=u2netp", "VERSION=1.1")
+        rollout = make(served.build, served.config.port, *arguments)
     finally:
         done.set()
         for client in clients:
             client.join()
 
+    assert rollout.returncode == 0, rollout.stderr
     assert [status for status in statuses if status != 200] == []
+    # All of them were asked while the rollout went on; how many depends on the machine.
+    assert len(statuses) >= 30
     assert [each["modelVersion"] for each in served.api.versions("u2netp")] == ["1.1"]
 
 
@@ -76,3 +79,18 @@ def damage_weights(archive: Path) -> None:
     with zipfile.ZipFile(archive, "w") as damaged:
         for name, content in members.items():
             damaged.writestr(name, content)
+
+
+def test_an_interrupted_rollout_goes_on_where_it_stopped(served: Served, weights: Path) -> None:
+    build_archive("u2netp", "1.3", weights / "u2netp.pth", served.config.store)
+    served.api.register("u2netp", "1.3", 1)
+    served.api.set_default("u2netp", "1.3")
+
+    roll_out(served.api, "u2netp", "1.3")
+
+    assert [each["modelVersion"] for each in served.api.versions("u2netp")] == ["1.3"]
+
+
+def test_rolling_out_what_is_served_is_refused(served: Served) -> None:
+    with pytest.raises(ServerError, match="choose another VERSION"):
+        roll_out(served.api, "u2netp", "1.0")
