@@ -28,7 +28,7 @@ RUN       := PYTHONPATH=handler:scripts:. $(BIN)/python
 LIFECYCLE  = $(RUN) scripts/lifecycle.py --build $(BUILD) --port $(PORT) --model $(MODEL)
 BATCHING   = $(if $(BATCH_SIZE),--batch-size $(BATCH_SIZE)) $(if $(BATCH_DELAY),--batch-delay $(BATCH_DELAY))
 # Set by the user, not by the default above.
-CHOSEN_VERSION = $(if $(filter-out file,$(origin VERSION)),--version $(VERSION))
+CHOSEN_VERSION = $(if $(filter-out file,$(origin VERSION)),--version "$(VERSION)")
 
 # The scripts read it from here, whatever quotes it holds.
 export PIP_ARGS
@@ -59,6 +59,10 @@ $(TESTING): $(SERVING)
 installed:
 	@test -e $(SERVING) || { echo "nothing is set up here yet: make serve" >&2; exit 1; }
 
+.PHONY: running
+running: installed
+	@$(LIFECYCLE) token > /dev/null
+
 .PHONY: install
 install: $(TESTING)  ## Set up the environment for development, in .venv
 
@@ -69,7 +73,7 @@ weights: $(SERVING)  ## Fetch, verify and convert the weights of MODEL, or take 
 
 .PHONY: archive
 archive: weights  ## Build build/model-store/MODEL.mar as VERSION
-	@$(RUN) scripts/build_archive.py --model $(MODEL) --version $(VERSION) \
+	@$(RUN) scripts/build_archive.py --model $(MODEL) --version "$(VERSION)" \
 		--weights $(BUILD)/weights --store $(BUILD)/model-store
 
 $(BUILD)/wheels: model_requirements.txt | $(SERVING)
@@ -81,11 +85,11 @@ $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 
 .PHONY: serve
 serve: archive $(WHEELS)  ## Start TorchServe in the background, with MODEL registered and READY
-	@$(LIFECYCLE) serve --version $(VERSION) --workers $(WORKERS) --wheels $(WHEELS) $(BATCHING)
+	@$(LIFECYCLE) serve --version "$(VERSION)" --workers $(WORKERS) --wheels $(WHEELS) $(BATCHING)
 
 .PHONY: register
-register: archive  ## Register MODEL with the running server
-	@$(LIFECYCLE) register --version $(VERSION) --workers $(WORKERS) $(BATCHING)
+register: running archive  ## Register MODEL with the running server
+	@$(LIFECYCLE) register --version "$(VERSION)" --workers $(WORKERS) $(BATCHING)
 
 .PHONY: unregister
 unregister: installed  ## Remove MODEL from the running server, or only VERSION of it
@@ -96,8 +100,8 @@ scale: installed  ## Give MODEL this many WORKERS
 	@$(LIFECYCLE) scale --workers $(WORKERS)
 
 .PHONY: rollout
-rollout: archive  ## Replace the served version of MODEL by VERSION, without a failed request
-	@$(LIFECYCLE) rollout --version $(VERSION)
+rollout: running archive  ## Replace the served version of MODEL by VERSION, without a failed request
+	@$(LIFECYCLE) rollout --version "$(VERSION)" $(BATCHING)
 
 .PHONY: status
 status: installed  ## Show the server, its models and workers
@@ -117,7 +121,7 @@ stop: installed  ## Stop the server
 
 .PHONY: cutout
 cutout: installed  ## Cut IMAGE out into OUTPUT, a PNG
-	@$(RUN) scripts/cutout.py --build $(BUILD) --port $(PORT) --model $(MODEL) "$(IMAGE)" "$(OUTPUT)"
+	@$(RUN) scripts/cutout.py --build $(BUILD) --port $(PORT) --model $(MODEL) -- "$(IMAGE)" "$(OUTPUT)"
 
 .PHONY: compare
 compare: installed  ## Measure .tolist() against .tobytes() through the running server

@@ -7,6 +7,7 @@ are an entry each. Everything that arrives is either honoured or refused; nothin
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -84,25 +85,37 @@ def read_request(
 
 def _fields(row: Mapping[str, object], head: Mapping[str, str]) -> Mapping[str, object]:
     """Return the row as named fields, those of a JSON object included."""
-    if set(row) != {BODY_FIELD}:
+    if BODY_FIELD not in row:
         return row
     body = row[BODY_FIELD]
-    if isinstance(body, Mapping):
-        return body
-    if isinstance(body, str):
-        return {"image_file_b64": body}
     if isinstance(body, bytes | bytearray):
-        # TorchServe hands JSON that it can't parse over as it came.
-        if body and head.get("content-type", "").startswith("application/json"):
-            raise InvalidJson("the body is not valid JSON")
-        return {"image_file": body}
-    raise InvalidJson("expected an object with image_file_b64, or a base64 string")
+        if not body or not head.get("content-type", "").lower().startswith("application/json"):
+            return row
+        # TorchServe hands JSON that it can't parse over as it came, or whose type it can't spell.
+        body = _parse_json(body)
+    # TorchServe's older addresses put fields of the query beside the body.
+    beside = {name: value for name, value in row.items() if name != BODY_FIELD}
+    if isinstance(body, str):
+        return {**beside, BODY_FIELD: body}
+    if not isinstance(body, Mapping):
+        raise InvalidJson("expected an object with image_file_b64, or a base64 string")
+    if BODY_FIELD in body:
+        raise UnknownParameter(f"there is no parameter {BODY_FIELD!r}")
+    return {**beside, **body}
+
+
+def _parse_json(body: bytes | bytearray) -> object:
+    try:
+        parsed: object = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson("the body is not valid JSON") from error
+    return parsed
 
 
 def _picture(fields: Mapping[str, object]) -> bytes | bytearray:
     if any(fields.get(name) for name in URL_FIELDS):
         raise UrlSourcesDisabled("send the picture itself, not its address")
-    names = [name for name in PICTURE_FIELDS if fields.get(name)]
+    names = [name for name in (*PICTURE_FIELDS, BODY_FIELD) if fields.get(name)]
     if not names:
         raise MissingSource(
             f"send a picture as the body, or as one of the fields {', '.join(PICTURE_FIELDS)}"
@@ -140,7 +153,7 @@ def decode_base64(text: str) -> bytes:
 
 
 def _refuse_unoffered(fields: Mapping[str, object]) -> None:
-    known = {*PICTURE_FIELDS, *URL_FIELDS, FORMAT_FIELD}
+    known = {*PICTURE_FIELDS, *URL_FIELDS, FORMAT_FIELD, BODY_FIELD}
     for name in sorted(set(fields) - known):
         if name not in UNSUPPORTED_OPTIONS:
             raise UnknownParameter(f"there is no parameter {name[:40]!r}")

@@ -1,5 +1,6 @@
 """From a file's bytes to an upright picture in sRGB. Knows Pillow; no request and no network."""
 
+import re
 from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
@@ -29,8 +30,10 @@ INNER_SIGNATURES = ((8, b"WEBP"), (4, b"ftypavif"), (4, b"ftypavis"))
 
 # A progressive JPEG repeats its whole picture in every scan. Cameras and encoders write about ten;
 # a small file with thousands would keep the decoder busy for minutes, and it can't be stopped.
-JPEG_SCAN = b"\xff\xda"
 MAX_JPEG_SCANS = 64
+# The next marker after a scan's data, in which 0xff is followed by 0 or a restart marker.
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+JPEG_START_OF_SCAN, JPEG_END = 0xDA, 0xD9
 
 ORIENTATION_TAG = 0x0112
 # What turns a picture upright that was stored in an EXIF orientation.
@@ -76,7 +79,7 @@ def decode_image(data: bytes | bytearray, limits: Limits) -> Image.Image:
                 f"the picture has {image.width} x {image.height} pixels; the limit is "
                 f"{limits.max_pixels} in all"
             )
-        if image.format == "JPEG" and data.count(JPEG_SCAN) > MAX_JPEG_SCANS:
+        if image.format == "JPEG" and _has_too_many_scans(data):
             raise UnreadableImage(f"the JPEG has more than {MAX_JPEG_SCANS} scans")
         stored = stored_as(image)
         try:
@@ -121,6 +124,19 @@ def _looks_like_a_picture(data: bytes | bytearray) -> bool:
     return data.startswith(SIGNATURES) or any(
         data.startswith(signature, at) for at, signature in INNER_SIGNATURES
     )
+
+
+def _has_too_many_scans(jpeg: bytes | bytearray) -> bool:
+    """Walk from marker to marker, past the contents of each segment, to the end of the picture."""
+    scans = 0
+    found = JPEG_MARKER.search(jpeg, 2)
+    while found and jpeg[found.end() - 1] != JPEG_END:
+        scans += jpeg[found.end() - 1] == JPEG_START_OF_SCAN
+        if scans > MAX_JPEG_SCANS:
+            return True
+        length = int.from_bytes(jpeg[found.end() : found.end() + 2], "big")
+        found = JPEG_MARKER.search(jpeg, found.end() + length)
+    return False
 
 
 def _upright(picture: Image.Image, source: Image.Image) -> Image.Image:

@@ -6,6 +6,7 @@ TorchServe takes the only class of this file, so it may define no other. This mo
 TorchServe and the order of the steps; each step is a module of its own.
 """
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,8 +30,13 @@ from photo import CUTOUT_FORMATS, Photo, load_photo
 from preprocessing import Normalize, Rescale
 from request_batch import each, together
 from saliency_network import INPUT_SIZE
-from saliency_runtime import PRECISION, choose_device, load_runtime
+from saliency_runtime import PRECISION, ModelLoadError, choose_device, load_runtime
 from uncertainty import heat_map
+
+logger = logging.getLogger(__name__)
+
+# TorchServe stops reading the output of a worker that ends, also what it has written already.
+LAST_WORDS_S = 0.5
 
 
 class U2Net(BaseHandler):
@@ -39,7 +45,20 @@ class U2Net(BaseHandler):
     image_processing = Compose([Rescale(INPUT_SIZE), Normalize()])
 
     def initialize(self, context: Context) -> None:
-        """Load the archive's weights onto the device that TorchServe assigned, and warm up."""
+        """Load the archive's weights onto the device that TorchServe assigned, and warm up.
+
+        Raises:
+            ModelLoadError: the archive or the device is not what it should be.
+        """
+        try:
+            self._load(context)
+        except Exception as error:
+            logger.exception("the model can't be loaded")
+            time.sleep(LAST_WORDS_S)
+            raise ModelLoadError(str(error)) from error
+        self.initialized = True
+
+    def _load(self, context: Context) -> None:
         properties = context.system_properties
         model_dir = Path(properties["model_dir"])
         self.manifest = context.manifest
@@ -50,7 +69,6 @@ class U2Net(BaseHandler):
         self.model = load_runtime(weights, self.metadata, self.device)
         self.model.warm_up()
         register_heif()
-        self.initialized = True
 
     def handle(self, data: list[dict[str, object]], context: Context) -> list[object]:
         """Answer each request of a batch, in order."""

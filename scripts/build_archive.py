@@ -19,6 +19,7 @@ import yaml
 from cutout_limits import Limits
 from fetch_weights import WeightsRecord
 from model_metadata import METADATA_FILE, ModelMetadata
+from model_version import VersionError, checked_version
 from server_config import read_properties
 from weights_conversion import WeightsError
 
@@ -45,8 +46,10 @@ def build_archive(
 
     Raises:
         ArchiveError: limits contradict the server's, or the archiver fails.
+        VersionError: no version can be called so.
         WeightsError: the weights are missing or damaged.
     """
+    checked_version(version)
     check_limits(MODEL_CONFIG, SERVER_CONFIG)
     record = WeightsRecord.beside(weights)
     metadata = ModelMetadata(
@@ -166,7 +169,7 @@ def main() -> None:
     weights = arguments.weights / f"{arguments.model}.pth"
     try:
         build_archive(arguments.model, arguments.version, weights, arguments.store)
-    except (ArchiveError, WeightsError) as error:
+    except (ArchiveError, WeightsError, VersionError) as error:
         sys.exit(f"make archive: {error}")
 
 

@@ -17,6 +17,8 @@ def main() -> None:
     ServerConfig.add_arguments(parser)
     arguments = parser.parse_args()
     try:
+        if arguments.output.suffix.lower() != ".png":
+            raise ServerError("the cutout is a PNG: let OUTPUT end in .png")
         picture = arguments.image.read_bytes()
         config = ServerConfig.from_arguments(arguments)
         arguments.output.write_bytes(request_cutout(config, arguments.model, picture))

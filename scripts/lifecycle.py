@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from management_api import AS_ARCHIVED, TOKEN_MARGIN_FOR_PEOPLE, Batching, ManagementApi
+from model_version import VersionError, checked_version
 from rollout import roll_out
 from server_config import DEFAULT_PORT, ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
@@ -56,7 +57,8 @@ def unregister(api: ManagementApi, model: str, version: str | None) -> None:
     """
     found = [entry["modelVersion"] for entry in api.versions(model)]
     if not found or (version and version not in found):
-        raise ServerError(f"{model} {version or ''} is not registered; see make status")
+        named = f"{model} {version}" if version else model
+        raise ServerError(f"{named} is not registered; see make status")
     default = api.describe(model)["modelVersion"]
     # TorchServe removes the default only when it is the last.
     for each in [version] if version else sorted(found, key=lambda v: v == default):
@@ -106,16 +108,17 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--batch-delay", type=int, help="ms; by default, as the archive says")
     parser.add_argument("--wheels", type=Path, help="folder with the wheels of the requirements")
     parser.add_argument("--kind", choices=("inference", "management"), default="inference")
-    arguments = parser.parse_args()
-    if arguments.workers < 1:
-        parser.error("--workers must be 1 or more")
-    return arguments
+    return parser.parse_args()
 
 
 def _run(arguments: argparse.Namespace) -> None:
     config = ServerConfig.from_arguments(arguments)
     api = ManagementApi(config)
     model, version, workers = arguments.model, arguments.version, arguments.workers
+    if workers < 1:
+        raise ServerError(f"WORKERS={workers}: at least one is needed")
+    if version is not None:
+        checked_version(version)
     batching = Batching(arguments.batch_size, arguments.batch_delay)
     match arguments.command:
         case "serve":
@@ -144,8 +147,10 @@ def main() -> None:
     arguments = _parse()
     try:
         _run(arguments)
-    except ServerError as error:
+    except (ServerError, VersionError) as error:
         sys.exit(f"make {arguments.command}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"make {arguments.command}: interrupted")
 
 
 if __name__ == "__main__":

@@ -101,8 +101,8 @@ class ServerConfig:
         build = arguments.build.resolve()
         return cls(arguments.port, build / "servers", build / "model-store")
 
-    def write(self, base: Path) -> None:
-        """Write the server's configuration: `base` with its own addresses and store.
+    def check(self) -> None:
+        """Make sure that a server can be started so.
 
         Raises:
             ServerError: the folder's path is too long, or the ports are out of range.
@@ -115,6 +115,9 @@ class ServerConfig:
                 f"{self.folder} is too long a path for the workers' sockets: "
                 "choose a shorter BUILD=/path"
             )
+
+    def write(self, base: Path) -> None:
+        """Write the server's configuration: `base` with its own addresses and store."""
         self.temporary.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
         properties = {

@@ -34,9 +34,10 @@ class TorchServeProcess:
         each worker may use.
 
         Raises:
-            ServerError: a port is taken, or the process ends at once.
+            ServerError: a port is taken or out of range, or the process ends at once.
         """
         config = self.config
+        config.check()
         self._refuse_taken_ports()
         config.write(base_config)
         self._clear_leftovers()

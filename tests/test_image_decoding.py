@@ -438,3 +438,32 @@ def test_a_decompression_bomb_is_refused(limits: Limits) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
 def test_extreme_sizes_are_read(limits: Limits, size: tuple[int, int]) -> None:
     assert decode_image(encoded(Image.new("RGB", size), "PNG"), limits).size == size
+
+
+def progressive_jpeg() -> bytes:
+    buffer = BytesIO()
+    Image.effect_noise((64, 64), 50).save(buffer, "JPEG", progressive=True)
+    return buffer.getvalue()
+
+
+def test_a_jpeg_that_repeats_its_scans_is_refused(limits: Limits) -> None:
+    jpeg = progressive_jpeg()
+    last_scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    hostile = jpeg[:-2] + last_scan * 100 + b"\xff\xd9"
+
+    with pytest.raises(UnreadableImage, match="scans"):
+        decode_image(hostile, limits)
+
+
+def test_what_follows_a_jpeg_is_no_scan_of_it(limits: Limits) -> None:
+    # Motion photos carry a video behind the picture, in which any bytes can occur.
+    motion_photo = progressive_jpeg() + b"\xff\xda" * 1000
+
+    assert decode_image(motion_photo, limits).size == (64, 64)
+
+
+def test_what_is_inside_of_a_jpegs_metadata_is_no_scan_of_it(limits: Limits) -> None:
+    jpeg = progressive_jpeg()
+    comment = b"\xff\xfe" + (20_002).to_bytes(2, "big") + b"\xff\xda" * 10_000
+
+    assert decode_image(jpeg[:2] + comment + jpeg[2:], limits).size == (64, 64)

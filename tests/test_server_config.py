@@ -36,14 +36,14 @@ def test_two_servers_share_no_port() -> None:
 
 def test_a_port_out_of_range_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match="PORT=1500"):
-        ServerConfig(1500, tmp_path, tmp_path).write(ROOT / "config.properties")
+        ServerConfig(1500, tmp_path, tmp_path).check()
 
 
 def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 25)
 
     with pytest.raises(ServerError, match="BUILD="):
-        ServerConfig(9080, folder, tmp_path).write(ROOT / "config.properties")
+        ServerConfig(9080, folder, tmp_path).check()
 
 
 def test_comments_and_values_with_equals_signs_are_read_right(tmp_path: Path) -> None:
