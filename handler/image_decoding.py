@@ -1,10 +1,13 @@
-"""From a file's bytes to an upright picture. Knows Pillow; knows no request and no network."""
+"""From a file's bytes to an upright picture in sRGB. Knows Pillow; no request and no network."""
 
 import re
 from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 
+from bit_depth import find_planes, stored_as, to_bytes
+from colour_declaration import find_profile, without_declaration
+from colour_management import to_srgb
 from cutout_errors import FileTooLarge, InvalidFileType, ResolutionTooHigh, UnreadableImage
 from cutout_limits import Limits
 
@@ -13,9 +16,10 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 HEIF_FORMAT = "HEIF"
 
 # How files of these kinds begin. Pillow can't tell a broken one from a file of another kind.
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SIGNATURES = (
     b"\xff\xd8\xff",
-    b"\x89PNG\r\n\x1a\n",
+    PNG_SIGNATURE,
     b"GIF87a",
     b"GIF89a",
     b"II*\x00",
@@ -55,10 +59,10 @@ def register_heif() -> bool:
 
 
 def decode_image(data: bytes | bytearray, limits: Limits) -> Image.Image:
-    """Read a picture, turned upright by its EXIF orientation: mode RGB, or RGBA if it has alpha.
+    """Read a picture, upright by its EXIF orientation, in sRGB: mode RGB, or RGBA if it has alpha.
 
     Of an animation, the first frame. Size limits are checked on the header, before any pixel is
-    decoded.
+    decoded. The picture brings no metadata along; its profile would be wrong now.
 
     Raises:
         FileTooLarge, ResolutionTooHigh: over a limit.
@@ -77,9 +81,13 @@ def decode_image(data: bytes | bytearray, limits: Limits) -> Image.Image:
             )
         if image.format == "JPEG" and _has_too_many_scans(data):
             raise UnreadableImage(f"the JPEG has more than {MAX_JPEG_SCANS} scans")
+        stored = stored_as(image)
         try:
+            find_planes(image)
             image.load()
-            return _to_rgb(_upright(image))
+            picture = to_srgb(to_bytes(image, stored), find_profile(image, data))
+            picture.info.clear()
+            return _upright(picture, image)
         except MemoryError:
             raise
         except Exception as error:  # decoders raise all kinds of errors over broken files
@@ -88,6 +96,16 @@ def decode_image(data: bytes | bytearray, limits: Limits) -> Image.Image:
 
 def _open(data: bytes | bytearray) -> Image.Image:
     formats = (*FORMATS, HEIF_FORMAT) if HEIF_FORMAT in Image.OPEN else FORMATS
+    try:
+        return _open_as(data, formats)
+    except UnreadableImage:
+        # Pillow gives up a PNG over its broken or huge profile; the pixels don't need it.
+        if not data.startswith(PNG_SIGNATURE):
+            raise
+        return _open_as(without_declaration(data), formats)
+
+
+def _open_as(data: bytes | bytearray, formats: tuple[str, ...]) -> Image.Image:
     try:
         return Image.open(BytesIO(data), formats=formats)
     except Image.DecompressionBombError as error:
@@ -121,17 +139,10 @@ def _has_too_many_scans(jpeg: bytes | bytearray) -> bool:
     return False
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(picture: Image.Image, source: Image.Image) -> Image.Image:
     # Pillow's exif_transpose also writes the EXIF anew, and fails over tags that it can't write.
     try:
-        orientation = image.getexif().get(ORIENTATION_TAG)
+        orientation = source.getexif().get(ORIENTATION_TAG)
     except Exception:  # metadata that can't be read turns nothing; the pixels are fine
-        return image
-    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # 16-bit grey: Pillow's own conversion clips at 255 instead of scaling.
-        image = image.convert("I").point(lambda level: level * (1 / 256)).convert("L")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+        return picture
+    return picture.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else picture

@@ -1,11 +1,12 @@
 """Real photos, real weights: what the tests of all modules share."""
 
 import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 import skimage
-from PIL import Image
+from PIL import Image, ImageCms
 
 from cutout_limits import Limits
 
@@ -26,8 +27,18 @@ def photo_files() -> list[Path]:
 
 @pytest.fixture(scope="session")
 def photos(photo_files: list[Path]) -> list[Image.Image]:
-    """The same photographs, decoded: mode RGB."""
-    return [Image.open(file).convert("RGB") for file in photo_files]
+    """The same photographs, decoded: mode RGB, sRGB."""
+    decoded = [Image.open(file).convert("RGB") for file in photo_files]
+    # The rocket was taken in Adobe RGB; what profiles the others have are sRGB's.
+    ImageCms.profileToProfile(
+        decoded[3],
+        BytesIO(decoded[3].info["icc_profile"]),
+        ImageCms.createProfile("sRGB"),
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        inPlace=True,
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    return decoded
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,6 @@
+import shutil
 import struct
+import subprocess
 import zlib
 from importlib.util import find_spec
 from io import BytesIO
@@ -13,6 +15,10 @@ from PIL import Image
 from cutout_errors import FileTooLarge, InvalidFileType, ResolutionTooHigh, UnreadableImage
 from cutout_limits import Limits
 from image_decoding import FORMATS, decode_image, register_heif
+
+JPEGTRAN = shutil.which("jpegtran")
+JPGICC = shutil.which("jpgicc")
+DEBIAN_CMYK = Path("/usr/share/color/icc/ghostscript/default_cmyk.icc")
 
 ORIENTATION = 0x0112
 SHORT, ASCII, RATIONAL = 3, 2, 5
@@ -235,6 +241,77 @@ def test_of_several_frames_the_first_is_read(limits: Limits, file_format: str) -
     red = decode_image(data, limits).convert("RGB").resize((1, 1))
 
     assert np.abs(pixels(red) - (255, 0, 0)).max() <= 4
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG"])
+def test_of_several_frames_with_holes_the_first_is_read_with_its_holes(
+    limits: Limits, file_format: str
+) -> None:
+    frames = [Image.new("RGBA", (16, 16), colour) for colour in ("red", "blue")]
+    for frame in frames:
+        frame.paste((0, 0, 0, 0), (4, 4, 12, 12))
+    data = encoded(frames[0], file_format, save_all=True, append_images=frames[1:])
+
+    decoded = decode_image(data, limits)
+
+    assert (decoded.mode, decoded.getchannel("A").getcolors()) == ("RGBA", [(64, 0), (192, 255)])
+    assert np.abs(pixels(decoded)[:, 13] - (255, 0, 0, 255)).max() <= 12
+
+
+def test_a_progressive_jpeg_is_read(photos: list[Image.Image], limits: Limits) -> None:
+    progressive = encoded(photos[1], "JPEG", progressive=True)
+
+    decoded = decode_image(progressive, limits)
+
+    assert b"\xff\xc2" in progressive
+    assert decoded.tobytes() == decode_image(encoded(photos[1], "JPEG"), limits).tobytes()
+
+
+@pytest.mark.skipif(JPEGTRAN is None, reason="libjpeg-turbo-progs is not installed")
+def test_an_arithmetic_coded_jpeg_is_read(jpeg: bytes, limits: Limits) -> None:
+    recoded = subprocess.run(
+        [str(JPEGTRAN), "-arithmetic"], input=jpeg, check=True, capture_output=True
+    ).stdout
+
+    assert b"\xff\xc9" in recoded
+    assert decode_image(recoded, limits).tobytes() == decode_image(jpeg, limits).tobytes()
+
+
+def without_adobe_marker(jpeg: bytes) -> bytes:
+    at = jpeg.index(b"\xff\xee")
+    return jpeg[:at] + jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4]) :]
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_the_inks_of_a_jpeg_are_inverted_as_adobe_writes_them(limits: Limits, marked: bool) -> None:
+    data = encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 51)), "JPEG", quality=100)
+    assert b"Adobe" in data
+
+    decoded = decode_image(data if marked else without_adobe_marker(data), limits)
+
+    assert np.abs(pixels(decoded) - (204, 0, 0)).max() <= 2
+
+
+@pytest.mark.skipif(JPGICC is None, reason="liblcms2-utils is not installed")
+@pytest.mark.skipif(not DEBIAN_CMYK.exists(), reason="libgs-common is not installed")
+def test_inks_stored_as_ycck_are_read(
+    photos: list[Image.Image], limits: Limits, tmp_path: Path
+) -> None:
+    rgb, inks, back = (tmp_path / name for name in ("rgb.jpg", "inks.jpg", "back.jpg"))
+    rgb.write_bytes(encoded(photos[1], "JPEG", quality=100, icc_profile=None))
+    press, relative = str(DEBIAN_CMYK), ("-t1", "-b")
+    for step in (
+        ["-i", "*sRGB", "-o", press, "-e", str(rgb), str(inks)],
+        ["-i", press, "-o", "*sRGB", str(inks), str(back)],
+    ):
+        subprocess.run([str(JPGICC), *relative, *step], check=True, capture_output=True)
+    with Image.open(inks) as stored:
+        assert (stored.mode, stored.info["adobe_transform"]) == ("CMYK", 2)
+        assert "icc_profile" in stored.info
+
+    decoded = decode_image(inks.read_bytes(), limits)
+
+    assert np.abs(pixels(decoded) - pixels(Image.open(back).convert("RGB"))).mean() < 3
 
 
 @pillow_grumbles
