@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
+from typing import Any
 
 from cutout_errors import InvalidOption, UnknownParameter, UnsupportedParameter
 from image_encoding import OutputFormat
@@ -100,8 +101,8 @@ OPTIONS = (
     Option(
         "format",
         "`rgba`, `png`, `webp`, `jpg`, `zip`, `auto`",
-        "raw bytes, row by row; a picture; `color.jpg` and `alpha.png` in a zip; PNG where anything "
-        "is transparent, else JPEG. The field wins over `Accept`",
+        "raw bytes, row by row; a picture; `color.jpg` and `alpha.png` in a zip; PNG where "
+        "anything is transparent, else JPEG. The field wins over `Accept`",
         "`rgba`; over gRPC and inside JSON `png`",
         _choices(OutputFormat),
     ),
@@ -198,7 +199,7 @@ def read_options(fields: Mapping[str, object]) -> CutoutOptions:
         UnknownParameter, UnsupportedParameter: a name that is not in the table.
         InvalidOption: a value that its option can't take, or that contradicts another's.
     """
-    values = {}
+    values: dict[str, Any] = {}
     for name in sorted(fields):
         if name not in _BY_NAME and name not in UNSUPPORTED:
             raise UnknownParameter(f"there is no parameter {name[:40]!r}")
@@ -211,6 +212,7 @@ def read_options(fields: Mapping[str, object]) -> CutoutOptions:
             values[name] = _BY_NAME[name].parse(text)
         except ValueError as error:
             raise InvalidOption(name, f"{name} {error}; got {text[:40]!r}") from error
+    # Each value is what its option's parser makes of text; the table stands for the types.
     options = CutoutOptions(**values)
     _refuse_contradictions(options)
     return options

@@ -163,10 +163,7 @@ def _answer_form(
     """
     if explain and options not in (CutoutOptions(), CutoutOptions(format=OutputFormat.PNG)):
         raise UnsupportedParameter("explanations take no option but format=png")
-    if explain or not head:
-        offers = [OutputFormat.PNG]
-    else:
-        offers = list(CONTENT_TYPES)
+    offers = [OutputFormat.PNG] if explain or not head else list(CONTENT_TYPES)
     types = [CONTENT_TYPES[output_format] for output_format in offers]
     chosen = negotiate(head.get("accept", ""), (*types, JSON_TYPE))
     if chosen == JSON_TYPE:

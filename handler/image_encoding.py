@@ -60,8 +60,7 @@ def is_transparent(picture: Image.Image) -> bool:
     """Whether any pixel of an RGBA picture lets its background through; other modes don't."""
     if picture.mode != "RGBA":
         return False
-    lowest, _ = picture.getchannel("A").getextrema()
-    return bool(lowest < 255)
+    return picture.getchannel("A").histogram()[255] < picture.width * picture.height
 
 
 def encode(
@@ -102,11 +101,9 @@ def _png(picture: Image.Image) -> bytes:
 
 def _webp(picture: Image.Image, quality: int | str | None) -> bytes:
     buffer = BytesIO()
-    if quality in (None, LOSSLESS):
-        how = {"lossless": True, "quality": WEBP_LOSSLESS_EFFORT}
-    else:
-        how = {"quality": quality}
-    _tidy(picture).save(buffer, "WEBP", method=WEBP_METHOD, **how)
+    lossless = quality in (None, LOSSLESS)
+    strength = WEBP_LOSSLESS_EFFORT if lossless else quality
+    _tidy(picture).save(buffer, "WEBP", method=WEBP_METHOD, lossless=lossless, quality=strength)
     return buffer.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Where the subject lies in the answer: its box, and what crop, scale, position and size make of it.
+"""Where the subject lies in the answer: what crop, scale, position and size make of its box.
 
 Knows pictures and lengths; no request and no network. Boxes are (left, top, right, bottom) in whole
 pixels, right and bottom exclusive, as Pillow has them.
@@ -111,7 +111,7 @@ def _moved(box: Box, across: int, down: int) -> Box:
 def _positioned(
     subject: Box, canvas: tuple[float, float], scale: float | None, position: Position | None
 ) -> tuple[float, float, float, float]:
-    width, height = subject[2] - subject[0], subject[3] - subject[1]
+    width, height = float(subject[2] - subject[0]), float(subject[3] - subject[1])
     if scale is not None:
         factor = scale * min(canvas[0] / width, canvas[1] / height)
         width, height = width * factor, height * factor
