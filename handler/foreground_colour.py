@@ -2,9 +2,9 @@
 
 Where alpha is between 0 and 255, a photo's pixel is a mixture of foreground and background (I =
 alpha F + (1 - alpha) B); laid on another colour it shows a rim of the old background. Here F is
-estimated in two steps. Coarse: in cells of a few pixels, the colours of the clearly opaque and of
-the clearly transparent pixels, spread into the edge by a pull-push pyramid. Fine: in the edge's
-pixels only, the least change of both colours that makes them mix to what the photo shows.
+estimated in two steps. Coarse: from the most and the least opaque pixels in cells of a few pixels,
+spread into the edge by a pull-push pyramid. Fine: in the edge's pixels only, by the least change of
+both colours that makes them mix to what the photo shows.
 
 Sources: the pyramid is that of Gortler et al., "The Lumigraph" (1996); going from coarse to fine,
 and a blurred guess that the compositing equation corrects, are the ideas of Germer et al., "Fast
@@ -27,13 +27,15 @@ from torch.nn import functional as F
 # whatever the picture's aspect.
 CELLS = 320
 # How steeply a pixel's say in its layer's colour falls with its share in the mixture: mixed pixels
-# count where there are no pure ones.
-STEEPNESS = 50
+# count where there are no clearer ones.
+STEEPNESS = 20
 # Cells in which no pixel has more say are not read.
-LEAST_SAY = 1e-5
+LEAST_SAY = 1e-3
+# The least difference in alpha from which two mixtures' own colours are concluded.
+LEAST_GAP = 0.25
 # How far the foreground yields to what is seen, against the background's 1. Less, since the
 # background is seen on both sides of a hair, and a matte is softer than the true edge.
-FOREGROUND_YIELDS = 1 / 3
+FOREGROUND_YIELDS = 1 / 2
 # Keeps the correction small where it would be noise; the variance of a share in [0, 1].
 NOISE = 0.01
 # Bounds the memory of each step, and keeps it in the processor's cache.
@@ -49,33 +51,34 @@ def decontaminate(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     bit by bit.
     """
     cell = -(-picture.height // CELLS), -(-picture.width // CELLS)
-    opacity = _in_whole_cells(np.asarray(alpha)[:, :, None], cell)
-    lowest, highest = _extremes(opacity, cell)
+    lowest, highest = _extremes(np.asarray(alpha), cell)
     mixed = (highest > 0) & (lowest < 255)
     if not mixed.any():
         return picture.copy()
 
-    pixels = _in_whole_cells(np.asarray(picture), cell)
-    means = np.asarray(picture.reduce(cell[::-1]))
-    layers = spread(*_pure_colours(pixels, opacity, means, lowest, highest))
+    cutout = picture.copy()
+    cutout.putalpha(alpha)
+    pixels = _in_whole_cells(np.asarray(cutout), cell)
+    means = np.dstack([np.asarray(picture.reduce(cell[::-1])), highest])
+    layers = purify(spread(*_clearest(pixels, means, lowest, highest)))
     padded = F.pad(layers, (1, 1, 1, 1), mode="replicate").permute(2, 3, 0, 1).flatten(2).numpy()
     reach = _bilinear_weights(cell)
     for rows, columns in _chunks(mixed, cell):
-        corners = rows * cell[0], columns * cell[1]
-        share, seen = _read(opacity, *corners, cell), _read(pixels, *corners, cell)
-        around = torch.from_numpy(_read(padded, rows, columns, (3, 3)))
-        guesses = (reach @ around).view(2, *seen.shape)
-        own = unmix(torch.from_numpy(seen), torch.from_numpy(share) / 255, *guesses)
-        rounded = own.add_(0.5).to(torch.uint8).numpy()
+        places = _places(pixels, rows * cell[0], columns * cell[1], cell)
+        seen = torch.from_numpy(pixels.reshape(-1).take(places))
+        around = padded.reshape(-1).take(_places(padded, rows, columns, (3, 3)))
+        foreground, background = (reach @ torch.from_numpy(around)).chunk(2)
+        colours, share = seen[:3], seen[3:]
+        own = unmix(colours, share / 255, foreground, background).add_(0.5).to(torch.uint8)
         in_edge = (share > 0) & (share < 255)
-        pixels.reshape(-1)[_indices(pixels, *corners, cell)] = np.where(in_edge, rounded, seen)
-    return Image.fromarray(pixels[: picture.height, : picture.width])
+        pixels.reshape(-1)[places[:3]] = np.where(in_edge, own, colours)
+    return Image.fromarray(pixels[: picture.height, : picture.width]).convert("RGB")
 
 
 def spread(sums: Tensor, known: Tensor) -> Tensor:
-    """Fill in colours where little or nothing is known: (N, 3, H, W) -> (N, 3, H, W).
+    """Fill in what is known little or not at all: (N, C, H, W) -> (N, C, H, W).
 
-    `sums` holds colours times `known` (N, 1, H, W). Where that is 1 or more, a colour is known;
+    `sums` holds values times `known` (N, 1, H, W). Where that is 1 or more, the value is known;
     what is missing to 1 comes from the next coarser level.
     """
     scale = 1 / known.clamp(min=1)
@@ -86,6 +89,18 @@ def spread(sums: Tensor, known: Tensor) -> Tensor:
     coarse = spread(*(4 * F.avg_pool2d(x, 2, ceil_mode=True) for x in (sums, known)))
     guess = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
     return sums + (1 - known) * guess[:, :, :height, :width]
+
+
+def purify(mixtures: Tensor) -> Tensor:
+    """Return the colours F and B (2, 3, H, W) of which two mixtures (2, 4, H, W) are made.
+
+    The fourth channel is each mixture's alpha, in [0, 255] like the rest. Where the two hardly
+    differ, they stay about as they are.
+    """
+    colours, alpha = mixtures[:, :3], mixtures[:, 3:] / 255
+    slope = (colours[0] - colours[1]) / (alpha[0] - alpha[1]).clamp(min=LEAST_GAP)
+    wanted = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1)
+    return (colours + (wanted - alpha) * slope).clamp(0, 255)
 
 
 def unmix(seen: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor) -> Tensor:
@@ -100,42 +115,40 @@ def unmix(seen: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor) -
     return (foreground + yields / (yields * alpha + rest**2 + NOISE) * unexplained).clamp(0, 255)
 
 
-def _in_whole_cells(pixels: Array, cell: tuple[int, int]) -> Array:
-    """Copy (H, W, C), with the last row and column repeated up to whole cells."""
-    padding = [(0, -length % side) for length, side in zip(pixels.shape, cell, strict=False)]
-    return np.pad(pixels, [*padding, (0, 0)], mode="edge")
+def _in_whole_cells(array: Array, cell: tuple[int, int]) -> Array:
+    """Copy (H, W, ...), with the last row and column repeated up to whole cells."""
+    padding = [(0, -length % side) for length, side in zip(array.shape, cell, strict=False)]
+    return np.pad(array, padding + [(0, 0)] * (array.ndim - 2), mode="edge")
 
 
-def _extremes(opacity: Array, cell: tuple[int, int]) -> tuple[Array, Array]:
-    """Return each cell's lowest and highest alpha: (rows, columns)."""
-    rows, columns = opacity.shape[0] // cell[0], opacity.shape[1] // cell[1]
-    in_cells = torch.from_numpy(opacity).view(rows, cell[0], columns, cell[1])
+def _extremes(alpha: Array, cell: tuple[int, int]) -> tuple[Array, Array]:
+    """Return the lowest and the highest alpha of each cell: (H, W) -> (rows, columns)."""
+    whole = _in_whole_cells(alpha, cell)
+    in_cells = torch.from_numpy(whole.reshape(-1, cell[0], whole.shape[1] // cell[1], cell[1]))
     # One axis after the other takes a tenth of the time of both at once.
     return in_cells.amin(1).amin(2).numpy(), in_cells.amax(1).amax(2).numpy()
 
 
-def _pure_colours(
-    pixels: Array, opacity: Array, means: Array, lowest: Array, highest: Array
-) -> tuple[Tensor, Tensor]:
-    """Return what the cells tell of the foreground (first) and of the background, for `spread`.
+def _clearest(pixels: Array, means: Array, lowest: Array, highest: Array) -> tuple[Tensor, Tensor]:
+    """Return the clearest mixtures in each cell, the foreground's first, for `spread`.
 
-    In a cell of one layer alone it is the picture's mean; in others each pixel has a say by its
-    share, which is 1 for the most, or the least, opaque pixels of the picture.
+    In a cell of one layer alone it is the mean; in others each pixel (RGBA) has a say by its share,
+    which is 1 for the most, or the least, opaque pixels of the picture.
     """
     cell = len(pixels) // len(means), pixels.shape[1] // means.shape[1]
     known = np.stack([lowest == 255, highest == 0]).astype(np.float32)[:, None]
-    sums = known * means.transpose(2, 0, 1)
     mixed = ~known.any(axis=(0, 1))
+    sums = known * means.transpose(2, 0, 1)
     alpha = np.arange(256.0)
     shares = alpha / highest.max(), (255 - alpha) / (255.0 - lowest.min())
     for layer, (share, purest) in enumerate(zip(shares, (highest, lowest), strict=True)):
         say = (share.clip(max=1) ** STEEPNESS).astype(np.float32)
         for rows, columns in _chunks(mixed & (say[purest] > LEAST_SAY), cell):
-            corners = rows * cell[0], columns * cell[1]
-            weights = torch.from_numpy(say.take(_read(opacity, *corners, cell)))
-            colours = torch.from_numpy(_read(pixels, *corners, cell))
-            known[layer][:, rows, columns] = weights.sum(dim=1)
-            sums[layer][:, rows, columns] = (weights * colours).sum(dim=1)
+            places = _places(pixels, rows * cell[0], columns * cell[1], cell)
+            seen = pixels.reshape(-1).take(places)
+            says = torch.from_numpy(say.take(seen[3:]))
+            known[layer][:, rows, columns] = says.sum(dim=1)
+            sums[layer][:, rows, columns] = (says * torch.from_numpy(seen)).sum(dim=1)
     return torch.from_numpy(sums), torch.from_numpy(known)
 
 
@@ -147,12 +160,7 @@ def _chunks(chosen: Array, cell: tuple[int, int]) -> Iterator[tuple[Array, Array
         yield rows[start : start + size], columns[start : start + size]
 
 
-def _read(array: Array, tops: Array, lefts: Array, block: tuple[int, int]) -> Array:
-    """Read M blocks of P pixels from a (H, W, C) array: (C, P, M)."""
-    return array.reshape(-1).take(_indices(array, tops, lefts, block))
-
-
-def _indices(array: Array, tops: Array, lefts: Array, block: tuple[int, int]) -> Array:
+def _places(array: Array, tops: Array, lefts: Array, block: tuple[int, int]) -> Array:
     """Return where, in a flat (H, W, C) array, M blocks of P pixels lie: (C, P, M)."""
     _, width, channels = array.shape
     down, across = np.indices(block).reshape(2, 1, -1, 1)
