@@ -56,9 +56,7 @@ def decontaminate(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     if not mixed.any():
         return picture.copy()
 
-    cutout = picture.copy()
-    cutout.putalpha(alpha)
-    pixels = _in_whole_cells(np.asarray(cutout), cell)
+    pixels = _in_whole_cells(_rgba(picture, alpha), cell)
     means = np.dstack([np.asarray(picture.reduce(cell[::-1])), highest])
     layers = purify(spread(*_clearest(pixels, means, lowest, highest)))
     padded = F.pad(layers, (1, 1, 1, 1), mode="replicate").permute(2, 3, 0, 1).flatten(2).numpy()
@@ -113,6 +111,12 @@ def unmix(seen: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor) -
     unexplained = seen - alpha * foreground - rest * background
     yields = FOREGROUND_YIELDS * alpha
     return (foreground + yields / (yields * alpha + rest**2 + NOISE) * unexplained).clamp(0, 255)
+
+
+def _rgba(picture: Image.Image, alpha: Image.Image) -> Array:
+    cutout = picture.copy()
+    cutout.putalpha(alpha)
+    return np.asarray(cutout)
 
 
 def _in_whole_cells(array: Array, cell: tuple[int, int]) -> Array:
