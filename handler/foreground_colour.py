@@ -38,6 +38,9 @@ LEAST_GAP = 0.25
 FOREGROUND_YIELDS = 1 / 2
 # Keeps the correction small where it would be noise; the variance of a share in [0, 1].
 NOISE = 0.01
+# A share of this much of the other layer, in [0, 255], is not worth a correction: it shows by less
+# than this many levels. Networks leave such traces all over a matte.
+INVISIBLE = 3
 # Bounds the memory of each step, and keeps it in the processor's cache.
 CHUNK_PIXELS = 1 << 16
 
@@ -47,30 +50,33 @@ Array = npt.NDArray[Any]
 def decontaminate(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     """Return an RGB picture whose pixels in the edge have the foreground's own colour.
 
-    `alpha` (mode L, same size) is the cutout's. Where it is 0 or 255, colours stay the picture's,
-    bit by bit.
+    `alpha` (mode L, same size) is the cutout's. Where it is 0 or 255, or within `INVISIBLE` of
+    that, colours stay the picture's, bit by bit.
     """
     cell = -(-picture.height // CELLS), -(-picture.width // CELLS)
     lowest, highest = _extremes(np.asarray(alpha), cell)
-    mixed = (highest > 0) & (lowest < 255)
+    mixed = (highest > INVISIBLE) & (lowest < 255 - INVISIBLE)
     if not mixed.any():
         return picture.copy()
 
-    pixels = _in_whole_cells(_rgba(picture, alpha), cell)
-    means = np.dstack([np.asarray(picture.reduce(cell[::-1])), highest])
+    pixels = _in_whole_cells(_packed(picture, alpha), cell)
+    means = np.dstack([np.asarray(layer.reduce(cell[::-1])) for layer in (picture, alpha)])
     layers = purify(spread(*_clearest(pixels, means, lowest, highest)))
-    padded = F.pad(layers, (1, 1, 1, 1), mode="replicate").permute(2, 3, 0, 1).flatten(2).numpy()
+    padded = F.pad(layers, (1, 1, 1, 1), mode="replicate").flatten(0, 1).numpy()
     reach = _bilinear_weights(cell)
     for rows, columns in _chunks(mixed, cell):
-        places = _places(pixels, rows * cell[0], columns * cell[1], cell)
-        seen = torch.from_numpy(pixels.reshape(-1).take(places))
-        around = padded.reshape(-1).take(_places(padded, rows, columns, (3, 3)))
-        foreground, background = (reach @ torch.from_numpy(around)).chunk(2)
-        colours, share = seen[:3], seen[3:]
-        own = unmix(colours, share / 255, foreground, background).add_(0.5).to(torch.uint8)
-        in_edge = (share > 0) & (share < 255)
-        pixels.reshape(-1)[places[:3]] = np.where(in_edge, own, colours)
-    return Image.fromarray(pixels[: picture.height, : picture.width]).convert("RGB")
+        places = _places(pixels.shape[1], rows * cell[0], columns * cell[1], cell)
+        around = _places(padded.shape[2], rows, columns, (3, 3))
+        guesses = reach @ torch.from_numpy(padded.reshape(6, -1).take(around, axis=1))
+        seen = pixels.reshape(-1).take(places)
+        colours, share = _unpacked(seen)
+        red, green, blue = unmix(colours, share / 255, guesses[:3], guesses[3:]).add_(0.5).int()
+        own = (red | green << 8 | blue << 16).numpy().view(np.uint32)
+        in_edge = (share > INVISIBLE) & (share < 255 - INVISIBLE)
+        pixels.reshape(-1)[places] = np.where(in_edge[0], own, seen)
+    height, width = picture.height, picture.width
+    rgba = pixels.view(np.uint8).reshape(*pixels.shape, 4)[:height, :width]
+    return Image.fromarray(rgba).convert("RGB")
 
 
 def spread(sums: Tensor, known: Tensor) -> Tensor:
@@ -113,16 +119,24 @@ def unmix(seen: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor) -
     return (foreground + yields / (yields * alpha + rest**2 + NOISE) * unexplained).clamp(0, 255)
 
 
-def _rgba(picture: Image.Image, alpha: Image.Image) -> Array:
+def _packed(picture: Image.Image, alpha: Image.Image) -> Array:
+    """Return a picture and its alpha in one integer a pixel, red lowest: (H, W)."""
     cutout = picture.copy()
     cutout.putalpha(alpha)
-    return np.asarray(cutout)
+    return np.asarray(cutout).view("<u4")[:, :, 0]
+
+
+def _unpacked(pixels: Array) -> tuple[Tensor, Tensor]:
+    """Return the colours (3, P, M) and the alpha (1, P, M) of packed pixels (P, M), in [0, 255]."""
+    channels = pixels.view(np.uint8).reshape(*pixels.shape, 4).transpose(2, 0, 1)
+    rgba = torch.from_numpy(channels.astype(np.float32, order="C"))
+    return rgba[:3], rgba[3:]
 
 
 def _in_whole_cells(array: Array, cell: tuple[int, int]) -> Array:
-    """Copy (H, W, ...), with the last row and column repeated up to whole cells."""
-    padding = [(0, -length % side) for length, side in zip(array.shape, cell, strict=False)]
-    return np.pad(array, padding + [(0, 0)] * (array.ndim - 2), mode="edge")
+    """Copy (H, W), with the last row and column repeated up to whole cells."""
+    padding = [(0, -length % side) for length, side in zip(array.shape, cell, strict=True)]
+    return np.pad(array, padding, mode="edge")
 
 
 def _extremes(alpha: Array, cell: tuple[int, int]) -> tuple[Array, Array]:
@@ -136,23 +150,24 @@ def _extremes(alpha: Array, cell: tuple[int, int]) -> tuple[Array, Array]:
 def _clearest(pixels: Array, means: Array, lowest: Array, highest: Array) -> tuple[Tensor, Tensor]:
     """Return the clearest mixtures in each cell, the foreground's first, for `spread`.
 
-    In a cell of one layer alone it is the mean; in others each pixel (RGBA) has a say by its share,
-    which is 1 for the most, or the least, opaque pixels of the picture.
+    In a cell of one layer alone it is the mean; in others each pixel has a say by its share, which
+    is 1 for the most, or the least, opaque pixels of the picture.
     """
-    cell = len(pixels) // len(means), pixels.shape[1] // means.shape[1]
-    known = np.stack([lowest == 255, highest == 0]).astype(np.float32)[:, None]
-    mixed = ~known.any(axis=(0, 1))
+    cell = pixels.shape[0] // means.shape[0], pixels.shape[1] // means.shape[1]
+    pure = np.stack([lowest >= 255 - INVISIBLE, highest <= INVISIBLE])
+    known = pure.astype(np.float32)[:, None]
     sums = known * means.transpose(2, 0, 1)
     alpha = np.arange(256.0)
     shares = alpha / highest.max(), (255 - alpha) / (255.0 - lowest.min())
     for layer, (share, purest) in enumerate(zip(shares, (highest, lowest), strict=True)):
         say = (share.clip(max=1) ** STEEPNESS).astype(np.float32)
-        for rows, columns in _chunks(mixed & (say[purest] > LEAST_SAY), cell):
-            places = _places(pixels, rows * cell[0], columns * cell[1], cell)
+        for rows, columns in _chunks(~pure.any(axis=0) & (say[purest] > LEAST_SAY), cell):
+            places = _places(pixels.shape[1], rows * cell[0], columns * cell[1], cell)
             seen = pixels.reshape(-1).take(places)
-            says = torch.from_numpy(say.take(seen[3:]))
-            known[layer][:, rows, columns] = says.sum(dim=1)
-            sums[layer][:, rows, columns] = (says * torch.from_numpy(seen)).sum(dim=1)
+            says = torch.from_numpy(say.take(seen >> 24))
+            mixtures = torch.cat(_unpacked(seen))
+            known[layer][:, rows, columns] = says.sum(dim=0)
+            sums[layer][:, rows, columns] = (says * mixtures).sum(dim=1)
     return torch.from_numpy(sums), torch.from_numpy(known)
 
 
@@ -164,12 +179,10 @@ def _chunks(chosen: Array, cell: tuple[int, int]) -> Iterator[tuple[Array, Array
         yield rows[start : start + size], columns[start : start + size]
 
 
-def _places(array: Array, tops: Array, lefts: Array, block: tuple[int, int]) -> Array:
-    """Return where, in a flat (H, W, C) array, M blocks of P pixels lie: (C, P, M)."""
-    _, width, channels = array.shape
-    down, across = np.indices(block).reshape(2, 1, -1, 1)
-    inside = (down * width + across) * channels + np.arange(channels)[:, None, None]
-    places: Array = inside + (tops * width + lefts) * channels
+def _places(width: int, tops: Array, lefts: Array, block: tuple[int, int]) -> Array:
+    """Return where, in a flat array `width` wide, M blocks of P elements lie: (P, M)."""
+    down, across = np.indices(block).reshape(2, -1, 1)
+    places: Array = (down * width + across) + (tops * width + lefts)
     return places
 
 

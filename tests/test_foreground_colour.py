@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
 from composites import lay, seen_by_the_network
-from foreground_colour import decontaminate, purify, spread, unmix
+from foreground_colour import INVISIBLE, decontaminate, purify, spread, unmix
 from matting_measures import Floats, colour_error
 
 SIZE = (600, 400)
@@ -64,7 +64,7 @@ def test_a_disc_of_one_colour_over_another_gets_its_colour_back(disc):
 
     cutout = np.asarray(decontaminate(picture, disc)).astype(int)
 
-    assert np.abs(cutout[np.asarray(disc) > 0] - orange).max() <= 3
+    assert np.abs(cutout[np.asarray(disc) > INVISIBLE] - orange).max() <= 3
 
 
 def test_a_thin_line_gets_its_colour_back():
@@ -77,7 +77,7 @@ def test_a_thin_line_gets_its_colour_back():
     cutout = np.asarray(decontaminate(picture, alpha)).astype(int)
 
     assert alpha.getextrema() == (0, 236)
-    assert np.abs(cutout[np.asarray(alpha) > 0] - white).max() <= 3
+    assert np.abs(cutout[np.asarray(alpha) > INVISIBLE] - white).max() <= 3
 
 
 def test_a_rim_on_photos_shrinks_to_less_than_two_thirds(pairs, disc):
@@ -115,6 +115,19 @@ def test_it_is_about_as_exact_as_the_multi_level_estimate(pairs, disc):
     assert np.mean(ours) <= 1.15 * np.mean(theirs)
 
 
+def test_invisible_traces_all_over_a_matte_change_nothing_else(pairs, disc):
+    traces = Image.effect_noise(SIZE, 90).point(lambda level: level % (INVISIBLE + 1))
+    traced = ImageChops.add(disc, traces)
+    picture = lay(pairs[0][0], pairs[0][1], disc)
+
+    cutout = np.asarray(decontaminate(picture, traced))
+
+    untouched = (np.asarray(traced) <= INVISIBLE) | (np.asarray(traced) >= 255 - INVISIBLE)
+    assert (cutout[untouched] == np.asarray(picture)[untouched]).all()
+    rim = colour_error(floats(picture), floats(pairs[0][0]), floats(traced))
+    assert colour_error(cutout / 255, floats(pairs[0][0]), floats(traced)) < rim * 2 / 3
+
+
 def test_the_same_inputs_give_the_same_bytes(pairs, disc):
     picture = lay(pairs[1][0], pairs[1][1], disc)
 
@@ -132,7 +145,7 @@ def test_any_size_keeps_its_size_and_its_opaque_pixels(size):
     assert (np.asarray(cutout)[pure] == np.asarray(picture)[pure]).all()
 
 
-@pytest.mark.parametrize("level", [0, 255])
+@pytest.mark.parametrize("level", [0, INVISIBLE, 255 - INVISIBLE, 255])
 def test_a_matte_without_an_edge_changes_nothing(photos, level):
     for photo in photos:
         cutout = decontaminate(photo, Image.new("L", photo.size, level))
