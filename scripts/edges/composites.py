@@ -1,0 +1,138 @@
+"""Photos laid over photos with a known alpha: what edges are measured on.
+
+Everything is made here from scikit-image's photographs, so the true foreground is known where it
+shines through, too.
+"""
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import skimage
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+
+# Each photo of the wheel lies over the next one.
+PHOTOS = (
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "rocket.jpg",
+    "motorcycle_left.png",
+    "retina.jpg",
+    "hubble_deep_field.jpg",
+)
+NETWORK_SIZE = (320, 320)
+SUPERSAMPLING = 4
+
+
+@dataclass(frozen=True)
+class Composite:
+    """A foreground over a background: RGB pictures, their alpha (L) and what they give (RGB)."""
+
+    name: str
+    shape: str
+    foreground: Image.Image
+    alpha: Image.Image
+    picture: Image.Image
+
+
+def soft_disc(size: tuple[int, int]) -> Image.Image:
+    """Draw the alpha of a disc whose edge is a wide blur: mode L."""
+    return _disc(size).filter(ImageFilter.GaussianBlur(size[1] / 40))
+
+
+def hard_disc(size: tuple[int, int]) -> Image.Image:
+    """Draw the alpha of a disc with a photo's natural edge, two or three pixels wide: mode L."""
+    return _disc(size).filter(ImageFilter.GaussianBlur(1))
+
+
+def hair(size: tuple[int, int]) -> Image.Image:
+    """Draw the alpha of a disc that 300 bent hairs, one to three pixels wide, grow from: mode L."""
+    canvas = _canvas(size)
+    draw = ImageDraw.Draw(canvas)
+    width, height = canvas.size
+    radius = height / 4
+    _draw_disc(draw, canvas.size, radius)
+    dice = random.Random(0)
+    for _ in range(300):
+        direction, bend = dice.uniform(0, 2 * math.pi), dice.uniform(-0.6, 0.6)
+        reach = dice.uniform(0.3, 0.9) * radius
+        points = []
+        for step in range(21):
+            distance = radius * 0.95 + reach * step / 20
+            angle = direction + bend * (step / 20) ** 2
+            points.append(
+                (width / 2 + distance * math.cos(angle), height / 2 + distance * math.sin(angle))
+            )
+        draw.line(points, fill=255, width=dice.randint(1, 3) * SUPERSAMPLING, joint="curve")
+    return canvas.reduce(SUPERSAMPLING)
+
+
+def text(size: tuple[int, int]) -> Image.Image:
+    """Draw the alpha of lines of writing, from large to small: mode L."""
+    canvas = _canvas(size)
+    draw = ImageDraw.Draw(canvas)
+    top = canvas.height * 0.02
+    for share in (0.3, 0.2, 0.14, 0.1, 0.07, 0.05):
+        font = ImageFont.load_default(canvas.height * share)
+        draw.text((canvas.width * 0.02, top), "Straight alpha, no rim", fill=255, font=font)
+        top += canvas.height * share * 1.1
+    return canvas.reduce(SUPERSAMPLING)
+
+
+SHAPES: dict[str, Callable[[tuple[int, int]], Image.Image]] = {
+    "soft disc": soft_disc,
+    "hard disc": hard_disc,
+    "text": text,
+    "hair": hair,
+}
+
+
+def composites(shape: str, size: tuple[int, int]) -> Iterator[Composite]:
+    """Lay each photo of the wheel over the next one, cut by one of `SHAPES`; (width, height)."""
+    alpha = SHAPES[shape](size)
+    for name, behind in zip(PHOTOS, PHOTOS[1:] + PHOTOS[:1], strict=True):
+        foreground = photo(name, size)
+        picture = lay(foreground, photo(behind, size), alpha)
+        yield Composite(Path(name).stem, shape, foreground, alpha, picture)
+
+
+def lay(foreground: Image.Image, background: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Compose two RGB pictures by the compositing equation, on the stored (sRGB) values."""
+    share = np.asarray(alpha, np.float32)[:, :, None] / 255
+    front, back = (np.asarray(layer, np.float32) for layer in (foreground, background))
+    return Image.fromarray((share * front + (1 - share) * back).round().astype(np.uint8))
+
+
+def seen_by_the_network(alpha: Image.Image) -> Image.Image:
+    """Return an alpha as a network of 320 x 320 would answer it at best: reduced, and enlarged."""
+    small = alpha.resize(NETWORK_SIZE, Image.Resampling.BOX)
+    return small.resize(alpha.size, Image.Resampling.BILINEAR)
+
+
+@cache
+def photo(name: str, size: tuple[int, int]) -> Image.Image:
+    """Read one of scikit-image's photos, cropped and enlarged to (width, height): mode RGB."""
+    file = Path(skimage.__file__).parent / "data" / name
+    with Image.open(file) as picture:
+        return ImageOps.fit(picture.convert("RGB"), size, Image.Resampling.LANCZOS)
+
+
+def _canvas(size: tuple[int, int]) -> Image.Image:
+    width, height = size
+    return Image.new("L", (width * SUPERSAMPLING, height * SUPERSAMPLING))
+
+
+def _disc(size: tuple[int, int]) -> Image.Image:
+    canvas = _canvas(size)
+    _draw_disc(ImageDraw.Draw(canvas), canvas.size, canvas.height / 3)
+    return canvas.reduce(SUPERSAMPLING)
+
+
+def _draw_disc(draw: ImageDraw.ImageDraw, size: tuple[int, int], radius: float) -> None:
+    width, height = size
+    draw.circle((width / 2, height / 2), radius, fill=255)
