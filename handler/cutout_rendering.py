@@ -7,7 +7,8 @@ from torch import Tensor
 
 from composition import cover, cut_out, keep_inside, lay_on
 from cutout_errors import UnknownForeground
-from cutout_options import Channels, CutoutOptions
+from cutout_options import Channels, CutoutOptions, Edges
+from foreground_colour import decontaminate
 from matting import alpha_matte
 from photo import Photo
 from placement import Box, find_subject, place
@@ -34,7 +35,7 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
     alpha = alpha_matte(saliency, photo.image.size)
     if photo.region is not None:
         alpha = keep_inside(alpha, photo.region)
-    cutout = cut_out(photo.image, alpha)
+    cutout = cut_out(_clean(photo.image, alpha, options), alpha)
     alpha = cutout.getchannel("A")
     subject = find_subject(alpha)
     if subject is None and options.needs_subject:
@@ -45,6 +46,17 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
         subject if placed is cutout else find_subject(placed.getchannel("A")),
         _mean(alpha) / 255,
     )
+
+
+def _clean(picture: Image.Image, alpha: Image.Image, options: CutoutOptions) -> Image.Image:
+    """Take the background's colour out of the subject's edge, if that is asked for."""
+    if options.edges is Edges.PLAIN:
+        return picture
+    # The matte tells how the photo mixes its colours; its own transparency is another matter.
+    colours = decontaminate(picture.convert("RGB"), alpha)
+    if picture.mode == "RGBA":
+        colours.putalpha(picture.getchannel("A"))
+    return colours
 
 
 def _finish(
