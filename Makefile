@@ -144,6 +144,15 @@ format: $(TESTING)  ## Mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: contract
+contract: $(SERVING)  ## Write the table of options into README.md and docs/openapi.json
+	@$(RUN) scripts/write_contract.py
+
+.PHONY: edges
+edges: $(TESTING)  ## Measure what edges=matte does, and what it costs, against pymatting
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[edges]'
+	@PYTHONPATH=handler:scripts:scripts/edges:. $(BIN)/python scripts/edges/measure_edges.py
+
 .PHONY: clean
 clean:  ## Remove everything generated but the environment
 	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }

@@ -1,0 +1,146 @@
+"""Write the table of options into the README, and the OpenAPI description of the model.
+
+Both come from the table in ``handler/cutout_options.py`` and are committed; a test holds them
+against it.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from cutout_errors import CutoutError
+from cutout_options import OPTIONS
+from cutout_request import BACKGROUND_FIELD, BASE64_FIELD, JSON_TYPE, PICTURE_FIELDS
+from image_encoding import CONTENT_TYPES
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+OPENAPI = ROOT / "docs" / "openapi.json"
+BEGIN, END = "<!-- options: make contract -->", "<!-- end of options -->"
+
+HEADERS = {
+    "X-Width": "width of the answer's picture, in pixels",
+    "X-Height": "its height",
+    "X-Foreground-Left": "left edge of the subject's box in it; 0 if there is no subject",
+    "X-Foreground-Top": "top edge of the box",
+    "X-Foreground-Width": "width of the box; 0 if there is no subject",
+    "X-Foreground-Height": "height of the box",
+}
+
+
+def options_table() -> str:
+    """Return the options as a Markdown table."""
+    lines = ["| option | values | meaning | default |", "|---|---|---|---|"]
+    lines += [
+        f"| `{option.name}` | {option.values} | {option.meaning} | {option.default} |"
+        for option in OPTIONS
+    ]
+    return "\n".join(lines)
+
+
+def with_table(readme: str) -> str:
+    """Return the README with today's table of options between its two marks."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{options_table()}\n{END}{after}"
+
+
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 description of the prediction and explanation addresses."""
+    answers: dict[str, Any] = {
+        "200": {
+            "description": "the cutout",
+            "headers": {
+                name: {"description": text, "schema": {"type": "integer"}}
+                for name, text in HEADERS.items()
+            },
+            "content": {kind: {} for kind in (*CONTENT_TYPES.values(), JSON_TYPE)},
+        }
+    }
+    for status in sorted({error.status for error in _errors()}):
+        titles = sorted(error.title for error in _errors() if error.status == status)
+        answers[str(status)] = {
+            "description": "; ".join(titles),
+            "content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/Errors"}}},
+        }
+    operation = {
+        "parameters": [{"name": "model", "in": "path", "required": True, "schema": _TEXT}],
+        "security": [{"token": []}],
+        "requestBody": {"required": True, "content": _request_content()},
+        "responses": answers,
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "U²-Net cutout server", "version": "1.0"},
+        "servers": [{"url": "http://127.0.0.1:8080"}],
+        "paths": {
+            "/predictions/{model}": {
+                "post": {"summary": "Cut the foreground out of a photo", **operation}
+            },
+            "/explanations/{model}": {
+                "post": {"summary": "Show where the network is unsure", **operation}
+            },
+        },
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"Errors": _ERRORS},
+        },
+    }
+
+
+_TEXT = {"type": "string"}
+_FILE = {"type": "string", "contentMediaType": "image/*"}
+_BASE64 = {"type": "string", "contentEncoding": "base64"}
+_ERRORS = {
+    "type": "object",
+    "properties": {
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"title": _TEXT, "code": _TEXT, "detail": _TEXT},
+            },
+        }
+    },
+}
+
+
+def _errors() -> list[type[CutoutError]]:
+    return CutoutError.__subclasses__()
+
+
+def _request_content() -> dict[str, Any]:
+    options = {
+        option.name: {
+            "type": "string",
+            "description": f"{option.meaning}. Values: {option.values}. Default: {option.default}",
+        }
+        for option in OPTIONS
+    }
+    files = {name: _FILE for name in (*PICTURE_FIELDS[:-1], BACKGROUND_FIELD)}
+    encoded = {name: _BASE64 for name in (BASE64_FIELD, "data", BACKGROUND_FIELD)}
+    return {
+        "image/*": {"schema": _FILE},
+        "application/octet-stream": {"schema": _FILE},
+        "multipart/form-data": {"schema": {"type": "object", "properties": files | options}},
+        JSON_TYPE: {"schema": {"type": "object", "properties": encoded | options}},
+        "text/plain": {"schema": _BASE64},
+        "application/x-www-form-urlencoded": {
+            "schema": {"type": "object", "properties": {BASE64_FIELD: _BASE64} | options}
+        },
+    }
+
+
+def main() -> None:
+    """Write both files."""
+    readme = README.read_text(encoding="utf-8")
+    if BEGIN not in readme or END not in readme:
+        sys.exit(f"README.md lacks the marks {BEGIN} and {END}")
+    README.write_text(with_table(readme), encoding="utf-8")
+    OPENAPI.write_text(json.dumps(openapi(), indent=2) + "\n", encoding="utf-8")
+    print(f"{README.name}, {OPENAPI.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

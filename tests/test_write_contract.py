@@ -1,0 +1,20 @@
+import json
+
+from cutout_options import OPTIONS, CutoutOptions
+from write_contract import OPENAPI, README, openapi, with_table
+
+
+def test_the_readme_has_todays_table_of_options() -> None:
+    readme = README.read_text(encoding="utf-8")
+
+    assert with_table(readme) == readme
+
+
+def test_the_openapi_description_is_todays() -> None:
+    assert json.loads(OPENAPI.read_text(encoding="utf-8")) == openapi()
+
+
+def test_every_option_is_in_the_table_once() -> None:
+    names = [option.name for option in OPTIONS]
+
+    assert sorted(names) == sorted(CutoutOptions.__dataclass_fields__)
