@@ -127,9 +127,17 @@ def _fitted(
     """Shrink target and canvas together until the canvas holds at most `limit` pixels."""
     shrink = min(1.0, math.sqrt(limit / (canvas[0] * canvas[1]))) if limit else 1.0
     width, height = (max(1, math.floor(side * shrink + 1e-6)) for side in canvas)
-    across, down = width / canvas[0], height / canvas[1]
-    left = min(round(target[0] * across), width - 1)
-    top = min(round(target[1] * down), height - 1)
-    right = max(left + 1, min(round(target[2] * across), width))
-    bottom = max(top + 1, min(round(target[3] * down), height))
+    if limit:
+        # One side of a very long canvas can't shrink with the other any more.
+        width = min(width, limit)
+        height = min(height, limit // width)
+    left, right = _whole(target[0], target[2], width / canvas[0], width)
+    top, bottom = _whole(target[1], target[3], height / canvas[1], height)
     return (left, top, right, bottom), (width, height)
+
+
+def _whole(start: float, end: float, shrink: float, whole: int) -> tuple[int, int]:
+    """Shrink a stretch to whole pixels inside of `whole`; its length doesn't hang on its place."""
+    length = max(1, min(round((end - start) * shrink), whole))
+    first = min(round(start * shrink), whole - length)
+    return first, first + length
