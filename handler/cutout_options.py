@@ -238,8 +238,5 @@ def option_text(name: str, value: object) -> str:
 def _refuse_contradictions(options: CutoutOptions) -> None:
     if options.crop_margin is not None and not options.crop:
         raise InvalidOption("crop_margin", "crop_margin needs crop=true")
-    if options.channels is Channels.ALPHA:
-        if options.bg_color is not None:
-            raise InvalidOption("channels", "channels=alpha has no background: leave bg_color out")
-        if options.format is OutputFormat.ZIP:
-            raise InvalidOption("channels", "format=zip holds colour and matte: leave channels out")
+    if options.channels is Channels.ALPHA and options.bg_color is not None:
+        raise InvalidOption("channels", "channels=alpha has no background: leave bg_color out")

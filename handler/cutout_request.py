@@ -35,6 +35,8 @@ URL_FIELDS = ("image_url", "bg_image_url")
 
 JSON_TYPE = "application/json"
 
+EXPLANATION_OPTIONS = (CutoutOptions(), CutoutOptions(format=OutputFormat.PNG))
+
 Fields = Mapping[str, object]
 
 
@@ -65,8 +67,12 @@ def read_request(row: Fields, headers: Mapping[str, object], *, explain: bool) -
     picture = _picture(fields)
     options = read_options({name: fields[name] for name in fields if name not in pictures})
     background = _background(fields, options)
+    if explain and (background or options not in EXPLANATION_OPTIONS):
+        raise UnsupportedParameter("explanations take no option but format=png")
     output_format, in_json = _answer_form(head, options, explain=explain)
     _check_quality(options, output_format)
+    if options.channels is Channels.ALPHA and output_format is OutputFormat.ZIP:
+        raise InvalidOption("channels", "a zip holds colour and matte: leave channels out")
     return CutoutRequest(picture, background, options, output_format, in_json, explain)
 
 
@@ -161,8 +167,6 @@ def _answer_form(
     Over gRPC there are no headers, and so neither size nor content type in the answer: there PNG is
     the default, which says both itself.
     """
-    if explain and options not in (CutoutOptions(), CutoutOptions(format=OutputFormat.PNG)):
-        raise UnsupportedParameter("explanations take no option but format=png")
     offers = [OutputFormat.PNG] if explain or not head else list(CONTENT_TYPES)
     types = [CONTENT_TYPES[output_format] for output_format in offers]
     chosen = negotiate(head.get("accept", ""), (*types, JSON_TYPE))
