@@ -9,7 +9,7 @@ from PIL import Image
 
 from cutout_errors import CutoutError, ResponseTooLarge
 from cutout_request import JSON_TYPE, CutoutRequest
-from image_encoding import CONTENT_TYPES, encode
+from image_encoding import CONTENT_TYPES, MAX_SIDE, OutputFormat, encode
 from placement import Box
 
 
@@ -42,9 +42,10 @@ def picture_answer(
     """Answer with a picture, in the format and the form that the request asks for.
 
     Raises:
-        ResponseTooLarge: TorchServe would not carry it.
+        ResponseTooLarge: TorchServe would not carry it, or the format can't hold it.
     """
     output_format = request.output_format.resolved(picture)
+    _check_side(picture, output_format)
     body = encode(picture, output_format, request.options.quality)
     content_type = CONTENT_TYPES[output_format]
     left, top, right, bottom = figures.subject or (0, 0, 0, 0)
@@ -82,6 +83,14 @@ def check_size(size: int, max_response_bytes: int) -> None:
         raise ResponseTooLarge(
             f"the answer would have {size} bytes; the limit is {max_response_bytes}. "
             "PNG is smaller than raw RGBA, and a smaller picture than both"
+        )
+
+
+def _check_side(picture: Image.Image, output_format: OutputFormat) -> None:
+    longest = MAX_SIDE.get(output_format)
+    if longest is not None and max(picture.size) > longest:
+        raise ResponseTooLarge(
+            f"{output_format.value} can't hold more than {longest} pixels along a side"
         )
 
 

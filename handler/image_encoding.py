@@ -56,6 +56,12 @@ CONTENT_TYPES: Mapping[OutputFormat, str] = MappingProxyType(
 )
 
 
+# The longest side that the encoder takes; the others take whatever fits into memory.
+MAX_SIDE: Mapping[OutputFormat, int] = MappingProxyType(
+    {OutputFormat.WEBP: 16_383, OutputFormat.JPG: 65_500, OutputFormat.ZIP: 65_500}
+)
+
+
 def is_transparent(picture: Image.Image) -> bool:
     """Whether any pixel of an RGBA picture lets its background through; other modes don't."""
     if picture.mode != "RGBA":
