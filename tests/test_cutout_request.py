@@ -9,33 +9,43 @@ from cutout_errors import (
     InvalidJson,
     InvalidOption,
     MissingSource,
+    MultipleBackgrounds,
     MultipleSources,
     NotAcceptable,
     UnknownParameter,
     UnsupportedParameter,
     UrlSourcesDisabled,
 )
-from cutout_request import PICTURE_FIELDS, decode_base64, read_request
+from cutout_options import Channels, CutoutOptions
+from cutout_request import PICTURE_FIELDS, CutoutRequest, decode_base64, read_request
 from image_encoding import OutputFormat
 
 # Whatever it is, reading a request does not look inside.
 PICTURE = b"\xff\xd8\xff picture"
 TEXT = base64.b64encode(PICTURE).decode()
 HTTP = {"Host": "localhost"}
-FORMATS = (OutputFormat.RGBA, OutputFormat.PNG)
+BACKGROUND = b"\x89PNG background"
+
+
+def request_of(
+    row: Mapping[str, object], headers: Mapping[str, object] = HTTP, *, explain: bool = False
+) -> CutoutRequest:
+    return read_request(row, headers, explain=explain)
 
 
 def picture_of(row: Mapping[str, object], headers: Mapping[str, object] = HTTP) -> bytes:
-    return bytes(read_request(row, headers, FORMATS).picture)
+    return bytes(request_of(row, headers).picture)
 
 
 def format_of(row: Mapping[str, object], headers: Mapping[str, object] = HTTP) -> OutputFormat:
-    return read_request(row, headers, FORMATS).output_format
+    return request_of(row, headers).output_format
 
 
-def refusal_of(row: Mapping[str, object], headers: Mapping[str, object] = HTTP) -> CutoutError:
+def refusal_of(
+    row: Mapping[str, object], headers: Mapping[str, object] = HTTP, *, explain: bool = False
+) -> CutoutError:
     with pytest.raises(CutoutError) as caught:
-        read_request(row, headers, FORMATS)
+        request_of(row, headers, explain=explain)
     return caught.value
 
 
@@ -157,64 +167,80 @@ def test_an_empty_json_body_holds_no_picture() -> None:
     assert type(refusal) is MissingSource
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("add_shadow", "true"),
-        ("bg_color", "red"),
-        ("bg_image_file", "picture"),
-        ("channels", "alpha"),
-        ("crop", "true"),
-        ("crop_margin", "10px"),
-        ("edges", "refined"),
-        ("position", "center"),
-        ("quality", "90"),
-        ("roi", "0 0 10 10"),
-        ("scale", "50%"),
-        ("semitransparency", "false"),
-        ("shadow_opacity", "50"),
-        ("shadow_type", "drop"),
-        ("size", "preview"),
-        ("type", "person"),
-        ("type_level", "1"),
-        ("size", ""),
-    ],
-)
-def test_a_known_option_that_is_not_offered_is_unsupported(name: str, value: str) -> None:
-    refusal = refusal_of({"image_file": PICTURE, name: bytearray(value.encode())})
+@pytest.mark.parametrize("name", ["type_level", "shadow_type"])
+def test_a_known_option_that_is_not_offered_is_unsupported(name: str) -> None:
+    refusal = refusal_of({"image_file": PICTURE, name: bytearray(b"1")})
 
     assert (type(refusal), refusal.code) == (UnsupportedParameter, "unsupported_parameter")
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    "row",
     [
-        ("add_shadow", "false"),
-        ("channels", "rgba"),
-        ("crop", "false"),
-        ("edges", "plain"),
-        ("position", "original"),
-        ("scale", "original"),
-        ("semitransparency", "true"),
-        ("size", "auto"),
-        ("size", "full"),
-        ("type", "auto"),
+        {"image_file": PICTURE, "crop": bytearray(b"true"), "channels": b"alpha"},
+        {"body": {"data": TEXT, "crop": True, "channels": "alpha"}},
+        {"body": bytearray(PICTURE), "crop": b"true", "channels": b"alpha"},
     ],
+    ids=["form", "JSON", "beside the body"],
 )
-def test_an_option_that_asks_for_nothing_is_accepted(name: str, value: str) -> None:
-    assert picture_of({"image_file": PICTURE, name: bytearray(value.encode())}) == PICTURE
+def test_options_arrive_through_every_channel(row: Mapping[str, object]) -> None:
+    assert request_of(row).options == CutoutOptions(channels=Channels.ALPHA, crop=True)
+
+
+def test_without_options_all_have_their_defaults() -> None:
+    asked = request_of({"body": PICTURE})
+
+    assert asked == CutoutRequest(
+        picture=PICTURE,
+        background=None,
+        options=CutoutOptions(),
+        output_format=OutputFormat.RGBA,
+        in_json=False,
+        explain=False,
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("crop", False), ("add_shadow", False), ("semitransparency", True)]
+    "row",
+    [
+        {"image_file": PICTURE, "bg_image_file": bytearray(BACKGROUND)},
+        {"image_file": PICTURE, "bg_image_file": base64.b64encode(BACKGROUND).decode()},
+        {"body": {"data": TEXT, "bg_image_file": base64.b64encode(BACKGROUND).decode()}},
+    ],
+    ids=["file part", "text part", "JSON"],
 )
-def test_json_has_booleans_of_its_own(name: str, value: bool) -> None:
-    assert picture_of({"body": {"data": TEXT, name: value}}) == PICTURE
+def test_a_background_arrives_through_every_channel(row: Mapping[str, object]) -> None:
+    assert request_of(row).background == BACKGROUND
 
 
-@pytest.mark.parametrize(("name", "value"), [("crop", True), ("quality", 90), ("roi", 0.5)])
-def test_json_values_of_other_types_are_read_as_text(name: str, value: object) -> None:
-    assert type(refusal_of({"body": {"data": TEXT, name: value}})) is UnsupportedParameter
+@pytest.mark.parametrize("empty", [b"", "", None])
+def test_an_empty_background_is_none(empty: object) -> None:
+    assert request_of({"image_file": PICTURE, "bg_image_file": empty}).background is None
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "code"),
+    [
+        ({"bg_color": b"red"}, MultipleBackgrounds, "multiple_bg_sources"),
+        ({"channels": b"alpha"}, InvalidOption, "invalid_channels"),
+    ],
+)
+def test_a_background_that_contradicts_an_option_is_refused(
+    options: Mapping[str, object], kind: type[CutoutError], code: str
+) -> None:
+    refusal = refusal_of({"image_file": PICTURE, "bg_image_file": BACKGROUND, **options})
+
+    assert (type(refusal), refusal.code) == (kind, code)
+
+
+def test_a_background_alone_is_no_picture() -> None:
+    assert type(refusal_of({"bg_image_file": BACKGROUND})) is MissingSource
+
+
+def test_a_background_that_is_no_base64_is_refused() -> None:
+    row = {"body": {"data": TEXT, "bg_image_file": "?"}}
+
+    assert refusal_of(row).code == "invalid_base64"
 
 
 def test_a_long_foreign_name_is_not_echoed_in_full() -> None:
@@ -245,8 +271,41 @@ def test_a_field_goes_before_accept_and_accept_before_the_default(
     assert format_of(row, headers) is expected
 
 
-def test_what_can_not_be_accepted_is_not_made() -> None:
-    refusal = refusal_of({"body": PICTURE}, {"Accept": "image/webp"})
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("image/webp", OutputFormat.WEBP),
+        ("image/jpeg", OutputFormat.JPG),
+        ("application/zip", OutputFormat.ZIP),
+        ("image/avif, image/webp;q=0.8, image/*;q=0.5", OutputFormat.WEBP),
+        ("application/json;q=0.5, image/png", OutputFormat.PNG),
+        ("application/*", OutputFormat.RGBA),
+    ],
+)
+def test_accept_names_a_format(accept: str, expected: OutputFormat) -> None:
+    asked = request_of({"body": PICTURE}, {"Accept": accept})
+
+    assert (asked.output_format, asked.in_json) == (expected, False)
+
+
+@pytest.mark.parametrize("value", [output_format.value for output_format in OutputFormat])
+def test_json_is_a_container_around_any_format(value: str) -> None:
+    asked = request_of({"image": PICTURE, "format": value}, {"Accept": "application/json"})
+
+    assert (asked.output_format.value, asked.in_json) == (value, True)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "image/png;q=0.5, application/json"])
+@pytest.mark.parametrize("explain", [False, True])
+def test_png_is_inside_json_unless_a_format_is_named(accept: str, explain: bool) -> None:
+    asked = request_of({"body": PICTURE}, {"Accept": accept}, explain=explain)
+
+    assert (asked.output_format, asked.in_json) == (OutputFormat.PNG, True)
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/avif", "image/*;q=0", "application/xml"])
+def test_what_can_not_be_accepted_is_not_made(accept: str) -> None:
+    refusal = refusal_of({"body": PICTURE}, {"Accept": accept})
 
     assert (type(refusal), refusal.code) == (NotAcceptable, "not_acceptable")
 
@@ -273,6 +332,97 @@ def test_a_field_named_as_a_header_is_not_taken_for_it() -> None:
     refusal = refusal_of(row, HTTP | {"accept": {"content-type": ""}})
 
     assert type(refusal) is UnknownParameter
+
+
+@pytest.mark.parametrize(
+    ("value", "quality"),
+    [
+        ("jpg", "1"),
+        ("jpg", "100"),
+        ("zip", "80"),
+        ("webp", "80"),
+        ("webp", "lossless"),
+        ("auto", "80"),
+    ],
+)
+def test_quality_is_for_lossy_formats_and_lossless_for_webp(value: str, quality: str) -> None:
+    asked = request_of({"image": PICTURE, "format": value, "quality": quality})
+
+    assert str(asked.options.quality) == quality
+
+
+@pytest.mark.parametrize(
+    ("row", "headers"),
+    [
+        ({"quality": "90"}, HTTP),
+        ({"quality": "90", "format": "rgba"}, {"Accept": "image/jpeg"}),
+        ({"quality": "90", "format": "png"}, HTTP),
+        ({"quality": "lossless", "format": "png"}, HTTP),
+        ({"quality": "lossless", "format": "jpg"}, HTTP),
+        ({"quality": "lossless", "format": "zip"}, HTTP),
+        ({"quality": "lossless", "format": "auto"}, HTTP),
+        ({"quality": "90"}, {}),
+        ({"quality": "90"}, {"Accept": "application/json"}),
+    ],
+)
+def test_a_quality_that_the_format_does_not_have_is_refused(
+    row: Mapping[str, object], headers: Mapping[str, object]
+) -> None:
+    refusal = refusal_of({"image": PICTURE, **row}, headers)
+
+    assert (type(refusal), refusal.code) == (InvalidOption, "invalid_quality")
+
+
+@pytest.mark.parametrize(
+    ("row", "accept"),
+    [
+        ({"format": b"zip"}, "*/*"),
+        ({}, "application/zip"),
+        ({"format": b"zip"}, "application/json"),
+    ],
+)
+def test_a_zip_of_the_matte_alone_is_refused(row: Mapping[str, object], accept: str) -> None:
+    refusal = refusal_of({"image": PICTURE, "channels": b"alpha", **row}, {"Accept": accept})
+
+    assert (type(refusal), refusal.code) == (InvalidOption, "invalid_channels")
+
+
+@pytest.mark.parametrize("row", [{}, {"format": "png"}, {"type": "auto"}, {"crop": "false"}])
+def test_an_explanation_may_be_asked_for_with_what_asks_for_nothing(
+    row: Mapping[str, object],
+) -> None:
+    asked = request_of({"image": PICTURE, **row}, explain=True)
+
+    assert (asked.output_format, asked.explain) == (OutputFormat.PNG, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("format", "rgba"),
+        ("format", "webp"),
+        ("quality", "90"),
+        ("channels", "alpha"),
+        ("size", "preview"),
+        ("crop", "true"),
+        ("scale", "50%"),
+        ("position", "center"),
+        ("roi", "0 0 50% 50%"),
+        ("bg_color", "red"),
+        ("bg_image_file", BACKGROUND),
+        ("edges", "plain"),
+    ],
+)
+def test_an_explanation_takes_no_options(name: str, value: object) -> None:
+    refusal = refusal_of({"image": PICTURE, name: value}, explain=True)
+
+    assert (type(refusal), refusal.code) == (UnsupportedParameter, "unsupported_parameter")
+
+
+def test_an_explanation_is_png_or_json_or_nothing() -> None:
+    refusal = refusal_of({"body": PICTURE}, {"Accept": "image/jpeg"}, explain=True)
+
+    assert type(refusal) is NotAcceptable
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])

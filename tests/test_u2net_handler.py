@@ -1,3 +1,4 @@
+import base64
 import json
 import logging
 import re
@@ -49,7 +50,7 @@ class Reply(NamedTuple):
 
     status: int
     phrase: str
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     body: Any
 
     @property
@@ -70,6 +71,11 @@ class Reply(NamedTuple):
 def photo(data: bytes, headers: Mapping[str, str] | None = None) -> Request:
     # TorchServe adds the header `explain` to every prediction.
     return Request({"body": bytearray(data)}, {"explain": "False", **(headers or {})})
+
+
+def form(data: bytes, headers: Mapping[str, str] | None = None, **options: str) -> Request:
+    fields = {name: bytearray(value.encode()) for name, value in options.items()}
+    return photo(data, headers)._replace(fields={"image_file": bytearray(data), **fields})
 
 
 def png(picture: Image.Image) -> bytes:
@@ -235,12 +241,26 @@ def test_each_reply_has_its_own_content_type(replies: list[Reply]) -> None:
 
 
 @pytest.mark.parametrize(("index", "which"), [(0, 0), (2, 1), (4, 2), (5, 3)])
-def test_a_cutout_keeps_the_colours_of_its_own_photo(
+def test_a_cutout_keeps_the_colours_of_its_own_photo_but_in_the_edge(
     replies: list[Reply], photos: list[Image.Image], index: int, which: int
 ) -> None:
     cutout = Image.frombytes("RGBA", photos[which].size, replies[index].body)
+    alpha = replies[index].alpha
+    inside = (alpha == 0) | (alpha == 255)
 
-    assert cutout.convert("RGB").tobytes() == photos[which].tobytes()
+    changed = (np.asarray(cutout.convert("RGB")) != np.asarray(photos[which])).any(axis=2)
+
+    assert (~inside & changed).any()
+    assert not (inside & changed).any()
+
+
+def test_plain_edges_keep_all_colours(
+    handler: U2Net, context: Context, photo_bytes: list[bytes], photos: list[Image.Image]
+) -> None:
+    (reply,) = send(handler, context, form(photo_bytes[0], edges="plain"))
+
+    cutout = Image.frombytes("RGBA", photos[0].size, reply.body)
+    assert cutout.convert("RGB").tobytes() == photos[0].tobytes()
 
 
 @pytest.mark.parametrize("index", [0, 2, 4, 5])
@@ -380,7 +400,7 @@ def test_the_description_tells_what_is_served(
         "weights_source": record["source"],
         "license": "Apache-2.0",
         "input_size": [320, 320],
-        "formats": ["rgba", "png"],
+        "formats": ["rgba", "png", "webp", "jpg", "zip", "auto"],
         "limits": config["limits"],
     }
 
@@ -408,10 +428,8 @@ def test_an_explanation_is_a_png_of_the_photos_size(
 ) -> None:
     (reply,) = send(handler, context, photo(photo_bytes[1], HEAT))
 
-    assert (reply.status, reply.headers) == (
-        200,
-        {"content-type": "image/png", "X-Width": "451", "X-Height": "300"},
-    )
+    assert (reply.status, reply.headers["content-type"]) == (200, "image/png")
+    assert (reply.headers["X-Width"], reply.headers["X-Height"]) == ("451", "300")
     assert (reply.picture.mode, reply.picture.size) == ("RGB", (451, 300))
 
 
@@ -426,14 +444,38 @@ def test_explanations_and_cutouts_share_a_batch(
     assert cutout == replies[2]
 
 
-def test_an_explanation_can_not_be_raw(
+def test_an_explanation_tells_the_subjects_box_as_the_cutout_does(
     handler: U2Net, context: Context, photo_bytes: list[bytes]
 ) -> None:
-    asked = Request({"image_file": photo_bytes[1], "format": b"rgba"}, HEAT)
+    explained, cutout = send(handler, context, photo(photo_bytes[1], HEAT), photo(photo_bytes[1]))
 
-    (reply,) = send(handler, context, asked)
+    del explained.headers["content-type"], cutout.headers["content-type"]
+    assert explained.headers == cutout.headers
 
-    assert (reply.status, reply.code) == (400, "invalid_format")
+
+def test_an_explanation_in_json_holds_the_same_png(
+    handler: U2Net, context: Context, photo_bytes: list[bytes]
+) -> None:
+    in_json, bare = send(
+        handler,
+        context,
+        photo(photo_bytes[1], HEAT | {"Accept": "application/json"}),
+        photo(photo_bytes[1], HEAT),
+    )
+
+    data = json.loads(in_json.body)["data"]
+    assert (base64.b64decode(data["result_b64"]), data["content_type"]) == (bare.body, "image/png")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("format", "rgba"), ("crop", "true"), ("bg_image_file", "x")]
+)
+def test_an_explanation_takes_no_options(
+    handler: U2Net, context: Context, photo_bytes: list[bytes], name: str, value: str
+) -> None:
+    (reply,) = send(handler, context, form(photo_bytes[1], HEAT, **{name: value}))
+
+    assert (reply.status, reply.code) == (400, "unsupported_parameter")
 
 
 @pytest.mark.parametrize("header", ["true", "False", ""])
@@ -524,6 +566,65 @@ def test_a_picture_in_which_nothing_stands_out_is_all_background(
     (reply,) = send(handler, context, photo(photo_bytes[0]))
 
     assert not reply.alpha.any()
+
+
+@pytest.mark.parametrize(
+    "options", [{"crop": "true"}, {"scale": "50%"}, {"position": "center"}], ids=str
+)
+def test_where_nothing_stands_out_there_is_no_subject_to_place(
+    context: Context, photo_bytes: list[bytes], options: dict[str, str]
+) -> None:
+    handler = running(context, failing_on(lambda pictures: False))
+
+    (reply,) = send(handler, context, form(photo_bytes[0], **options))
+
+    assert (reply.status, reply.code) == (422, "unknown_foreground")
+
+
+def test_each_request_of_a_batch_has_its_own_options(
+    handler: U2Net, context: Context, photo_bytes: list[bytes]
+) -> None:
+    replies = send(
+        handler,
+        context,
+        form(photo_bytes[1], format="jpg", bg_color="red"),
+        form(photo_bytes[1], format="gif"),
+        form(photo_bytes[1], crop="true", format="png"),
+        form(photo_bytes[1], size="small", channels="alpha"),
+        photo(photo_bytes[1], {"Accept": "application/json"}),
+    )
+
+    assert [(reply.status, reply.headers["content-type"]) for reply in replies] == [
+        (200, "image/jpeg"),
+        (400, "application/json"),
+        (200, "image/png"),
+        (200, "application/octet-stream"),
+        (200, "application/json"),
+    ]
+
+
+def test_a_crop_is_the_subjects_box_of_the_whole_cutout(
+    handler: U2Net, context: Context, photo_bytes: list[bytes]
+) -> None:
+    whole, crop = send(handler, context, photo(photo_bytes[0]), form(photo_bytes[0], crop="true"))
+
+    left, top, width, height = (
+        int(whole.headers[f"X-Foreground-{name}"]) for name in ("Left", "Top", "Width", "Height")
+    )
+    assert (crop.headers["X-Width"], crop.headers["X-Height"]) == (str(width), str(height))
+    assert np.array_equal(crop.alpha, whole.alpha[top : top + height, left : left + width])
+
+
+def test_json_tells_the_mean_uncertainty_of_its_own_photo(context: Context) -> None:
+    maps = torch.zeros(2, 7, 320, 320)
+    maps[1] = 0.5
+    handler = running(context, lambda batch: maps)
+    asked = photo(png(Image.new("RGB", (8, 8))), {"Accept": "application/json"})
+
+    replies = send(handler, context, asked, asked)
+
+    told = [json.loads(reply.body)["data"]["uncertainty"] for reply in replies]
+    assert told == [0, 1]
 
 
 def test_an_assigned_gpu_that_is_not_there_stops_the_worker(

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from uncertainty import binary_entropy, heat_map
+from uncertainty import binary_entropy, heat_map, mean_uncertainty
 
 UNDECIDED = torch.full((7, 8, 8), 0.5)
 SURE = torch.ones(7, 8, 8)
@@ -35,6 +35,15 @@ def test_entropy_is_never_above_one_bit() -> None:
     maps = torch.rand(7, 64, 64, generator=torch.Generator().manual_seed(0))
 
     assert binary_entropy(maps).max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("maps", "bits"),
+    [(SURE, 0), (UNDECIDED, 1), (torch.cat((SURE, UNDECIDED), dim=2), 0.5)],
+    ids=["sure", "undecided", "half and half"],
+)
+def test_the_mean_uncertainty_is_in_bits_a_pixel(maps: torch.Tensor, bits: float) -> None:
+    assert mean_uncertainty(maps) == pytest.approx(bits)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (640, 480), (1, 4000), (4000, 1)])
