@@ -1,4 +1,4 @@
-"""A matte at the photo's own resolution, from one of the network's. Knows pictures and mattes only.
+"""A matte at the photo's own resolution, from one of the network's. Knows pictures and mattes.
 
 The network answers 320 x 320 saliency: a hair, or the gap between two spokes, is smeared to a
 grey. The photo knows better: where the colours of foreground and background nearby differ, a
@@ -6,8 +6,8 @@ pixel's place between them tells its share of either (I = alpha F + (1 - alpha) 
 colours are taken where the matte is sure and spread into the band where it isn't, as a mean and a
 covariance; what the photo tells and what the network told are then averaged, each by the certainty
 that the spread of the colours leaves it. So where both layers look alike, or are motley, the
-network's answer stays; and a soft edge, which mixes its colours evenly, stays soft.
-Outside of the band nothing changes.
+network's answer stays. It stays, too, where it rises gently over several of its own pixels: such an
+edge the network could resolve, so it is soft. Outside of the band nothing changes.
 
 Sources: projecting a pixel on the line between two colours that have a spread is Ruzon and Tomasi,
 "Alpha Estimation in Natural Images" (CVPR 2000), and Chuang et al., "A Bayesian Approach to Digital
@@ -25,11 +25,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from foreground_colour import spread
+from saliency_network import INPUT_SIZE
 
 # The band in which the network's answer is taken for unsure.
 BAND = (8, 247)
-# The variance of the network's alpha in the band; the larger, the more the photo counts.
+# The variance of the network's alpha at edges it can't resolve; the larger, the more the photo
+# counts. An edge is one of these by how much alpha changes over 3 x 3 of the network's pixels: not
+# at all up to the first number, wholly from the second on.
 DOUBT = 0.15
+STEEP = (0.2, 0.4)
+# The variance elsewhere: the photo doesn't count.
+TRUST = 1e-4
 # The variance of a colour that sensor and compression alone make, in levels squared.
 NOISE = 9.0
 # Colours are gathered in cells so wide and high that about this many lie along the longer side.
@@ -55,6 +61,7 @@ def refine(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     cell = max(1, math.ceil(max(alpha.size) / CELLS))
     colours = np.asarray(picture)
     layers = _layers(colours, matte, cell)
+    doubt = _doubt(alpha)
     refined = matte.copy()
     rows, columns = np.nonzero(band)
     for start in range(0, len(rows), CHUNK_PIXELS):
@@ -62,14 +69,17 @@ def refine(picture: Image.Image, alpha: Image.Image) -> Image.Image:
         seen = torch.from_numpy(colours[at].T.astype(np.float32))
         prior = torch.from_numpy(matte[at].astype(np.float32)) / 255
         guesses = _sample(layers, *at, cell)
-        share = mixture(seen, prior, guesses[:9], guesses[9:])
+        share = mixture(seen, prior, torch.from_numpy(doubt[at]), guesses[:9], guesses[9:])
         refined[at] = (share * 255 + 0.5).byte().numpy()
     return Image.fromarray(refined)
 
 
-def mixture(seen: Tensor, prior: Tensor, foreground: Tensor, background: Tensor) -> Tensor:
-    """Return the likeliest alpha (N) of pixels (3, N), given an uncertain one and both layers.
+def mixture(
+    seen: Tensor, prior: Tensor, doubt: Tensor, foreground: Tensor, background: Tensor
+) -> Tensor:
+    """Return the likeliest alpha (N) of pixels (3, N), given both layers and a prior (N).
 
+    The prior is an alpha and its variance, `doubt`.
     A layer is (9, N): the mean of its colours, in [0, 255], and the six entries of the mean of
     their products, in the order of `PAIRS`.
     """
@@ -80,7 +90,17 @@ def mixture(seen: Tensor, prior: Tensor, foreground: Tensor, background: Tensor)
     along = line / (length + 1).sqrt()
     behind, front = (_variance(layer, along) for layer in (background, foreground))
     certainty = length / (share**2 * front + (1 - share) ** 2 * behind + NOISE)
-    return ((prior / DOUBT + shown * certainty) / (1 / DOUBT + certainty)).clamp(0, 1)
+    return ((prior / doubt + shown * certainty) / (1 / doubt + certainty)).clamp(0, 1)
+
+
+def _doubt(alpha: Image.Image) -> Array:
+    """Return the variance of the network's answer by how steep it is, at each pixel: (H, W)."""
+    reduced = alpha.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BOX)
+    levels = torch.from_numpy(np.array(reduced, np.float32))[None] / 255
+    change = F.max_pool2d(levels, 3, 1, 1) + F.max_pool2d(-levels, 3, 1, 1)
+    steepness = ((change[0] - STEEP[0]) / (STEEP[1] - STEEP[0])).clamp(0, 1)
+    doubt = Image.fromarray((TRUST + DOUBT * steepness).numpy())
+    return np.asarray(doubt.resize(alpha.size, Image.Resampling.BILINEAR))
 
 
 def _variance(layer: Tensor, along: Tensor) -> Tensor:
@@ -110,7 +130,8 @@ def _layers(colours: Array, matte: Array, cell: int) -> Tensor:
         # Cells at the rim that the picture doesn't fill count for less.
         whole = F.pad(inside, (0, -width % cell, 0, -levels.shape[0] % cell))
         strips.append(F.avg_pool2d(whole, cell))
-    sums = torch.cat(strips, dim=1).unflatten(0, (2, 10))
+    sums = torch.cat(strips, dim=1)
+    sums = sums.view(2, 10, *sums.shape[1:])
     return spread(sums[:, 1:], sums[:, :1]).flatten(0, 1)[None]
 
 

@@ -89,12 +89,12 @@ def tuft(size: tuple[int, int]) -> Image.Image:
     canvas = _canvas(size)
     draw = ImageDraw.Draw(canvas)
     width, height = canvas.size
-    radius = height * 0.32
+    radius = height * 0.34
     _draw_disc(draw, canvas.size, radius)
     dice = random.Random(0)
     for _ in range(400):
         direction, bend = dice.uniform(0, 2 * math.pi), dice.uniform(-0.4, 0.4)
-        reach = dice.uniform(0.1, 0.35) * radius
+        reach = dice.uniform(0.08, 0.25) * radius
         points = []
         for step in range(21):
             distance = radius * 0.95 + reach * step / 20
