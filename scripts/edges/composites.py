@@ -84,11 +84,71 @@ def text(size: tuple[int, int]) -> Image.Image:
     return canvas.reduce(SUPERSAMPLING)
 
 
+def tuft(size: tuple[int, int]) -> Image.Image:
+    """Draw the alpha of a disc with 400 short hairs: mode L. A saliency network finds it."""
+    canvas = _canvas(size)
+    draw = ImageDraw.Draw(canvas)
+    width, height = canvas.size
+    radius = height * 0.34
+    _draw_disc(draw, canvas.size, radius)
+    dice = random.Random(0)
+    for _ in range(400):
+        direction, bend = dice.uniform(0, 2 * math.pi), dice.uniform(-0.4, 0.4)
+        reach = dice.uniform(0.08, 0.25) * radius
+        points = []
+        for step in range(21):
+            distance = radius * 0.95 + reach * step / 20
+            angle = direction + bend * (step / 20) ** 2
+            points.append(
+                (width / 2 + distance * math.cos(angle), height / 2 + distance * math.sin(angle))
+            )
+        draw.line(points, fill=255, width=dice.randint(1, 3) * SUPERSAMPLING, joint="curve")
+    return canvas.reduce(SUPERSAMPLING)
+
+
+def spokes(size: tuple[int, int]) -> Image.Image:
+    """Draw the alpha of a disc with 60 spokes, six pixels wide: mode L.
+
+    They have no rim around them: networks fill a wheel's inside, and nothing brings that back.
+    """
+    canvas = _canvas(size)
+    draw = ImageDraw.Draw(canvas)
+    width, height = canvas.size
+    radius = height * 0.28
+    _draw_disc(draw, canvas.size, radius)
+    for spoke in range(60):
+        angle = math.pi * spoke / 30
+        across, down = 1.4 * radius * math.cos(angle), 1.4 * radius * math.sin(angle)
+        end = width / 2 + across, height / 2 + down
+        draw.line([(width / 2, height / 2), end], fill=255, width=6 * SUPERSAMPLING)
+    return canvas.reduce(SUPERSAMPLING)
+
+
+def word(size: tuple[int, int]) -> Image.Image:
+    """Draw the alpha of one fat word: mode L."""
+    canvas = _canvas(size)
+    font = ImageFont.load_default(canvas.height * 0.55)
+    middle = canvas.width / 2, canvas.height / 2
+    ImageDraw.Draw(canvas).text(
+        middle, "Bold", fill=255, font=font, anchor="mm", stroke_width=canvas.height / 100
+    )
+    return canvas.reduce(SUPERSAMPLING)
+
+
 SHAPES: dict[str, Callable[[tuple[int, int]], Image.Image]] = {
     "soft disc": soft_disc,
     "hard disc": hard_disc,
     "text": text,
     "hair": hair,
+}
+
+# Shapes that a saliency network takes for the subject, before a background out of focus.
+SUBJECTS: dict[str, Callable[[tuple[int, int]], Image.Image]] = {
+    "soft disc": soft_disc,
+    "hard disc": hard_disc,
+    "word": word,
+    "tuft": tuft,
+    "spokes": spokes,
 }
 
 
@@ -98,6 +158,16 @@ def composites(shape: str, size: tuple[int, int]) -> Iterator[Composite]:
     for name, behind in zip(PHOTOS, PHOTOS[1:] + PHOTOS[:1], strict=True):
         foreground = photo(name, size)
         picture = lay(foreground, photo(behind, size), alpha)
+        yield Composite(Path(name).stem, shape, foreground, alpha, picture)
+
+
+def subjects(shape: str, size: tuple[int, int]) -> Iterator[Composite]:
+    """Like `composites`, but one of `SUBJECTS`, and the photo behind it is out of focus."""
+    alpha = SUBJECTS[shape](size)
+    blur = ImageFilter.GaussianBlur(size[1] / 80)
+    for name, behind in zip(PHOTOS, PHOTOS[1:] + PHOTOS[:1], strict=True):
+        foreground = photo(name, size)
+        picture = lay(foreground, photo(behind, size).filter(blur), alpha)
         yield Composite(Path(name).stem, shape, foreground, alpha, picture)
 
 
