@@ -1,10 +1,20 @@
+import zipfile
 from io import BytesIO
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from image_encoding import OutputFormat, clear_transparent, encode, raw_size
+from composition import flatten
+from image_encoding import (
+    CONTENT_TYPES,
+    MAX_SIDE,
+    OutputFormat,
+    encode,
+    is_transparent,
+    raw_size,
+)
 
 
 @pytest.fixture
@@ -15,8 +25,19 @@ def cutout(photos: list[Image.Image]) -> Image.Image:
     return cutout
 
 
-def decoded(data: bytes) -> Image.Image:
-    return Image.open(BytesIO(data), formats=["PNG"])
+def decoded(data: bytes, kind: str = "PNG") -> Image.Image:
+    return Image.open(BytesIO(data), formats=[kind])
+
+
+def member(data: bytes, name: str) -> bytes:
+    with zipfile.ZipFile(BytesIO(data)) as packed:
+        return packed.read(name)
+
+
+def distance(first: Image.Image, second: Image.Image) -> float:
+    """Return the mean difference of two pictures' values."""
+    values = np.asarray(first, np.int32) - np.asarray(second, np.int32)
+    return float(np.abs(values).mean())
 
 
 @pytest.mark.parametrize(
@@ -24,16 +45,19 @@ def decoded(data: bytes) -> Image.Image:
     [
         (OutputFormat.RGBA, "rgba", "application/octet-stream"),
         (OutputFormat.PNG, "png", "image/png"),
+        (OutputFormat.WEBP, "webp", "image/webp"),
+        (OutputFormat.JPG, "jpg", "image/jpeg"),
+        (OutputFormat.ZIP, "zip", "application/zip"),
     ],
 )
 def test_a_format_has_its_name_and_media_type(
     output_format: OutputFormat, value: str, content_type: str
 ) -> None:
-    assert (output_format.value, output_format.content_type) == (value, content_type)
+    assert (output_format.value, CONTENT_TYPES[output_format]) == (value, content_type)
 
 
-def test_every_format_has_a_media_type() -> None:
-    assert all(output_format.content_type for output_format in OutputFormat)
+def test_every_format_but_auto_has_a_media_type() -> None:
+    assert set(CONTENT_TYPES) == set(OutputFormat) - {OutputFormat.AUTO}
 
 
 def test_raw_is_the_pixels_row_by_row(cutout: Image.Image) -> None:
@@ -44,46 +68,189 @@ def test_raw_has_four_bytes_for_each_pixel_also_of_an_opaque_picture() -> None:
     assert encode(Image.new("RGB", (2, 1), "red"), OutputFormat.RGBA) == b"\xff\x00\x00\xff" * 2
 
 
+@pytest.mark.parametrize(("mode", "channels"), [("RGBA", 4), ("L", 1)])
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (1, 4000)])
-def test_the_raw_size_is_known_before_encoding(size: tuple[int, int]) -> None:
-    picture = Image.new("RGBA", size)
+def test_the_raw_size_is_known_before_encoding(
+    size: tuple[int, int], mode: str, channels: int
+) -> None:
+    picture = Image.new(mode, size)
 
-    assert raw_size(picture) == len(encode(picture, OutputFormat.RGBA))
+    assert raw_size(size[0] * size[1], channels) == len(encode(picture, OutputFormat.RGBA))
 
 
-def test_png_equals_raw_wherever_something_is_seen(cutout: Image.Image) -> None:
+@pytest.mark.parametrize("quality", [None, "lossless"])
+@pytest.mark.parametrize("output_format", [OutputFormat.PNG, OutputFormat.WEBP])
+def test_png_and_lossless_webp_equal_raw_wherever_something_is_seen(
+    cutout: Image.Image, output_format: OutputFormat, quality: str | None
+) -> None:
     pixels = np.asarray(cutout)
     seen = pixels[..., 3] > 0
 
-    png = np.asarray(decoded(encode(cutout, OutputFormat.PNG)))
+    read = np.asarray(decoded(encode(cutout, output_format, quality), output_format.name))
 
-    assert np.array_equal(png[seen], pixels[seen])
+    assert np.array_equal(read[..., 3], pixels[..., 3])
+    assert np.array_equal(read[seen], pixels[seen])
 
 
-def test_png_is_black_and_transparent_where_nothing_is_seen(cutout: Image.Image) -> None:
+@pytest.mark.parametrize("output_format", [OutputFormat.PNG, OutputFormat.WEBP])
+def test_an_encoded_cutout_is_black_and_transparent_where_nothing_is_seen(
+    cutout: Image.Image, output_format: OutputFormat
+) -> None:
     hidden = np.asarray(cutout)[..., 3] == 0
 
-    png = np.asarray(decoded(encode(cutout, OutputFormat.PNG)))
+    read = np.asarray(decoded(encode(cutout, output_format), output_format.name))
 
     assert hidden.any()
-    assert not png[hidden].any()
+    assert not read[hidden].any()
+
+
+def test_lossy_webp_keeps_alpha_and_is_like_the_cutout(cutout: Image.Image) -> None:
+    encoded = encode(cutout, OutputFormat.WEBP, 80)
+
+    read = decoded(encoded, "WEBP")
+    assert read.getchannel("A").tobytes() == cutout.getchannel("A").tobytes()
+    assert 0 < distance(flatten(read), flatten(cutout)) < 4
+    assert len(encoded) < len(encode(cutout, OutputFormat.WEBP))
+
+
+def test_a_jpeg_lies_on_white(cutout: Image.Image) -> None:
+    read = decoded(encode(cutout, OutputFormat.JPG), "JPEG")
+
+    assert (read.mode, read.size) == ("RGB", cutout.size)
+    assert distance(read, flatten(cutout)) < 4
+
+
+def test_a_zip_holds_all_colours_and_the_alpha(cutout: Image.Image) -> None:
+    packed = encode(cutout, OutputFormat.ZIP)
+
+    colour = decoded(member(packed, "color.jpg"), "JPEG")
+    alpha = decoded(member(packed, "alpha.png"))
+    assert distance(colour, cutout.convert("RGB")) < 4
+    assert (alpha.mode, alpha.tobytes()) == ("L", cutout.getchannel("A").tobytes())
+
+
+def test_a_zip_holds_nothing_else_and_is_whole(cutout: Image.Image) -> None:
+    with zipfile.ZipFile(BytesIO(encode(cutout, OutputFormat.ZIP))) as packed:
+        assert packed.namelist() == ["color.jpg", "alpha.png"]
+        assert packed.testzip() is None
+
+
+@pytest.mark.parametrize("output_format", CONTENT_TYPES)
+def test_the_same_cutout_gives_the_same_bytes(
+    cutout: Image.Image, output_format: OutputFormat
+) -> None:
+    assert encode(cutout, output_format) == encode(cutout.copy(), output_format)
+
+
+@pytest.mark.parametrize("output_format", [OutputFormat.JPG, OutputFormat.WEBP, OutputFormat.ZIP])
+def test_more_quality_takes_more_bytes(cutout: Image.Image, output_format: OutputFormat) -> None:
+    sizes = [len(encode(cutout, output_format, quality)) for quality in (1, 50, 90, 100)]
+
+    assert sizes == sorted(set(sizes))
+
+
+@pytest.mark.parametrize("output_format", [OutputFormat.JPG, OutputFormat.ZIP])
+def test_jpeg_quality_is_90_by_default(cutout: Image.Image, output_format: OutputFormat) -> None:
+    assert encode(cutout, output_format) == encode(cutout, output_format, 90)
+
+
+def matte_of(data: bytes) -> npt.NDArray[np.uint8]:
+    """Return the values of a matte that was written as a picture, whose channels are equal."""
+    read = np.asarray(Image.open(BytesIO(data)).convert("RGB"))
+    assert (read == read[..., :1]).all()
+    return read[..., 0]
+
+
+def test_a_raw_matte_has_a_byte_for_each_pixel(cutout: Image.Image) -> None:
+    alpha = cutout.getchannel("A")
+
+    assert encode(alpha, OutputFormat.RGBA) == alpha.tobytes()
+
+
+@pytest.mark.parametrize("output_format", [OutputFormat.PNG, OutputFormat.WEBP])
+def test_a_matte_is_grey_in_lossless_formats(
+    cutout: Image.Image, output_format: OutputFormat
+) -> None:
+    alpha = cutout.getchannel("A")
+
+    read = matte_of(encode(alpha, output_format))
+
+    assert np.array_equal(read, np.asarray(alpha))
+
+
+def test_a_matte_is_nearly_itself_as_jpeg(cutout: Image.Image) -> None:
+    alpha = cutout.getchannel("A")
+
+    read = decoded(encode(alpha, OutputFormat.JPG), "JPEG")
+
+    assert read.mode == "L"
+    assert distance(read, alpha) < 2
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (Image.new("RGB", (3, 2)), OutputFormat.JPG),
+        (Image.new("RGBA", (3, 2), (1, 2, 3, 255)), OutputFormat.JPG),
+        (Image.new("RGBA", (3, 2), (1, 2, 3, 254)), OutputFormat.PNG),
+        (Image.new("RGBA", (3, 2)), OutputFormat.PNG),
+        (Image.new("L", (3, 2), 255), OutputFormat.PNG),
+    ],
+    ids=["RGB", "opaque", "a trace", "transparent", "matte"],
+)
+def test_auto_is_jpeg_where_nothing_is_transparent(
+    picture: Image.Image, expected: OutputFormat
+) -> None:
+    assert OutputFormat.AUTO.resolved(picture) is expected
+
+
+@pytest.mark.parametrize("output_format", CONTENT_TYPES)
+def test_a_format_that_is_named_stays(output_format: OutputFormat) -> None:
+    assert output_format.resolved(Image.new("RGB", (1, 1))) is output_format
+
+
+def test_auto_itself_is_nothing_to_write() -> None:
+    with pytest.raises(ValueError, match="auto"):
+        encode(Image.new("RGB", (1, 1)), OutputFormat.AUTO)
+
+
+@pytest.mark.parametrize("output_format", MAX_SIDE)
+def test_the_longest_side_is_what_the_encoder_takes(output_format: OutputFormat) -> None:
+    longest = MAX_SIDE[output_format]
+
+    assert encode(Image.new("RGB", (longest, 1)), output_format)
+    with pytest.raises((OSError, ValueError)):
+        encode(Image.new("RGB", (longest + 1, 1)), output_format)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_without_alpha_nothing_is_transparent(mode: str) -> None:
+    assert not is_transparent(Image.new(mode, (2, 2)))
+
+
+def test_one_pixel_makes_a_picture_transparent() -> None:
+    picture = Image.new("RGBA", (2, 2), "red")
+    picture.putpixel((1, 1), (255, 0, 0, 254))
+
+    assert is_transparent(picture)
+
+
+@pytest.mark.parametrize(
+    ("output_format", "takes"),
+    [
+        (OutputFormat.RGBA, False),
+        (OutputFormat.PNG, False),
+        (OutputFormat.WEBP, True),
+        (OutputFormat.JPG, True),
+        (OutputFormat.ZIP, True),
+        (OutputFormat.AUTO, True),
+    ],
+)
+def test_quality_is_for_formats_that_have_some(output_format: OutputFormat, takes: bool) -> None:
+    assert output_format.takes_quality is takes
 
 
 def test_png_keeps_an_opaque_picture_rgb(photos: list[Image.Image]) -> None:
     png = decoded(encode(photos[0], OutputFormat.PNG))
 
     assert (png.mode, png.tobytes()) == ("RGB", photos[0].tobytes())
-
-
-def test_clearing_leaves_the_cutout_alone() -> None:
-    cutout = Image.new("RGBA", (2, 2), (1, 2, 3, 0))
-
-    clear_transparent(cutout)
-
-    assert cutout.getpixel((0, 0)) == (1, 2, 3, 0)
-
-
-def test_a_barely_visible_pixel_keeps_its_colour() -> None:
-    cutout = Image.new("RGBA", (1, 1), (10, 20, 30, 1))
-
-    assert clear_transparent(cutout).getpixel((0, 0)) == (10, 20, 30, 1)

@@ -73,7 +73,7 @@ def photo(data: bytes, headers: Mapping[str, str] | None = None) -> Request:
     return Request({"body": bytearray(data)}, {"explain": "False", **(headers or {})})
 
 
-def form(data: bytes, headers: Mapping[str, str] | None = None, **options: str) -> Request:
+def form(data: bytes, headers: Mapping[str, str] | None = None, /, **options: str) -> Request:
     fields = {name: bytearray(value.encode()) for name, value in options.items()}
     return photo(data, headers)._replace(fields={"image_file": bytearray(data), **fields})
 
