@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
@@ -22,6 +22,10 @@ class Answer:
     status: int = 200
     phrase: str = "OK"
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def with_header(self, name: str, value: str) -> "Answer":
+        """Return the same answer with one more header."""
+        return replace(self, headers={**self.headers, name: value})
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,11 @@ class Channels(Enum):
 
 
 class Edges(Enum):
-    """What is done about the picture's background in the subject's edge."""
+    """What is done about the subject's edge."""
 
     MATTE = "matte"
     PLAIN = "plain"
+    REFINED = "refined"
 
 
 # How many pixels the answer holds at most; None: as many as the picture.
@@ -169,9 +170,9 @@ OPTIONS = (
     ),
     Option(
         "edges",
-        "`matte`, `plain`",
-        "take the background's colour out of the subject's soft edge, or leave the picture's "
-        "colours as they are",
+        "`matte`, `plain`, `refined`",
+        "take the background's colour out of the subject's soft edge; leave the picture's colours "
+        "as they are; or sharpen the matte along the picture's own edges first, then as `matte`",
         "`matte`",
         _choices(Edges),
     ),

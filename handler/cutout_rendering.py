@@ -9,6 +9,7 @@ from composition import cover, cut_out, keep_inside, lay_on
 from cutout_errors import UnknownForeground
 from cutout_options import Channels, CutoutOptions, Edges
 from foreground_colour import decontaminate
+from matte_refinement import refine
 from matting import alpha_matte
 from photo import Photo
 from placement import Box, find_subject, place
@@ -33,6 +34,8 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
     """
     options = photo.request.options
     alpha = alpha_matte(saliency, photo.image.size)
+    if options.edges is Edges.REFINED:
+        alpha = refine(photo.image.convert("RGB"), alpha)
     if photo.region is not None:
         alpha = keep_inside(alpha, photo.region)
     cutout = cut_out(_clean(photo.image, alpha, options), alpha)

@@ -1,7 +1,7 @@
 """One request's photo: read, checked and decoded, ready for the network."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PIL import Image
 
@@ -13,6 +13,7 @@ from cutout_request import CutoutRequest, read_request
 from image_decoding import decode_image
 from image_encoding import OutputFormat, raw_size
 from placement import Box, region_box
+from stage_timing import StageTiming
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Photo:
     """To lie the cutout on; mode RGB or RGBA, of any size."""
     region: Box | None
     """The part of the picture in which alone there can be foreground."""
+    timing: StageTiming = field(default_factory=StageTiming, compare=False)
 
 
 def load_photo(
@@ -39,10 +41,12 @@ def load_photo(
         CutoutError: the contract's refusals.
     """
     request = read_request(row, headers, explain=explain)
-    image = decode_image(request.picture, limits)
-    _check_raw_size(request, image, limits)
-    background = decode_image(request.background, limits) if request.background else None
-    return Photo(request, image, background, _region(request, image))
+    timing = StageTiming()
+    with timing.measure("decode"):
+        image = decode_image(request.picture, limits)
+        _check_raw_size(request, image, limits)
+        background = decode_image(request.background, limits) if request.background else None
+    return Photo(request, image, background, _region(request, image), timing)
 
 
 def _check_raw_size(request: CutoutRequest, image: Image.Image, limits: Limits) -> None:

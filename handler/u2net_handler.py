@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms import Compose
 from ts.context import Context
@@ -79,7 +80,13 @@ class U2Net(BaseHandler):
         self.request_ids = [context.get_request_id(index) for index in range(len(data))]
 
         photos = self.load_images(data)
-        saliency = self.inference(self.preprocess(photos))
+        inputs = self.preprocess(photos)
+        before = time.perf_counter()
+        saliency = self.inference(inputs)
+        shared = (time.perf_counter() - before) * 1000
+        for photo in photos:
+            if isinstance(photo, Photo):
+                photo.timing.add("inference", shared)
         answers = self.postprocess(photos, saliency)
 
         milliseconds = round((time.perf_counter() - start) * 1000, 2)
@@ -94,9 +101,7 @@ class U2Net(BaseHandler):
     @timed
     def preprocess(self, photos: Sequence[Photo | CutoutError]) -> list[Tensor | CutoutError]:
         """Turn each photo into the network's (3, 320, 320) input."""
-        return each(
-            self.request_ids, lambda photo: self.image_processing(flatten(photo.image)), photos
-        )
+        return each(self.request_ids, self._prepare, photos)
 
     def inference(self, inputs: Sequence[Tensor | CutoutError]) -> list[Tensor | CutoutError]:
         """Run the network on all photos at once: (7, 320, 320) saliency maps for each."""
@@ -116,12 +121,9 @@ class U2Net(BaseHandler):
             for outcome in outcomes
         ]
 
-    def explain_handle(self, photo: Photo, maps: Tensor) -> Answer:
-        """Answer with a heat map of where the network is unsure, as PNG."""
-        rendering = render(photo, maps[0])
-        figures = Figures(rendering.subject, rendering.coverage, mean_uncertainty(maps))
-        picture = heat_map(flatten(photo.image), maps)
-        return picture_answer(picture, figures, photo.request, self.limits.max_response_bytes)
+    def explain_handle(self, photo: Photo, maps: Tensor) -> Image.Image:
+        """Explain a cutout: a heat map of where the network is unsure."""
+        return heat_map(flatten(photo.image), maps)
 
     def _is_describe(self) -> bool:
         # A client may send this header, too; but TorchServe gives every prediction the other one.
@@ -149,14 +151,20 @@ class U2Net(BaseHandler):
         explain = headers.get("explain") == "True"
         return load_photo(row, headers, self.limits, explain=explain)
 
+    def _prepare(self, photo: Photo) -> Tensor:
+        with photo.timing.measure("preprocess"):
+            prepared: Tensor = self.image_processing(flatten(photo.image))
+        return prepared
+
     def _answer(self, photo: Photo, maps: Tensor) -> Answer:
-        if photo.request.explain:
-            return self.explain_handle(photo, maps)
-        rendering = render(photo, maps[0])
-        figures = Figures(rendering.subject, rendering.coverage, mean_uncertainty(maps))
-        return picture_answer(
-            rendering.picture, figures, photo.request, self.limits.max_response_bytes
-        )
+        request = photo.request
+        with photo.timing.measure("postprocess"):
+            rendering = render(photo, maps[0])
+            figures = Figures(rendering.subject, rendering.coverage, mean_uncertainty(maps))
+            picture = self.explain_handle(photo, maps) if request.explain else rendering.picture
+        with photo.timing.measure("encode"):
+            answer = picture_answer(picture, figures, request, self.limits.max_response_bytes)
+        return answer.with_header("Server-Timing", photo.timing.header)
 
     def _respond(self, index: int, answer: Answer) -> object:
         self.context.set_response_status(answer.status, answer.phrase, index)

@@ -26,6 +26,7 @@ HEADERS = {
     "X-Foreground-Top": "top edge of the box",
     "X-Foreground-Width": "width of the box; 0 if there is no subject",
     "X-Foreground-Height": "height of the box",
+    "Server-Timing": "milliseconds of decode, preprocess, inference, postprocess and encode",
 }
 
 
@@ -52,7 +53,7 @@ def openapi() -> dict[str, Any]:
         "200": {
             "description": "the cutout",
             "headers": {
-                name: {"description": text, "schema": {"type": "integer"}}
+                name: {"description": text, "schema": {"type": _kind(name)}}
                 for name, text in HEADERS.items()
             },
             "content": {kind: {} for kind in (*CONTENT_TYPES.values(), JSON_TYPE)},
@@ -104,6 +105,10 @@ _ERRORS = {
         }
     },
 }
+
+
+def _kind(header: str) -> str:
+    return "integer" if header.startswith("X-") else "string"
 
 
 def _errors() -> list[type[CutoutError]]:

@@ -87,6 +87,14 @@ def row(cutouts: list[Image.Image]) -> Image.Image:
     return strip
 
 
+def stack(rows: list[Image.Image]) -> Image.Image:
+    """Lay rows of the same size below each other."""
+    sheet = Image.new("RGB", (rows[0].width, sum(strip.height for strip in rows)), "white")
+    for index, strip in enumerate(rows):
+        sheet.paste(strip, (0, index * strip.height))
+    return sheet
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -107,10 +115,7 @@ def main() -> None:
             rows.append(row([ours(decode_image(data, LIMITS), network), rembgs(data, export)]))
         except ImportError as error:
             sys.exit(f"{error}; to get rembg: .venv/bin/python -m pip install 'rembg[cpu]'")
-    sheet = Image.new("RGB", (rows[0].width, sum(strip.height for strip in rows)), "white")
-    for index, strip in enumerate(rows):
-        sheet.paste(strip, (0, index * strip.height))
-    sheet.save(arguments.output)
+    stack(rows).save(arguments.output)
     print(f"{arguments.output}: ours and rembg's whole, then ours and rembg's at 100 %")
 
 

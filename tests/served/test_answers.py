@@ -300,6 +300,14 @@ def test_a_client_can_not_ask_for_the_description_instead_of_a_cutout(
     assert response.content == raw_cutout
 
 
+def test_the_stages_are_timed(served: Served, chelsea: bytes) -> None:
+    response = served.ask(files={"data": chelsea})
+
+    stages = dict(part.split(";dur=") for part in response.headers["Server-Timing"].split(", "))
+    assert list(stages) == ["decode", "preprocess", "inference", "postprocess", "encode"]
+    assert all(0 <= float(spent) < 60_000 for spent in stages.values())
+
+
 def test_not_even_an_empty_form_gets_the_description(served: Served) -> None:
     response = served.ask(
         data=b"--b--\r\n",

@@ -242,6 +242,17 @@ def test_plain_edges_leave_the_photos_colours(
     assert not changed[(alpha == 0) | (alpha == 255)].any()
 
 
+def test_refined_edges_have_a_matte_of_their_own(
+    served: Served, chelsea: bytes, cutout: Image.Image
+) -> None:
+    refined = Image.frombytes("RGBA", SIZE, ask(served, chelsea, edges="refined").content)
+
+    alpha, first = (np.asarray(each)[..., 3].astype(int) for each in (refined, cutout))
+    sure = (first <= 8) | (first >= 247)
+    assert np.array_equal(alpha[sure], first[sure])
+    assert np.abs(alpha[~sure] - first[~sure]).max() > 20
+
+
 REFUSALS: dict[str, tuple[dict[str, str], tuple[int, str]]] = {
     **{
         f"{name}={value}": ({name: value}, (400, f"invalid_{name}"))
