@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import skimage
+from hypothesis import settings
 from PIL import Image, ImageCms
 
 from cutout_limits import Limits
@@ -15,6 +16,10 @@ BUILD = ROOT / os.environ.get("BUILD", "build")
 # Not the user's own weights, which may be others.
 WEIGHTS = BUILD / "test" / "weights"
 WHEELS = BUILD / "wheels"
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
 

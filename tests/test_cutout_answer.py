@@ -1,57 +1,158 @@
+import base64
 import json
+from io import BytesIO
 
 import pytest
 from PIL import Image
 
-from cutout_answer import check_size, error_answer, picture_answer
+from cutout_answer import Answer, Figures, check_size, error_answer, picture_answer
 from cutout_errors import InvalidOption, NotAcceptable, ResponseTooLarge
-from image_encoding import OutputFormat, encode
+from cutout_options import CutoutOptions
+from cutout_request import CutoutRequest
+from image_encoding import CONTENT_TYPES, MAX_SIDE, OutputFormat, encode
 
-PLENTY = 10**6
+PLENTY = 10**7
+FIGURES = Figures(subject=(1, 2, 11, 22), coverage=0.25, uncertainty=0.125)
+NO_SUBJECT = Figures(subject=None, coverage=0, uncertainty=0)
 
 
-@pytest.mark.parametrize("output_format", OutputFormat)
+def asking_for(
+    output_format: OutputFormat, *, in_json: bool = False, quality: int | None = None
+) -> CutoutRequest:
+    return CutoutRequest(
+        picture=b"",
+        background=None,
+        options=CutoutOptions(quality=quality),
+        output_format=output_format,
+        in_json=in_json,
+        explain=False,
+    )
+
+
+def answer_of(
+    picture: Image.Image,
+    output_format: OutputFormat,
+    *,
+    in_json: bool = False,
+    figures: Figures = FIGURES,
+) -> Answer:
+    return picture_answer(picture, figures, asking_for(output_format, in_json=in_json), PLENTY)
+
+
+@pytest.mark.parametrize("output_format", CONTENT_TYPES)
 def test_a_picture_is_answered_as_it_is_encoded(output_format: OutputFormat) -> None:
     picture = Image.new("RGBA", (3, 2), (1, 2, 3, 4))
 
-    answer = picture_answer(picture, output_format, PLENTY)
-
-    assert answer.body == encode(picture, output_format)
+    assert answer_of(picture, output_format).body == encode(picture, output_format)
 
 
-@pytest.mark.parametrize("output_format", OutputFormat)
+@pytest.mark.parametrize("output_format", CONTENT_TYPES)
 def test_a_picture_is_answered_with_its_media_type(output_format: OutputFormat) -> None:
-    answer = picture_answer(Image.new("RGBA", (3, 2)), output_format, PLENTY)
+    answer = answer_of(Image.new("RGBA", (3, 2)), output_format)
 
     assert (answer.status, answer.phrase, answer.content_type) == (
         200,
         "OK",
-        output_format.content_type,
+        CONTENT_TYPES[output_format],
     )
 
 
-def test_the_head_tells_the_size_in_strings() -> None:
-    answer = picture_answer(Image.new("RGBA", (3, 2)), OutputFormat.RGBA, PLENTY)
+@pytest.mark.parametrize(
+    ("picture", "content_type"),
+    [
+        (Image.new("RGBA", (3, 2), "red"), "image/jpeg"),
+        (Image.new("RGBA", (3, 2)), "image/png"),
+        (Image.new("L", (3, 2), 255), "image/png"),
+    ],
+    ids=["opaque", "transparent", "matte"],
+)
+def test_auto_is_answered_with_the_media_type_that_it_turned_out_to_be(
+    picture: Image.Image, content_type: str
+) -> None:
+    answer = answer_of(picture, OutputFormat.AUTO)
 
-    assert answer.headers == {"X-Width": "3", "X-Height": "2"}
+    assert answer.content_type == content_type
+    assert Image.open(BytesIO(answer.body)).get_format_mimetype() == content_type
+
+
+def test_the_quality_is_the_requests(photos: list[Image.Image]) -> None:
+    request = asking_for(OutputFormat.JPG, quality=20)
+
+    answer = picture_answer(photos[1], FIGURES, request, PLENTY)
+
+    assert answer.body == encode(photos[1], OutputFormat.JPG, 20)
+
+
+@pytest.mark.parametrize("in_json", [False, True])
+def test_the_head_tells_the_size_and_the_subjects_box_in_strings(in_json: bool) -> None:
+    answer = answer_of(Image.new("RGBA", (30, 40)), OutputFormat.PNG, in_json=in_json)
+
+    assert answer.headers == {
+        "X-Width": "30",
+        "X-Height": "40",
+        "X-Foreground-Top": "2",
+        "X-Foreground-Left": "1",
+        "X-Foreground-Width": "10",
+        "X-Foreground-Height": "20",
+    }
+
+
+def test_without_a_subject_its_box_is_empty() -> None:
+    answer = answer_of(Image.new("RGBA", (3, 2)), OutputFormat.PNG, figures=NO_SUBJECT)
+
+    assert [answer.headers[f"X-Foreground-{name}"] for name in ("Width", "Height")] == ["0", "0"]
+
+
+@pytest.mark.parametrize("output_format", CONTENT_TYPES)
+def test_json_holds_the_picture_and_what_is_known_of_it(output_format: OutputFormat) -> None:
+    picture = Image.new("RGBA", (30, 40), (1, 2, 3, 200))
+
+    answer = answer_of(picture, output_format, in_json=True)
+
+    assert (answer.status, answer.content_type) == (200, "application/json")
+    assert json.loads(answer.body) == {
+        "data": {
+            "result_b64": base64.b64encode(encode(picture, output_format)).decode(),
+            "content_type": CONTENT_TYPES[output_format],
+            "width": 30,
+            "height": 40,
+            "foreground_top": 2,
+            "foreground_left": 1,
+            "foreground_width": 10,
+            "foreground_height": 20,
+            "coverage": 0.25,
+            "uncertainty": 0.125,
+        }
+    }
 
 
 def test_the_raw_body_and_the_head_make_the_picture_again(photos: list[Image.Image]) -> None:
     cutout = photos[1].convert("RGBA")
 
-    answer = picture_answer(cutout, OutputFormat.RGBA, 10**7)
+    answer = answer_of(cutout, OutputFormat.RGBA)
 
     size = int(answer.headers["X-Width"]), int(answer.headers["X-Height"])
     assert Image.frombytes("RGBA", size, answer.body).tobytes() == cutout.tobytes()
 
 
-@pytest.mark.parametrize("output_format", OutputFormat)
-def test_an_answer_over_the_limit_is_refused(output_format: OutputFormat) -> None:
+@pytest.mark.parametrize("in_json", [False, True])
+@pytest.mark.parametrize("output_format", CONTENT_TYPES)
+def test_an_answer_over_the_limit_is_refused(output_format: OutputFormat, in_json: bool) -> None:
     picture = Image.new("RGBA", (3, 2))
-    size = len(encode(picture, output_format))
+    request = asking_for(output_format, in_json=in_json)
+    size = len(picture_answer(picture, FIGURES, request, PLENTY).body)
 
     with pytest.raises(ResponseTooLarge):
-        picture_answer(picture, output_format, size - 1)
+        picture_answer(picture, FIGURES, request, size - 1)
+
+
+@pytest.mark.parametrize("size", [(1, 70_000), (70_000, 1)])
+@pytest.mark.parametrize("output_format", [*MAX_SIDE, OutputFormat.AUTO])
+def test_a_side_longer_than_the_format_can_hold_is_refused(
+    output_format: OutputFormat, size: tuple[int, int]
+) -> None:
+    with pytest.raises(ResponseTooLarge):
+        answer_of(Image.new("RGBA", size, "red"), output_format)
 
 
 def test_the_limit_itself_is_allowed() -> None:
