@@ -349,9 +349,11 @@ def answered(
 
 # What some option takes, and what none does.
 words = st.sampled_from(
-    ("png", "webp", "zip", "auto", "90", "lossless", "alpha", "preview", "true", "0", "5px")
-    + ("500px", "10%", "50%", "100%", "original", "center", "f00", "81d4fa77", "plain", "person")
-    + ("501px", "-1px", "nan", "\x00", "é")
+    [
+        *("png", "webp", "zip", "auto", "90", "lossless", "alpha", "preview", "true", "0", "5px"),
+        *("500px", "10%", "50%", "100%", "original", "center", "f00", "81d4fa77", "plain"),
+        *("person", "501px", "-1px", "nan", "\x00", "é"),
+    ]
 )
 texts = st.lists(words, min_size=1, max_size=4).map(" ".join) | st.text(max_size=8)
 values = texts | texts.map(str.encode) | st.booleans() | st.integers() | st.none() | st.floats()
