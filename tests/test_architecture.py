@@ -65,6 +65,7 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
     [
         ("cutout_errors", set()),
         ("cutout_limits", set()),
+        ("stage_timing", set()),
         ("content_negotiation", set()),
         ("model_metadata", set()),
         ("rsu", {"torch"}),
@@ -86,6 +87,7 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
                 "cutout_errors",
                 "cutout_options",
                 "foreground_colour",
+                "matte_refinement",
                 "matting",
                 "photo",
                 "placement",
@@ -126,6 +128,7 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
                 "image_decoding",
                 "image_encoding",
                 "placement",
+                "stage_timing",
             },
         ),
         ("request_batch", {"cutout_errors"}),

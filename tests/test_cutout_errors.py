@@ -44,6 +44,7 @@ def test_statuses_are_those_of_the_contract() -> None:
     assert {error.code: error.status for error in ERRORS} == {
         "missing_source": 400,
         "multiple_sources": 400,
+        "multiple_bg_sources": 400,
         "url_sources_disabled": 400,
         "unknown_parameter": 400,
         "unsupported_parameter": 400,
@@ -56,6 +57,7 @@ def test_statuses_are_those_of_the_contract() -> None:
         "resolution_too_high": 413,
         "response_too_large": 413,
         "invalid_file_type": 415,
+        "unknown_foreground": 422,
         "internal_error": 500,
     }
 
