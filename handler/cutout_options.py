@@ -110,7 +110,7 @@ OPTIONS = (
     Option(
         "quality",
         "1-100, `lossless`",
-        "of JPEG (also in a zip) and of WebP",
+        "of WebP and of JPEG, also in a zip, or where `auto` makes one",
         "JPEG 90, WebP `lossless`",
         parse_quality,
     ),

@@ -53,7 +53,7 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
 
 def _clean(picture: Image.Image, alpha: Image.Image, options: CutoutOptions) -> Image.Image:
     """Take the background's colour out of the subject's edge, if that is asked for."""
-    if options.edges is Edges.PLAIN:
+    if options.edges is Edges.PLAIN or options.channels is Channels.ALPHA:
         return picture
     # The matte tells how the photo mixes its colours; its own transparency is another matter.
     colours = decontaminate(picture.convert("RGB"), alpha)
