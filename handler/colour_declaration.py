@@ -98,12 +98,12 @@ def png_chunks(data: bytes | bytearray) -> Iterator[tuple[bytes, int, int]]:
 
 def without_declaration(data: bytes | bytearray) -> bytes:
     """Return a PNG file without what it says of its colours."""
-    kept, rest = b"", len(PNG_SIGNATURE)
+    kept, rest = [data[: len(PNG_SIGNATURE)]], len(PNG_SIGNATURE)
     for kind, start, end in png_chunks(data):
         if kind in PNG_DECLARATIONS:
-            kept += data[rest:start]
+            kept.append(data[rest:start])
             rest = end
-    return bytes(data[: len(PNG_SIGNATURE)] + kept + data[rest:])
+    return b"".join([*kept, data[rest:]])
 
 
 def matrix_profile(chromaticities: Chromaticities, gamma: float | None) -> bytes | None:

@@ -14,6 +14,10 @@ from matting import alpha_matte
 from photo import Photo
 from placement import Box, find_subject, place
 
+# A matte with more half-transparent pixels than this is soft all over: it has no edge to mend, and
+# mending it would take longer than a worker may be silent.
+MAX_EDGE_PIXELS = 8_000_000
+
 
 @dataclass(frozen=True)
 class Rendering:
@@ -34,11 +38,13 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
     """
     options = photo.request.options
     alpha = alpha_matte(saliency, photo.image.size)
-    if options.edges is Edges.REFINED:
-        alpha = refine(photo.image.convert("RGB"), alpha)
+    if options.edges is Edges.REFINED and _edge_pixels(alpha) <= MAX_EDGE_PIXELS:
+        alpha = refine(_seen(photo.image), alpha)
+    # Before the region: what lies outside of it is no background either.
+    colours = _clean(photo, alpha)
     if photo.region is not None:
         alpha = keep_inside(alpha, photo.region)
-    cutout = cut_out(_clean(photo.image, alpha, options), alpha)
+    cutout = cut_out(colours, alpha)
     alpha = cutout.getchannel("A")
     subject = find_subject(alpha)
     if subject is None and options.needs_subject:
@@ -51,15 +57,33 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
     )
 
 
-def _clean(picture: Image.Image, alpha: Image.Image, options: CutoutOptions) -> Image.Image:
-    """Take the background's colour out of the subject's edge, if that is asked for."""
-    if options.edges is Edges.PLAIN or options.channels is Channels.ALPHA:
+def _clean(photo: Photo, alpha: Image.Image) -> Image.Image:
+    """Take the background's colour out of the subject's edge, if anyone will see it."""
+    picture, request = photo.image, photo.request
+    unseen = request.explain or request.options.channels is Channels.ALPHA
+    plain = request.options.edges is Edges.PLAIN
+    if unseen or plain or _edge_pixels(alpha) > MAX_EDGE_PIXELS:
         return picture
-    # The matte tells how the photo mixes its colours; its own transparency is another matter.
-    colours = decontaminate(picture.convert("RGB"), alpha)
+    colours = decontaminate(_seen(picture), alpha)
     if picture.mode == "RGBA":
         colours.putalpha(picture.getchannel("A"))
     return colours
+
+
+def _seen(picture: Image.Image) -> Image.Image:
+    """Return a picture's colours, mode RGB; white where it is wholly transparent itself.
+
+    What a picture hides has no say in what is seen; white is what the network saw there.
+    """
+    if picture.mode == "RGB":
+        return picture
+    visible = picture.getchannel("A").point(lambda level: 255 if level else 0)
+    white = Image.new("RGB", picture.size, "white")
+    return Image.composite(picture.convert("RGB"), white, visible)
+
+
+def _edge_pixels(alpha: Image.Image) -> int:
+    return sum(alpha.histogram()[1:255])
 
 
 def _finish(

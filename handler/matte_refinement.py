@@ -52,13 +52,16 @@ def refine(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     """Sharpen the band of `alpha` (mode L) by `picture` (mode RGB, same size).
 
     What is within 8 levels of 0 or 255 stays, bit by bit; so does all of it, if the matte is
-    nowhere sure of the foreground or nowhere sure of the background.
+    nowhere sure of the foreground or nowhere sure of the background, or if the picture is narrower
+    than a cell in which colours are gathered.
     """
     matte = np.array(alpha)
     band = (matte > BAND[0]) & (matte < BAND[1])
     if not band.any() or matte.min() > BAND[0] or matte.max() < BAND[1]:
         return alpha.copy()
     cell = max(1, math.ceil(max(alpha.size) / CELLS))
+    if min(alpha.size) < cell:
+        return alpha.copy()
     colours = np.asarray(picture)
     layers = _layers(colours, matte, cell)
     doubt = _doubt(alpha)

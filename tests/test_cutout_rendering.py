@@ -115,6 +115,31 @@ def test_a_pictures_own_transparency_multiplies(
     assert np.array_equal(colours_of(own.picture), colours_of(without.picture))
 
 
+def test_what_a_picture_hides_itself_changes_nothing_that_is_seen(
+    picture: Image.Image, disc: Tensor
+) -> None:
+    own = Image.new("L", picture.size, 255)
+    own.paste(0, (0, 0, picture.width // 2, picture.height))
+    cutouts = []
+    for hidden in ("black", "lime"):
+        photo = Image.composite(picture, Image.new("RGB", picture.size, hidden), own)
+        photo.putalpha(own)
+        cutouts.append(rendered(photo, disc))
+
+    seen = alpha_of(cutouts[0]) > 0
+    first, second = (colours_of(cutout.picture) for cutout in cutouts)
+    assert np.array_equal(first[seen], second[seen])
+
+
+def test_a_region_leaves_the_colours_inside_as_they_are_without_it(
+    picture: Image.Image, disc: Tensor
+) -> None:
+    cut, whole = rendered(picture, disc, roi="0% 0% 50% 100%"), rendered(picture, disc)
+
+    seen = alpha_of(cut) > 0
+    assert np.array_equal(colours_of(cut.picture)[seen], colours_of(whole.picture)[seen])
+
+
 def test_only_a_region_can_be_foreground(picture: Image.Image, box: Tensor) -> None:
     rendering = rendered(picture, box, roi="0 0 50% 25px")
 

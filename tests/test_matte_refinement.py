@@ -119,3 +119,10 @@ def test_motley_colours_count_for_less():
     ]
     assert gaps == sorted(gaps)
     assert gaps[-1] == pytest.approx(0.8, abs=0.01)
+
+
+def test_a_very_narrow_picture_keeps_its_matte() -> None:
+    picture = Image.new("RGB", (1, 100_000), "red")
+    alpha = Image.linear_gradient("L").resize((1, 100_000))
+
+    assert refine(picture, alpha).tobytes() == alpha.tobytes()
