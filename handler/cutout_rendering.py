@@ -1,12 +1,13 @@
 """From a photo and its saliency to the picture that is answered. Knows no bytes and no server."""
 
+import math
 from dataclasses import dataclass
 
 from PIL import Image
 from torch import Tensor
 
 from composition import cover, cut_out, keep_inside, lay_on
-from cutout_errors import UnknownForeground
+from cutout_errors import ResponseTooLarge, UnknownForeground
 from cutout_options import Channels, CutoutOptions, Edges
 from foreground_colour import decontaminate
 from matte_refinement import refine
@@ -35,6 +36,7 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
 
     Raises:
         UnknownForeground: a subject is needed for that, and there is none.
+        ResponseTooLarge: margins make the answer larger than any picture may be.
     """
     options = photo.request.options
     alpha = alpha_matte(saliency, photo.image.size)
@@ -49,7 +51,15 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
     subject = find_subject(alpha)
     if subject is None and options.needs_subject:
         raise UnknownForeground("nothing in the picture stands out clearly enough")
-    placed = place(cutout.size, subject, options).apply(cutout)
+    placement = place(cutout.size, subject, options)
+    # Margins of 500 pixels around 1 x 1,000,000 would make four gigabytes of a small file.
+    pixels = math.prod(placement.canvas)
+    if pixels > photo.max_pixels:
+        raise ResponseTooLarge(
+            f"with its margins the answer would have {pixels} pixels; the limit is "
+            f"{photo.max_pixels}: ask for smaller margins, or for a size"
+        )
+    placed = placement.apply(cutout)
     return Rendering(
         _finish(placed, photo.background, options),
         subject if placed is cutout else find_subject(placed.getchannel("A")),

@@ -6,7 +6,7 @@ from io import BytesIO
 from PIL import Image, UnidentifiedImageError
 
 from bit_depth import find_planes, stored_as, to_bytes
-from colour_declaration import find_profile, without_declaration
+from colour_declaration import PNG_SIGNATURE, find_profile, without_declaration
 from colour_management import to_srgb
 from cutout_errors import FileTooLarge, InvalidFileType, ResolutionTooHigh, UnreadableImage
 from cutout_limits import Limits
@@ -16,7 +16,6 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 HEIF_FORMAT = "HEIF"
 
 # How files of these kinds begin. Pillow can't tell a broken one from a file of another kind.
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SIGNATURES = (
     b"\xff\xd8\xff",
     PNG_SIGNATURE,

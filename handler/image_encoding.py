@@ -94,11 +94,6 @@ def encode(
             raise ValueError("auto is no format of its own: see OutputFormat.resolved")
 
 
-def raw_size(pixels: int, channels: int) -> int:
-    """Return how many bytes a raw answer has."""
-    return pixels * channels
-
-
 def _png(picture: Image.Image) -> bytes:
     buffer = BytesIO()
     _tidy(picture).save(buffer, "PNG", compress_level=PNG_COMPRESS_LEVEL)

@@ -10,11 +10,12 @@ from typing import TypeVar
 
 from PIL import ImageColor
 
+from image_encoding import LOSSLESS
+
 T = TypeVar("T")
 
 MAX_MARGIN_PX = 500.0
 MAX_MARGIN_PERCENT = 50.0
-LOSSLESS = "lossless"
 
 _LENGTH = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(px|%)")
 _HEX_COLOUR = re.compile(r"#?([0-9a-f]{3}|[0-9a-f]{4}|[0-9a-f]{6}|[0-9a-f]{8})")

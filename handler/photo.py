@@ -11,7 +11,7 @@ from cutout_limits import Limits
 from cutout_options import Channels
 from cutout_request import CutoutRequest, read_request
 from image_decoding import decode_image
-from image_encoding import OutputFormat, raw_size
+from image_encoding import OutputFormat
 from placement import Box, region_box
 from stage_timing import StageTiming
 
@@ -27,6 +27,8 @@ class Photo:
     """To lie the cutout on; mode RGB or RGBA, of any size."""
     region: Box | None
     """The part of the picture in which alone there can be foreground."""
+    max_pixels: int
+    """What the answer's picture may have."""
     timing: StageTiming = field(default_factory=StageTiming, compare=False)
 
 
@@ -46,7 +48,7 @@ def load_photo(
         image = decode_image(request.picture, limits)
         _check_raw_size(request, image, limits)
         background = decode_image(request.background, limits) if request.background else None
-    return Photo(request, image, background, _region(request, image), timing)
+    return Photo(request, image, background, _region(request, image), limits.max_pixels, timing)
 
 
 def _check_raw_size(request: CutoutRequest, image: Image.Image, limits: Limits) -> None:
@@ -55,7 +57,7 @@ def _check_raw_size(request: CutoutRequest, image: Image.Image, limits: Limits) 
     if request.output_format is OutputFormat.RGBA and not options.crop:
         pixels = min(image.width * image.height, options.size or limits.max_pixels)
         channels = 1 if options.channels is Channels.ALPHA else 4
-        check_size(raw_size(pixels, channels), limits.max_response_bytes)
+        check_size(pixels * channels, limits.max_response_bytes)
 
 
 def _region(request: CutoutRequest, image: Image.Image) -> Box | None:

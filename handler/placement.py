@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from cutout_errors import ResponseTooLarge
 from cutout_options import CutoutOptions
 from option_values import Margins, Position, Region
 
@@ -18,9 +17,6 @@ Size = tuple[int, int]
 
 # Alpha from which a pixel belongs to the subject; thin haze beyond it does not defeat a crop.
 SUBJECT_ALPHA = 32
-
-# Margins of 500 pixels around a subject of 1 x 1,000,000 would make 4 gigabytes of a small file.
-MAX_CANVAS_PIXELS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -71,9 +67,6 @@ def place(size: Size, subject: Box | None, options: CutoutOptions) -> Placement:
     """Work out the placement of a cutout of `size` whose subject lies in the box `subject`.
 
     Without crop, scale and position, `subject` does not matter.
-
-    Raises:
-        ResponseTooLarge: margins make the canvas of a long picture larger than any answer may be.
     """
     source: Box = (0, 0, *size)
     canvas: tuple[float, float] = size
@@ -86,14 +79,7 @@ def place(size: Size, subject: Box | None, options: CutoutOptions) -> Placement:
     if subject and (options.scale is not None or options.position is not None):
         source = subject
         target = _positioned(subject, canvas, options.scale, options.position)
-    placed = Placement(source, *_fitted(target, canvas, options.size))
-    pixels = placed.canvas[0] * placed.canvas[1]
-    if pixels > max(MAX_CANVAS_PIXELS, size[0] * size[1]):
-        raise ResponseTooLarge(
-            f"with its margins the answer would have {pixels} pixels; the limit is "
-            f"{MAX_CANVAS_PIXELS}: ask for smaller margins, or for a size"
-        )
-    return placed
+    return Placement(source, *_fitted(target, canvas, options.size))
 
 
 def _with_margins(subject: Box, margins: Margins | None) -> Box:

@@ -1,5 +1,7 @@
 """Where the network is unsure. Knows saliency maps and pictures; no request, no server."""
 
+import math
+
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
@@ -16,9 +18,8 @@ def binary_entropy(maps: Tensor) -> Tensor:
     not the probability of an error.
     """
     mean = maps.mean(dim=0)
-    return -(torch.xlogy(mean, mean) + torch.xlogy(1 - mean, 1 - mean)) / torch.log(
-        torch.tensor(2.0, device=maps.device)
-    )
+    nats = -(torch.xlogy(mean, mean) + torch.xlogy(1 - mean, 1 - mean))
+    return nats / math.log(2)
 
 
 def mean_uncertainty(maps: Tensor) -> float:

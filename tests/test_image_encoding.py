@@ -13,7 +13,6 @@ from image_encoding import (
     OutputFormat,
     encode,
     is_transparent,
-    raw_size,
 )
 
 
@@ -66,16 +65,6 @@ def test_raw_is_the_pixels_row_by_row(cutout: Image.Image) -> None:
 
 def test_raw_has_four_bytes_for_each_pixel_also_of_an_opaque_picture() -> None:
     assert encode(Image.new("RGB", (2, 1), "red"), OutputFormat.RGBA) == b"\xff\x00\x00\xff" * 2
-
-
-@pytest.mark.parametrize(("mode", "channels"), [("RGBA", 4), ("L", 1)])
-@pytest.mark.parametrize("size", [(1, 1), (3, 5), (1, 4000)])
-def test_the_raw_size_is_known_before_encoding(
-    size: tuple[int, int], mode: str, channels: int
-) -> None:
-    picture = Image.new(mode, size)
-
-    assert raw_size(size[0] * size[1], channels) == len(encode(picture, OutputFormat.RGBA))
 
 
 @pytest.mark.parametrize("quality", [None, "lossless"])

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cutout_errors import ResponseTooLarge
 from cutout_options import SIZES, CutoutOptions
 from option_values import Length, Margins, Position, Region
 from placement import SUBJECT_ALPHA, Box, Placement, Size, find_subject, place, region_box
@@ -276,11 +275,3 @@ def test_placing_leaves_the_cutout_alone() -> None:
     place(CANVAS, SUBJECT, CutoutOptions(crop=True, scale=0.5)).apply(cutout)
 
     assert cutout.tobytes() == before
-
-
-def test_margins_around_a_very_long_subject_are_refused() -> None:
-    margin = Length(500, "px")
-    options = CutoutOptions(crop=True, crop_margin=Margins(margin, margin, margin, margin))
-
-    with pytest.raises(ResponseTooLarge, match="smaller margins"):
-        place((1, 1_000_000), (0, 0, 1, 1_000_000), options)

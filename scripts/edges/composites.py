@@ -51,25 +51,8 @@ def hard_disc(size: tuple[int, int]) -> Image.Image:
 
 
 def hair(size: tuple[int, int]) -> Image.Image:
-    """Draw the alpha of a disc that 300 bent hairs, one to three pixels wide, grow from: mode L."""
-    canvas = _canvas(size)
-    draw = ImageDraw.Draw(canvas)
-    width, height = canvas.size
-    radius = height / 4
-    _draw_disc(draw, canvas.size, radius)
-    dice = random.Random(0)
-    for _ in range(300):
-        direction, bend = dice.uniform(0, 2 * math.pi), dice.uniform(-0.6, 0.6)
-        reach = dice.uniform(0.3, 0.9) * radius
-        points = []
-        for step in range(21):
-            distance = radius * 0.95 + reach * step / 20
-            angle = direction + bend * (step / 20) ** 2
-            points.append(
-                (width / 2 + distance * math.cos(angle), height / 2 + distance * math.sin(angle))
-            )
-        draw.line(points, fill=255, width=dice.randint(1, 3) * SUPERSAMPLING, joint="curve")
-    return canvas.reduce(SUPERSAMPLING)
+    """Draw the alpha of a disc that 300 long hairs grow from: mode L."""
+    return _hairy(size, radius=1 / 4, hairs=300, bend=0.6, reach=(0.3, 0.9))
 
 
 def text(size: tuple[int, int]) -> Image.Image:
@@ -86,24 +69,7 @@ def text(size: tuple[int, int]) -> Image.Image:
 
 def tuft(size: tuple[int, int]) -> Image.Image:
     """Draw the alpha of a disc with 400 short hairs: mode L. A saliency network finds it."""
-    canvas = _canvas(size)
-    draw = ImageDraw.Draw(canvas)
-    width, height = canvas.size
-    radius = height * 0.34
-    _draw_disc(draw, canvas.size, radius)
-    dice = random.Random(0)
-    for _ in range(400):
-        direction, bend = dice.uniform(0, 2 * math.pi), dice.uniform(-0.4, 0.4)
-        reach = dice.uniform(0.08, 0.25) * radius
-        points = []
-        for step in range(21):
-            distance = radius * 0.95 + reach * step / 20
-            angle = direction + bend * (step / 20) ** 2
-            points.append(
-                (width / 2 + distance * math.cos(angle), height / 2 + distance * math.sin(angle))
-            )
-        draw.line(points, fill=255, width=dice.randint(1, 3) * SUPERSAMPLING, joint="curve")
-    return canvas.reduce(SUPERSAMPLING)
+    return _hairy(size, radius=0.34, hairs=400, bend=0.4, reach=(0.08, 0.25))
 
 
 def spokes(size: tuple[int, int]) -> Image.Image:
@@ -190,6 +156,33 @@ def photo(name: str, size: tuple[int, int]) -> Image.Image:
     file = Path(skimage.__file__).parent / "data" / name
     with Image.open(file) as picture:
         return ImageOps.fit(picture.convert("RGB"), size, Image.Resampling.LANCZOS)
+
+
+def _hairy(
+    size: tuple[int, int], *, radius: float, hairs: int, bend: float, reach: tuple[float, float]
+) -> Image.Image:
+    """Draw a disc, its radius a share of the height, with bent hairs of one to three pixels.
+
+    A hair reaches so many radii outwards, and bends by up to so many radians.
+    """
+    canvas = _canvas(size)
+    draw = ImageDraw.Draw(canvas)
+    width, height = canvas.size
+    root = height * radius
+    _draw_disc(draw, canvas.size, root)
+    dice = random.Random(0)
+    for _ in range(hairs):
+        direction, turn = dice.uniform(0, 2 * math.pi), dice.uniform(-bend, bend)
+        length = dice.uniform(*reach) * root
+        points = []
+        for step in range(21):
+            distance = root * 0.95 + length * step / 20
+            angle = direction + turn * (step / 20) ** 2
+            points.append(
+                (width / 2 + distance * math.cos(angle), height / 2 + distance * math.sin(angle))
+            )
+        draw.line(points, fill=255, width=dice.randint(1, 3) * SUPERSAMPLING, joint="curve")
+    return canvas.reduce(SUPERSAMPLING)
 
 
 def _canvas(size: tuple[int, int]) -> Image.Image:
