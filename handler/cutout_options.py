@@ -5,7 +5,7 @@ validation of requests, the README and the OpenAPI description. What arrives is 
 refused; nothing is ignored.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -110,7 +110,7 @@ OPTIONS = (
     Option(
         "quality",
         "1-100, `lossless`",
-        "of WebP and of JPEG, also in a zip, or where `auto` makes one",
+        "of WebP and of JPEG, also in a zip or where `auto` makes one",
         "JPEG 90, WebP `lossless`",
         parse_quality,
     ),
@@ -150,7 +150,8 @@ OPTIONS = (
     Option(
         "position",
         "`original`, `center`, `x%` or `x% y%`",
-        "where the subject lies on the canvas; `0%` is the left or top edge, `100%` the other",
+        "where the subject lies on the canvas; `0%` is the left or top edge, `100%` the other; "
+        "with `scale`, `original` is refused",
         "`original`",
         parse_position,
     ),
@@ -215,7 +216,7 @@ def read_options(fields: Mapping[str, object]) -> CutoutOptions:
             raise InvalidOption(name, f"{name} {error}; got {text[:40]!r}") from error
     # Each value is what its option's parser makes of text; the table stands for the types.
     options = CutoutOptions(**values)
-    _refuse_contradictions(options)
+    _refuse_contradictions(options, named=values.keys())
     return options
 
 
@@ -236,8 +237,10 @@ def option_text(name: str, value: object) -> str:
     raise InvalidOption(name, f"{name} must be text")
 
 
-def _refuse_contradictions(options: CutoutOptions) -> None:
+def _refuse_contradictions(options: CutoutOptions, named: Collection[str]) -> None:
     if options.crop_margin is not None and not options.crop:
         raise InvalidOption("crop_margin", "crop_margin needs crop=true")
+    if options.scale is not None and "position" in named and options.position is None:
+        raise InvalidOption("position", "a scaled subject has no original position: name another")
     if options.channels is Channels.ALPHA and options.bg_color is not None:
         raise InvalidOption("channels", "channels=alpha has no background: leave bg_color out")

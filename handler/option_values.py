@@ -14,6 +14,7 @@ from image_encoding import LOSSLESS
 
 T = TypeVar("T")
 
+ORIGINAL = "original"
 MAX_MARGIN_PX = 500.0
 MAX_MARGIN_PERCENT = 50.0
 
@@ -120,7 +121,7 @@ def parse_region(text: str) -> Region:
 
 def parse_scale(text: str) -> float | None:
     """Read a share of the canvas from `10%` to `100%`; `original` is None."""
-    if text == "original":
+    if text == ORIGINAL:
         return None
     share = _percent(text)
     if not 0.1 <= share <= 1:
@@ -130,7 +131,7 @@ def parse_scale(text: str) -> float | None:
 
 def parse_position(text: str) -> Position | None:
     """Read `center`, one percentage for both directions or two; `original` is None."""
-    if text == "original":
+    if text == ORIGINAL:
         return None
     if text == "center":
         return Position(0.5, 0.5)

@@ -201,3 +201,10 @@ def test_a_subject_is_needed_to_be_moved(options: CutoutOptions, needed: bool) -
 )
 def test_a_value_is_text_whichever_way_it_came(value: object, text: str) -> None:
     assert option_text("size", value) == text
+
+
+def test_a_scaled_subject_has_no_original_position() -> None:
+    with pytest.raises(InvalidOption) as refused:
+        read_options({"scale": "50%", "position": "original"})
+
+    assert refused.value.code == "invalid_position"

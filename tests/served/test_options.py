@@ -271,6 +271,10 @@ REFUSALS: dict[str, tuple[dict[str, str], tuple[int, str]]] = {
         }.items()
     },
     "a margin too wide": ({"crop": "true", "crop_margin": "501px"}, (400, "invalid_crop_margin")),
+    "scaled where it was": (
+        {"scale": "50%", "position": "original"},
+        (400, "invalid_position"),
+    ),
     "an empty region": ({"roi": "50% 50% 50% 90%"}, (400, "invalid_roi")),
     "quality of a PNG": ({"format": "png", "quality": "80"}, (400, "invalid_quality")),
     "a lossless JPEG": ({"format": "jpg", "quality": "lossless"}, (400, "invalid_quality")),
