@@ -1,19 +1,19 @@
 """The options of the contract, asked of a real server over HTTP."""
 
 import base64
-import json
 import zipfile
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cutout_options import OPTIONS
+from cutout_options import OPTIONS, SIZES
 from tests.served.conftest import Served
 from tests.served.test_answers import encoded, refusal
 
@@ -329,38 +329,74 @@ def test_an_explanation_tells_its_figures_in_json(served: Served, chelsea: bytes
     assert 0 < data["coverage"] < 1
 
 
-WORDS = st.sampled_from(
-    [
-        *("png", "webp", "jpg", "zip", "auto", "rgba", "alpha", "lossless"),
-        *("1", "100", "true", "false", "preview", "hd", "original", "center"),
-        *("10%", "50%", "100%", "0px", "5px", "500px", "red", "fff"),
-        *("0f08", "matte", "plain", "0", "-1", "%", "px", "é"),
-    ]
+PERCENT = st.integers(10, 100).map("{}%".format)
+POINT = st.tuples(st.integers(0, 45), st.integers(55, 100))
+# What each option takes; now and then it gets something else.
+TAKEN: dict[str, st.SearchStrategy[str]] = {
+    "format": st.sampled_from(["rgba", "png", "webp", "jpg", "zip", "auto"]),
+    "quality": st.integers(1, 100).map(str) | st.just("lossless"),
+    "channels": st.sampled_from(["rgba", "alpha"]),
+    "size": st.sampled_from(list(SIZES)),
+    "crop": st.sampled_from(["true", "false"]),
+    "crop_margin": st.lists(
+        st.integers(0, 50).map("{}%".format) | st.integers(0, 500).map("{}px".format),
+        min_size=4,
+        max_size=4,
+    ).map(" ".join),
+    "scale": PERCENT | st.just("original"),
+    "position": st.tuples(PERCENT, PERCENT).map(" ".join) | st.just("center"),
+    "roi": st.tuples(POINT, POINT).map(lambda p: f"{p[0][0]}% {p[1][0]}% {p[0][1]}% {p[1][1]}%"),
+    "bg_color": st.sampled_from(["red", "fff", "0f08", "81d4fa", "81d4fa77"]),
+    "edges": st.sampled_from(["matte", "plain", "refined"]),
+}
+RUBBISH = st.sampled_from(["", "-1", "%", "é", "101%", "\x00", "true false", "9" * 50])
+REQUESTS = st.lists(st.sampled_from(sorted(TAKEN)), unique=True, max_size=3).flatmap(
+    lambda names: st.fixed_dictionaries(
+        {name: st.one_of(*[TAKEN[name]] * 12, RUBBISH) for name in names}
+    )
 )
-NAMES = st.sampled_from([*(option.name for option in OPTIONS), "type"])
-VALUES = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
-
-
-@settings(
-    max_examples=80,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+PICTURES = st.tuples(
+    st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "I;16"]),
+    st.tuples(st.integers(1, 9), st.integers(1, 9)) | st.sampled_from([(1, 900), (900, 1)]),
+    st.binary(min_size=1, max_size=64),
 )
-@given(
-    options=st.dictionaries(NAMES, VALUES, max_size=4),
-    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
-    mode=st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "I;16"]),
-    pixels=st.binary(min_size=1, max_size=64),
-)
-def test_random_options_and_tiny_pictures_never_fail(
-    served: Served, options: dict[str, str], size: tuple[int, int], mode: str, pixels: bytes
-) -> None:
-    needed = size[0] * size[1] * 8
-    picture = Image.frombytes(mode, size, (pixels * needed)[: len(Image.new(mode, size).tobytes())])
 
-    response = ask(served, encoded(picture), **options)
 
-    assert response.status_code < 500, (options, response.text)
-    if response.status_code != 200:
-        assert json.loads(response.content)["errors"][0]["code"]
+def tiny(mode: str, size: tuple[int, int], pixels: bytes) -> bytes:
+    """A picture of these pixels, repeated as often as it takes."""
+    needed = len(Image.new(mode, size).tobytes())
+    return encoded(Image.frombytes(mode, size, (pixels * needed)[:needed]))
+
+
+def test_random_options_on_tiny_pictures_never_fail(served: Served) -> None:
+    statuses: list[int] = []
+
+    @settings(max_examples=150, deadline=None, derandomize=True)
+    @given(
+        options=REQUESTS,
+        picture=PICTURES,
+        background=st.none() | PICTURES,
+        accept=st.sampled_from(["*/*", "application/json", "image/webp", "image/png;q=0.1"]),
+        path=st.sampled_from(["predictions"] * 9 + ["explanations"]),
+    )
+    def try_one(
+        options: dict[str, str], picture: Any, background: Any, accept: str, path: str
+    ) -> None:
+        files = {"image_file": tiny(*picture)}
+        if background is not None:
+            files["bg_image_file"] = tiny(*background)
+
+        response = served.ask(path=path, files=files, data=options, headers={"Accept": accept})
+
+        assert response.status_code < 500, (options, response.text)
+        if response.status_code != 200:
+            assert refusal(response)[1]
+        statuses.append(response.status_code)
+
+    try_one()
+    # Otherwise it would be the refusals alone that are tried.
+    assert statuses.count(200) >= len(statuses) / 3, statuses
+
+
+def test_the_options_of_the_random_test_are_all_there_are() -> None:
+    assert set(TAKEN) == {option.name for option in OPTIONS}
