@@ -149,9 +149,12 @@ contract: $(SERVING)  ## Write the table of options into README.md and docs/open
 	@$(RUN) scripts/write_contract.py
 
 .PHONY: edges
-edges: $(TESTING)  ## Measure what edges=matte does, and what it costs, against pymatting
+edges: $(TESTING)  ## Measure what edges=matte and edges=refined do, and cost, against pymatting
 	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[edges]'
+	@$(MAKE) --no-print-directory weights MODEL=u2net
 	@PYTHONPATH=handler:scripts:scripts/edges:. $(BIN)/python scripts/edges/measure_edges.py
+	@PYTHONPATH=handler:scripts:scripts/edges:. $(BIN)/python scripts/edges/measure_refinement.py \
+		--weights $(BUILD)/weights/u2net.pth
 
 .PHONY: clean
 clean:  ## Remove everything generated but the environment

@@ -6,13 +6,14 @@ against it.
 
 import json
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from cutout_errors import CutoutError
 from cutout_options import OPTIONS
 from cutout_request import BACKGROUND_FIELD, BASE64_FIELD, JSON_TYPE, PICTURE_FIELDS
-from image_encoding import CONTENT_TYPES
+from image_encoding import CONTENT_TYPES, OutputFormat
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -49,14 +50,48 @@ def with_table(readme: str) -> str:
 
 def openapi() -> dict[str, Any]:
     """Return the OpenAPI 3.1 description of the prediction and explanation addresses."""
+    cutouts = [option.name for option in OPTIONS]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "U²-Net cutout server", "version": "1.0"},
+        "servers": [{"url": "http://127.0.0.1:8080"}],
+        "paths": {
+            "/predictions/{model}": {
+                "post": _operation(
+                    "Cut the foreground out of a photo",
+                    cutouts,
+                    (*PICTURE_FIELDS, BACKGROUND_FIELD),
+                    CONTENT_TYPES.values(),
+                )
+            },
+            "/explanations/{model}": {
+                "post": _operation(
+                    "Show where the network is unsure",
+                    ["format"],
+                    PICTURE_FIELDS,
+                    [CONTENT_TYPES[OutputFormat.PNG]],
+                )
+            },
+        },
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"Errors": _ERRORS},
+        },
+    }
+
+
+def _operation(
+    summary: str, options: Sequence[str], pictures: Sequence[str], kinds: Iterable[str]
+) -> dict[str, Any]:
+    """Describe a POST that takes these options and pictures and answers in these media types."""
     answers: dict[str, Any] = {
         "200": {
-            "description": "the cutout",
+            "description": "a picture",
             "headers": {
                 name: {"description": text, "schema": {"type": _kind(name)}}
                 for name, text in HEADERS.items()
             },
-            "content": {kind: {} for kind in (*CONTENT_TYPES.values(), JSON_TYPE)},
+            "content": {kind: {} for kind in (*kinds, JSON_TYPE)},
         }
     }
     for status in sorted({error.status for error in _errors()}):
@@ -65,28 +100,12 @@ def openapi() -> dict[str, Any]:
             "description": "; ".join(titles),
             "content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/Errors"}}},
         }
-    operation = {
+    return {
+        "summary": summary,
         "parameters": [{"name": "model", "in": "path", "required": True, "schema": _TEXT}],
         "security": [{"token": []}],
-        "requestBody": {"required": True, "content": _request_content()},
+        "requestBody": {"required": True, "content": _request_content(options, pictures)},
         "responses": answers,
-    }
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "U²-Net cutout server", "version": "1.0"},
-        "servers": [{"url": "http://127.0.0.1:8080"}],
-        "paths": {
-            "/predictions/{model}": {
-                "post": {"summary": "Cut the foreground out of a photo", **operation}
-            },
-            "/explanations/{model}": {
-                "post": {"summary": "Show where the network is unsure", **operation}
-            },
-        },
-        "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Errors": _ERRORS},
-        },
     }
 
 
@@ -115,26 +134,34 @@ def _errors() -> list[type[CutoutError]]:
     return CutoutError.__subclasses__()
 
 
-def _request_content() -> dict[str, Any]:
-    options = {
+def _request_content(options: Sequence[str], pictures: Sequence[str]) -> dict[str, Any]:
+    described = {
         option.name: {
             "type": "string",
             "description": f"{option.meaning}. Values: {option.values}. Default: {option.default}",
         }
         for option in OPTIONS
+        if option.name in options
     }
-    files = {name: _FILE for name in (*PICTURE_FIELDS[:-1], BACKGROUND_FIELD)}
-    encoded = {name: _BASE64 for name in (BASE64_FIELD, "data", BACKGROUND_FIELD)}
+    # Only `format=png` says something true of an explanation.
+    if list(options) == ["format"]:
+        described = {"format": {"type": "string", "enum": ["png"]}}
+    encoded = {name: _BASE64 for name in pictures}
+    files = {name: _BASE64 if name == BASE64_FIELD else _FILE for name in pictures}
     return {
         "image/*": {"schema": _FILE},
         "application/octet-stream": {"schema": _FILE},
-        "multipart/form-data": {"schema": {"type": "object", "properties": files | options}},
-        JSON_TYPE: {"schema": {"type": "object", "properties": encoded | options}},
+        "multipart/form-data": {"schema": _object(files | described)},
+        JSON_TYPE: {"schema": _object(encoded | described)},
         "text/plain": {"schema": _BASE64},
         "application/x-www-form-urlencoded": {
-            "schema": {"type": "object", "properties": {BASE64_FIELD: _BASE64} | options}
+            "schema": _object({BASE64_FIELD: _BASE64} | described)
         },
     }
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}
 
 
 def main() -> None:
