@@ -50,7 +50,13 @@ def with_table(readme: str) -> str:
 
 def openapi() -> dict[str, Any]:
     """Return the OpenAPI 3.1 description of the prediction and explanation addresses."""
-    cutouts = [option.name for option in OPTIONS]
+    options = {
+        option.name: {
+            "type": "string",
+            "description": f"{option.meaning}. Values: {option.values}. Default: {option.default}",
+        }
+        for option in OPTIONS
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "U²-Net cutout server", "version": "1.0"},
@@ -59,7 +65,7 @@ def openapi() -> dict[str, Any]:
             "/predictions/{model}": {
                 "post": _operation(
                     "Cut the foreground out of a photo",
-                    cutouts,
+                    options,
                     (*PICTURE_FIELDS, BACKGROUND_FIELD),
                     CONTENT_TYPES.values(),
                 )
@@ -67,7 +73,7 @@ def openapi() -> dict[str, Any]:
             "/explanations/{model}": {
                 "post": _operation(
                     "Show where the network is unsure",
-                    ["format"],
+                    {"format": {"type": "string", "enum": ["png"]}},
                     PICTURE_FIELDS,
                     [CONTENT_TYPES[OutputFormat.PNG]],
                 )
@@ -81,7 +87,7 @@ def openapi() -> dict[str, Any]:
 
 
 def _operation(
-    summary: str, options: Sequence[str], pictures: Sequence[str], kinds: Iterable[str]
+    summary: str, options: dict[str, Any], pictures: Sequence[str], kinds: Iterable[str]
 ) -> dict[str, Any]:
     """Describe a POST that takes these options and pictures and answers in these media types."""
     answers: dict[str, Any] = {
@@ -134,29 +140,16 @@ def _errors() -> list[type[CutoutError]]:
     return CutoutError.__subclasses__()
 
 
-def _request_content(options: Sequence[str], pictures: Sequence[str]) -> dict[str, Any]:
-    described = {
-        option.name: {
-            "type": "string",
-            "description": f"{option.meaning}. Values: {option.values}. Default: {option.default}",
-        }
-        for option in OPTIONS
-        if option.name in options
-    }
-    # Only `format=png` says something true of an explanation.
-    if list(options) == ["format"]:
-        described = {"format": {"type": "string", "enum": ["png"]}}
+def _request_content(options: dict[str, Any], pictures: Sequence[str]) -> dict[str, Any]:
     encoded = {name: _BASE64 for name in pictures}
     files = {name: _BASE64 if name == BASE64_FIELD else _FILE for name in pictures}
     return {
         "image/*": {"schema": _FILE},
         "application/octet-stream": {"schema": _FILE},
-        "multipart/form-data": {"schema": _object(files | described)},
-        JSON_TYPE: {"schema": _object(encoded | described)},
+        "multipart/form-data": {"schema": _object(files | options)},
+        JSON_TYPE: {"schema": _object(encoded | options)},
         "text/plain": {"schema": _BASE64},
-        "application/x-www-form-urlencoded": {
-            "schema": _object({BASE64_FIELD: _BASE64} | described)
-        },
+        "application/x-www-form-urlencoded": {"schema": _object({BASE64_FIELD: _BASE64} | options)},
     }
 
 
