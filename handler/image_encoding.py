@@ -6,7 +6,7 @@ from enum import Enum
 from io import BytesIO
 from types import MappingProxyType
 
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from composition import clear_transparent, flatten
 
@@ -16,6 +16,8 @@ PNG_COMPRESS_LEVEL = 1
 WEBP_METHOD = 0
 WEBP_LOSSLESS_EFFORT = 0
 JPEG_QUALITY = 90
+# Pixels along a side of what JPEG encodes together, its colours being halved.
+JPEG_BLOCK = 16
 LOSSLESS = "lossless"
 
 # What a zip says of its members' age; the same cutout gives the same bytes.
@@ -76,8 +78,8 @@ def encode(
 
     Raw is the pixels themselves, row by row, 4 bytes each (a matte's 1), colours untouched even
     where alpha is 0. The encoded formats hold the same, but black where alpha is 0, since nobody
-    sees it and it costs bytes. JPEG, which has no alpha, lies on white; ``color.jpg`` in a zip
-    keeps all colours, for ``alpha.png`` beside it.
+    sees it and it costs bytes. JPEG, which has no alpha, lies on white. In a zip, ``color.jpg`` has
+    the subject's colours and ``alpha.png`` their alpha.
     """
     match output_format:
         case OutputFormat.RGBA:
@@ -117,7 +119,7 @@ def _jpeg(picture: Image.Image, quality: int | str | None) -> bytes:
 def _zip(picture: Image.Image, quality: int | str | None) -> bytes:
     cutout = picture.convert("RGBA")
     members = {
-        "color.jpg": _jpeg(cutout.convert("RGB"), quality),
+        "color.jpg": _jpeg(_continued(cutout), quality),
         "alpha.png": _png(cutout.getchannel("A")),
     }
     buffer = BytesIO()
@@ -125,6 +127,17 @@ def _zip(picture: Image.Image, quality: int | str | None) -> bytes:
         for name, content in members.items():
             packed.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), content)
     return buffer.getvalue()
+
+
+def _continued(cutout: Image.Image) -> Image.Image:
+    """Return an RGBA picture's colours, mode RGB, the edge's carried on into what is hidden.
+
+    JPEG smears colours within its blocks: what lies beside the edge comes to lie in it.
+    """
+    # Blurred with its colours weighed by alpha, a cutout grows beyond its edge.
+    grown = cutout.convert("RGBa").filter(ImageFilter.BoxBlur(JPEG_BLOCK)).convert("RGBA")
+    seen = cutout.getchannel("A").point(lambda alpha: 255 if alpha else 0)
+    return Image.composite(cutout, grown, seen).convert("RGB")
 
 
 def _tidy(picture: Image.Image) -> Image.Image:

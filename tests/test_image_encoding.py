@@ -109,13 +109,26 @@ def test_a_jpeg_lies_on_white(cutout: Image.Image) -> None:
     assert distance(read, flatten(cutout)) < 4
 
 
-def test_a_zip_holds_all_colours_and_the_alpha(cutout: Image.Image) -> None:
+def test_a_zip_holds_the_subjects_colours_and_the_alpha(cutout: Image.Image) -> None:
     packed = encode(cutout, OutputFormat.ZIP)
 
     colour = decoded(member(packed, "color.jpg"), "JPEG")
     alpha = decoded(member(packed, "alpha.png"))
     assert distance(colour, cutout.convert("RGB")) < 4
     assert (alpha.mode, alpha.tobytes()) == ("L", cutout.getchannel("A").tobytes())
+
+
+def test_what_is_hidden_does_not_stain_a_zips_edge() -> None:
+    red = Image.new("RGBA", (64, 64), "black")
+    red.paste((200, 40, 40, 255), (20, 20, 44, 44))
+    alpha = Image.new("L", red.size)
+    alpha.paste(255, (20, 20, 44, 44))
+    red.putalpha(alpha)
+
+    colour = decoded(member(encode(red, OutputFormat.ZIP), "color.jpg"), "JPEG")
+
+    inside = np.asarray(colour, int)[20:44, 20:44]
+    assert np.abs(inside - (200, 40, 40)).max() <= 4
 
 
 def test_a_zip_holds_nothing_else_and_is_whole(cutout: Image.Image) -> None:
