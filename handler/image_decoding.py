@@ -30,6 +30,8 @@ INNER_SIGNATURES = ((8, b"WEBP"), (4, b"ftypavif"), (4, b"ftypavis"))
 # A progressive JPEG repeats its whole picture in every scan. Cameras and encoders write about ten;
 # a small file with thousands would keep the decoder busy for minutes, and it can't be stopped.
 MAX_JPEG_SCANS = 64
+# The longest profile takes 255 segments; a file with more than these holds nothing but segments.
+MAX_JPEG_SEGMENTS = 4096
 # The next marker after a scan's data, in which 0xff is followed by 0 or a restart marker.
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 JPEG_START_OF_SCAN, JPEG_END = 0xDA, 0xD9
@@ -78,8 +80,8 @@ def decode_image(data: bytes | bytearray, limits: Limits) -> Image.Image:
                 f"the picture has {image.width} x {image.height} pixels; the limit is "
                 f"{limits.max_pixels} in all"
             )
-        if image.format == "JPEG" and _has_too_many_scans(data):
-            raise UnreadableImage(f"the JPEG has more than {MAX_JPEG_SCANS} scans")
+        if image.format == "JPEG" and _is_hostile(data):
+            raise UnreadableImage("the JPEG has more scans or segments than any camera writes")
         stored = stored_as(image)
         try:
             find_planes(image)
@@ -125,13 +127,14 @@ def _looks_like_a_picture(data: bytes | bytearray) -> bool:
     )
 
 
-def _has_too_many_scans(jpeg: bytes | bytearray) -> bool:
+def _is_hostile(jpeg: bytes | bytearray) -> bool:
     """Walk from marker to marker, past the contents of each segment, to the end of the picture."""
-    scans = 0
+    scans = segments = 0
     found = JPEG_MARKER.search(jpeg, 2)
     while found and jpeg[found.end() - 1] != JPEG_END:
         scans += jpeg[found.end() - 1] == JPEG_START_OF_SCAN
-        if scans > MAX_JPEG_SCANS:
+        segments += 1
+        if scans > MAX_JPEG_SCANS or segments > MAX_JPEG_SEGMENTS:
             return True
         length = int.from_bytes(jpeg[found.end() : found.end() + 2], "big")
         found = JPEG_MARKER.search(jpeg, found.end() + length)

@@ -467,3 +467,10 @@ def test_what_is_inside_of_a_jpegs_metadata_is_no_scan_of_it(limits: Limits) -> 
     comment = b"\xff\xfe" + (20_002).to_bytes(2, "big") + b"\xff\xda" * 10_000
 
     assert decode_image(jpeg[:2] + comment + jpeg[2:], limits).size == (64, 64)
+
+
+def test_a_jpeg_of_nothing_but_segments_is_refused(limits: Limits) -> None:
+    jpeg = progressive_jpeg()
+
+    with pytest.raises(UnreadableImage, match="segments"):
+        decode_image(jpeg[:2] + b"\xff\xfe\x00\x02" * 5000 + jpeg[2:], limits)
