@@ -122,7 +122,8 @@ def _layers(colours: Array, matte: Array, cell: int) -> Tensor:
     """
     height, width = matte.shape
     rows = max(1, CHUNK_PIXELS // (cell * width)) * cell
-    strips = []
+    # Laid out beforehand: small results between large scratch would keep the heap from shrinking.
+    sums = torch.empty(20, -(-height // cell), -(-width // cell))
     for top in range(0, height, rows):
         levels = torch.from_numpy(matte[top : top + rows])
         seen = torch.from_numpy(colours[top : top + rows].transpose(2, 0, 1).astype(np.float32))
@@ -132,8 +133,8 @@ def _layers(colours: Array, matte: Array, cell: int) -> Tensor:
         inside = (values * sure[:, None]).flatten(0, 1)
         # Cells at the rim that the picture doesn't fill count for less.
         whole = F.pad(inside, (0, -width % cell, 0, -levels.shape[0] % cell))
-        strips.append(F.avg_pool2d(whole, cell))
-    sums = torch.cat(strips, dim=1)
+        first = top // cell
+        sums[:, first : first + rows // cell] = F.avg_pool2d(whole, cell)
     sums = sums.view(2, 10, *sums.shape[1:])
     return spread(sums[:, 1:], sums[:, :1]).flatten(0, 1)[None]
 

@@ -6,7 +6,7 @@ shines through, too.
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -127,11 +127,16 @@ def composites(shape: str, size: tuple[int, int]) -> Iterator[Composite]:
         yield Composite(Path(name).stem, shape, foreground, alpha, picture)
 
 
-def subjects(shape: str, size: tuple[int, int]) -> Iterator[Composite]:
-    """Like `composites`, but one of `SUBJECTS`, and the photo behind it is out of focus."""
+def subjects(
+    shape: str, size: tuple[int, int], photos: Sequence[str] = PHOTOS
+) -> Iterator[Composite]:
+    """Like `composites`, but one of `SUBJECTS`, and the photo behind it is out of focus.
+
+    `photos` are names in scikit-image's wheel, or paths of other files.
+    """
     alpha = SUBJECTS[shape](size)
     blur = ImageFilter.GaussianBlur(size[1] / 80)
-    for name, behind in zip(PHOTOS, PHOTOS[1:] + PHOTOS[:1], strict=True):
+    for name, behind in zip(photos, (*photos[1:], photos[0]), strict=True):
         foreground = photo(name, size)
         picture = lay(foreground, photo(behind, size).filter(blur), alpha)
         yield Composite(Path(name).stem, shape, foreground, alpha, picture)
@@ -152,7 +157,8 @@ def seen_by_the_network(alpha: Image.Image) -> Image.Image:
 
 @cache
 def photo(name: str, size: tuple[int, int]) -> Image.Image:
-    """Read one of scikit-image's photos, cropped and enlarged to (width, height): mode RGB."""
+    """Read a photo, cropped and enlarged to (width, height): mode RGB."""
+    # An absolute path stays what it is.
     file = Path(skimage.__file__).parent / "data" / name
     with Image.open(file) as picture:
         return ImageOps.fit(picture.convert("RGB"), size, Image.Resampling.LANCZOS)

@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from composites import SUBJECTS, Composite, subjects
+from composites import PHOTOS, SUBJECTS, Composite, subjects
 from matte_refinement import refine
 from matting import alpha_matte
 from matting_measures import (
@@ -88,12 +88,14 @@ MEASURES: dict[str, Callable[[Floats, Floats], float]] = {
 }
 
 
-def measure(network: SaliencyNetwork, size: tuple[int, int]) -> list[Row]:
+def measure(
+    network: SaliencyNetwork, size: tuple[int, int], photos: Sequence[str] = PHOTOS
+) -> list[Row]:
     """Run each method on each shape and photo."""
     rows = []
     for shape in SUBJECTS:
         row = Row(shape)
-        for composite in subjects(shape, size):
+        for composite in subjects(shape, size, photos):
             matte = first_look(network, composite.picture)
             overlap = _overlap(matte, composite.alpha)
             print(f"{shape}: {composite.name}, IoU {overlap:.3f}", file=sys.stderr, flush=True)
@@ -173,12 +175,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--weights", type=Path, default=Path("build/weights/u2net.pth"))
+    parser.add_argument("--photos", type=Path, help="folder of photos to use instead")
     args = parser.parse_args()
+    photos = sorted(map(str, args.photos.resolve().iterdir())) if args.photos else PHOTOS
     if estimate_alpha_cf is None:
         sys.exit("pymatting, the reference, is not installed: see measure_edges.py")
     torch.set_num_threads(1)
     variant = VARIANTS["u2net"]
-    rows = measure(folded_network(read_weights(args.weights, variant), variant), tuple(args.size))
+    rows = measure(
+        folded_network(read_weights(args.weights, variant), variant), tuple(args.size), photos
+    )
     print(f"{args.size[0]} x {args.size[1]}, one thread; SAD, gradient and connectivity in")
     print("thousands\n")
     print(format_table(rows))
