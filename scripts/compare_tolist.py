@@ -17,7 +17,7 @@ from PIL import Image
 from build_archive import ArchiveError, build_archive
 from management_api import ManagementApi, local_session
 from server_config import ServerConfig, ServerError
-from weights_conversion import WeightsError
+from weights_record import WeightsError
 
 TOLIST_HANDLER = Path(__file__).parent / "comparison" / "tolist_handler.py"
 VERSION = "comparison"

