@@ -33,6 +33,7 @@ def openvino_graph(network: SaliencyNetwork, quantisation: Quantisation = EXACT)
     results: list[Node] = [picture]
     for place, step in enumerate(steps[1:], start=1):
         results.append(builder.node(place, step, [results[source] for source in step.inputs]))
+    results[-1].output(0).set_names({"maps"})
     graph = openvino.Model([results[-1]], [picture], "saliency")
     # Otherwise the names count whatever this process built before, and tell two files apart.
     numbers: Counter[str] = Counter()

@@ -43,7 +43,7 @@ def test_a_network_is_measured_as_it_is_loaded(weights: Path, torch_network: Pat
 
     parity = measure_parity(torch_network, metadata, network, {"noise": picture})
 
-    assert parity.pictures["noise"].error <= 1e-6
+    assert parity.pictures["noise"].error <= 2e-5
 
 
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16, Precision.INT8])
