@@ -6,6 +6,10 @@ TorchServe takes the only class of this file, so it may define no other. This mo
 TorchServe and the order of the steps; each step is a module of its own.
 """
 
+import lean_imports  # noqa: F401 - before TorchServe's own imports
+
+# isort: split
+
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +18,6 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import Compose
 from ts.context import Context
 from ts.handler_utils.timer import timed
 from ts.torch_handler.base_handler import BaseHandler
@@ -44,7 +47,8 @@ LAST_WORDS_S = 0.5
 class U2Net(BaseHandler):
     """Cut the foreground out of the photos of a batch, each request by itself."""
 
-    image_processing = Compose([Rescale(INPUT_SIZE), Normalize()])
+    rescale = Rescale(INPUT_SIZE)
+    normalize = Normalize()
 
     def initialize(self, context: Context) -> None:
         """Load the archive's weights onto the device that TorchServe assigned, and warm up.
@@ -156,8 +160,7 @@ class U2Net(BaseHandler):
 
     def _prepare(self, photo: Photo) -> Tensor:
         with photo.timing.measure("preprocess"):
-            prepared: Tensor = self.image_processing(flatten(photo.image))
-        return prepared
+            return self.normalize(self.rescale(flatten(photo.image)))
 
     def _answer(self, photo: Photo, maps: Tensor) -> Answer:
         request = photo.request

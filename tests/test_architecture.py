@@ -71,6 +71,7 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
         ("rsu", {"torch"}),
         ("saliency_network", {"torch", "rsu"}),
         ("execution", set()),
+        ("lean_imports", set()),
         ("runtime_errors", set()),
         ("torch_runtime", {"torch", "execution", "runtime_errors", "saliency_network"}),
         ("openvino_runtime", {"openvino", "torch", "execution", "runtime_errors"}),

@@ -17,6 +17,7 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
+from model_metadata import ModelMetadata
 from runtime_errors import ModelLoadError
 from saliency_runtime import SaliencyRuntime
 
@@ -30,6 +31,7 @@ with warnings.catch_warnings():
     from ts.service import Service
 
     from u2net_handler import U2Net
+from wheel_data import sha256_of
 
 ROOT = Path(__file__).resolve().parents[1]
 METRICS = Path(ts.__file__).parent / "configs" / "metrics.yaml"
@@ -376,9 +378,9 @@ def test_with_profiling_each_step_tells_its_time(
 
 
 def test_the_description_tells_what_is_served(
-    handler: U2Net, context: Context, archive: Path, weights: Path
+    handler: U2Net, context: Context, archive: Path
 ) -> None:
-    record = json.loads((weights / "u2netp.json").read_text(encoding="utf-8"))
+    metadata = ModelMetadata.read(archive)
     config = yaml.safe_load((archive / "model-config.yaml").read_text(encoding="utf-8"))
 
     (description,) = handler.handle(
@@ -391,9 +393,11 @@ def test_the_description_tells_what_is_served(
         "variant": "u2netp",
         "precision": "fp32",
         "runtime": f"torch {torch.__version__}",
-        "device": "cpu",
-        "weights_sha256": record["sha256"],
-        "weights_source": record["source"],
+        "kernels": {"cpu float32": 119},
+        "device": f"cpu, {torch.get_num_threads()} thread(s)",
+        "parity": metadata.parity,
+        "weights_sha256": sha256_of(archive / "u2netp.pth"),
+        "weights_source": metadata.weights_source,
         "license": "Apache-2.0",
         "input_size": [320, 320],
         "formats": ["rgba", "png", "webp", "jpg", "zip", "auto"],

@@ -20,11 +20,11 @@ from torchserve_process import TorchServeProcess
 
 
 @pytest.fixture
-def second(weights: Path) -> Iterator[ServerConfig]:
+def second(networks: dict[str, Path]) -> Iterator[ServerConfig]:
     """Another server's settings on the same machine; whatever runs there is ended."""
     with build_folder() as build:
         config = server_in(build)
-        build_archive("u2netp", "1.0", weights / "u2netp.pth", config.store)
+        build_archive("u2netp", "1.0", networks["u2netp"], config.store)
         yield config
         TorchServeProcess(config).stop()
 
@@ -155,13 +155,15 @@ def test_a_picture_that_is_none_is_refused_in_words(served: Served, tmp_path: Pa
     assert not (tmp_path / "none.png").exists()
 
 
-def test_a_model_is_unregistered_and_registered_again(served: Served, weights: Path) -> None:
+def test_a_model_is_unregistered_and_registered_again(
+    served: Served, networks: dict[str, Path]
+) -> None:
     unregister(served.api, "u2netp", None)
     assert served.ask(data=b"x", method="PUT").status_code == 404
     with pytest.raises(ServerError, match="not registered"):
         unregister(served.api, "u2netp", None)
 
-    build_archive("u2netp", "1.0", weights / "u2netp.pth", served.config.store)
+    build_archive("u2netp", "1.0", networks["u2netp"], served.config.store)
     served.api.register("u2netp", "1.0", 1)
 
     assert served.api.describe("u2netp")["modelVersion"] == "1.0"
