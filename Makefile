@@ -2,7 +2,10 @@
 
 MODEL       ?= u2net
 VERSION     ?= 1.0
-WORKERS     ?= 1
+# throughput: a worker for each physical core. latency: one worker on all of them.
+PROFILE     ?= throughput
+# How many instead.
+WORKERS     ?=
 PORT        ?= 8080
 PYTHON      ?= python3
 # Further arguments for pip: --extra-index-url of a CPU-only torch, a mirror, or a folder of wheels.
@@ -27,6 +30,7 @@ TESTING   := $(VENV)/.testing
 RUN       := PYTHONPATH=handler:scripts:. $(BIN)/python
 LIFECYCLE  = $(RUN) scripts/lifecycle.py --build $(BUILD) --port $(PORT) --model $(MODEL)
 BATCHING   = $(if $(BATCH_SIZE),--batch-size $(BATCH_SIZE)) $(if $(BATCH_DELAY),--batch-delay $(BATCH_DELAY))
+HOW_MANY   = $(if $(WORKERS),--workers $(WORKERS))
 # Set by the user, not by the default above.
 CHOSEN_VERSION = $(if $(filter-out file,$(origin VERSION)),--version "$(VERSION)")
 
@@ -85,11 +89,12 @@ $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 
 .PHONY: serve
 serve: archive $(WHEELS)  ## Start TorchServe in the background, with MODEL registered and READY
-	@$(LIFECYCLE) serve --version "$(VERSION)" --workers $(WORKERS) --wheels $(WHEELS) $(BATCHING)
+	@$(LIFECYCLE) serve --version "$(VERSION)" --profile $(PROFILE) $(HOW_MANY) \
+		--wheels $(WHEELS) $(BATCHING)
 
 .PHONY: register
 register: running archive  ## Register MODEL with the running server
-	@$(LIFECYCLE) register --version "$(VERSION)" --workers $(WORKERS) $(BATCHING)
+	@$(LIFECYCLE) register --version "$(VERSION)" $(HOW_MANY) $(BATCHING)
 
 .PHONY: unregister
 unregister: installed  ## Remove MODEL from the running server, or only VERSION of it
@@ -97,7 +102,7 @@ unregister: installed  ## Remove MODEL from the running server, or only VERSION 
 
 .PHONY: scale
 scale: installed  ## Give MODEL this many WORKERS
-	@$(LIFECYCLE) scale --workers $(WORKERS)
+	@$(LIFECYCLE) scale $(HOW_MANY)
 
 .PHONY: rollout
 rollout: running archive  ## Replace the served version of MODEL by VERSION, without a failed request

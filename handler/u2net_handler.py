@@ -7,6 +7,7 @@ TorchServe and the order of the steps; each step is a module of its own.
 """
 
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from ts.handler_utils.timer import timed
 from ts.torch_handler.base_handler import BaseHandler
 
 from composition import flatten
+from cpu_allocation import CpuAllocation
 from cutout_answer import Answer, Figures, error_answer, picture_answer
 from cutout_errors import CutoutError
 from cutout_limits import Limits
@@ -60,6 +62,10 @@ class U2Net(BaseHandler):
         self.initialized = True
 
     def _load(self, context: Context) -> None:
+        # First of all, so that no library starts more threads than it may.
+        self.cpu_allocation = CpuAllocation.from_environment(os.environ)
+        self.cpu_allocation.claim()
+        torch.set_num_threads(self.cpu_allocation.threads)
         properties = context.system_properties
         model_dir = Path(properties["model_dir"])
         self.manifest = context.manifest
@@ -77,6 +83,8 @@ class U2Net(BaseHandler):
         self.context = context
         if data == [{}] and self._is_describe():
             return [self.describe_handle()]
+        # A slot may have become free, since the version that held it is gone.
+        self.cpu_allocation.claim()
         self.request_ids = [context.get_request_id(index) for index in range(len(data))]
 
         photos = self.load_images(data)
@@ -139,6 +147,7 @@ class U2Net(BaseHandler):
             "precision": PRECISION,
             "runtime": self.model.description,
             "device": self.model.device_description,
+            "worker": self.cpu_allocation.as_dict(),
             "weights_sha256": self.metadata.weights_sha256,
             "weights_source": self.metadata.weights_source,
             "license": self.metadata.license,

@@ -66,6 +66,7 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
         ("cutout_errors", set()),
         ("cutout_limits", set()),
         ("stage_timing", set()),
+        ("cpu_allocation", set()),
         ("content_negotiation", set()),
         ("model_metadata", set()),
         ("rsu", {"torch"}),
