@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import Compose
 from ts.context import Context
 from ts.handler_utils.timer import timed
-from ts.torch_handler.base_handler import BaseHandler
+from ts.metrics.dimension import Dimension
+from ts.metrics.metric_type_enum import MetricTypes
 
 from composition import flatten
 from cpu_allocation import CpuAllocation
@@ -34,7 +34,12 @@ from preprocessing import Normalize, Rescale
 from request_batch import each, together
 from saliency_network import INPUT_SIZE
 from saliency_runtime import PRECISION, ModelLoadError, choose_device, load_runtime
+from skipped_imports import skipped_imports
 from uncertainty import heat_map, mean_uncertainty
+
+# TorchServe looks whether these are there, for handlers of other kinds: 2 s and 150 MB a worker.
+with skipped_imports("openvino.torch", "onnxruntime", "torch_tensorrt"):
+    from ts.torch_handler.base_handler import BaseHandler
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +50,8 @@ LAST_WORDS_S = 0.5
 class U2Net(BaseHandler):
     """Cut the foreground out of the photos of a batch, each request by itself."""
 
-    image_processing = Compose([Rescale(INPUT_SIZE), Normalize()])
+    # torchvision's Compose would do the same, and bring its models and torch's compiler along.
+    image_processing = (Rescale(INPUT_SIZE), Normalize())
 
     def initialize(self, context: Context) -> None:
         """Load the archive's weights onto the device that TorchServe assigned, and warm up.
@@ -97,8 +103,7 @@ class U2Net(BaseHandler):
                 photo.timing.add("inference", shared)
         answers = self.postprocess(photos, saliency)
 
-        milliseconds = round((time.perf_counter() - start) * 1000, 2)
-        context.metrics.add_time("HandlerTime", milliseconds, None, "ms")
+        self._measure(photos, answers, time.perf_counter() - start)
         return [self._respond(index, answer) for index, answer in enumerate(answers)]
 
     def load_images(self, data: Sequence[Mapping[str, object]]) -> list[Photo | CutoutError]:
@@ -162,8 +167,8 @@ class U2Net(BaseHandler):
 
     def _prepare(self, photo: Photo) -> Tensor:
         with photo.timing.measure("preprocess"):
-            prepared: Tensor = self.image_processing(flatten(photo.image))
-        return prepared
+            rescale, normalize = self.image_processing
+            return normalize(rescale(flatten(photo.image)))
 
     def _answer(self, photo: Photo, maps: Tensor) -> Answer:
         request = photo.request
@@ -174,6 +179,27 @@ class U2Net(BaseHandler):
         with photo.timing.measure("encode"):
             answer = picture_answer(picture, figures, request, self.limits.max_response_bytes)
         return answer.with_header("Server-Timing", photo.timing.header)
+
+    def _measure(
+        self, photos: Sequence[Photo | CutoutError], answers: Sequence[Answer], seconds: float
+    ) -> None:
+        """Hand TorchServe the figures that ``scripts/metrics.yaml`` describes."""
+        metrics = self.context.metrics
+        metrics.add_time("HandlerTime", round(seconds * 1000, 2), None, "ms")
+        histogram = MetricTypes.HISTOGRAM
+        metrics.add_metric("cutout_handler_seconds", seconds, "s", None, [], histogram)
+        for index, (photo, answer) in enumerate(zip(photos, answers, strict=True)):
+            kind = [
+                Dimension("Status", str(answer.status)),
+                Dimension("ContentType", answer.content_type),
+            ]
+            metrics.add_counter("cutout_answers_total", 1, index, kind)
+            timing = photo.timing.milliseconds if isinstance(photo, Photo) else {}
+            for stage, spent in timing.items():
+                stages = [Dimension("Stage", stage)]
+                metrics.add_metric(
+                    "cutout_stage_seconds", spent / 1000, "s", index, stages, histogram
+                )
 
     def _respond(self, index: int, answer: Answer) -> object:
         self.context.set_response_status(answer.status, answer.phrase, index)

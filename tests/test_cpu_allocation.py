@@ -138,5 +138,5 @@ def test_the_plan_is_told_on() -> None:
 
     allocation = CpuAllocation.from_environment(plan)
 
-    assert allocation.slots == ({0, 4}, {1, 5})
+    assert allocation.slots == (frozenset({0, 4}), frozenset({1, 5}))
     assert (allocation.profile, allocation.workers, allocation.threads) == ("throughput", 2, 1)

@@ -15,7 +15,8 @@ def put(root: Path, **files: str) -> None:
 
 def siblings(root: Path, **lists: str) -> None:
     folder = "sys/devices/system/cpu"
-    put(root, **{f"{folder}/{cpu}/topology/thread_siblings_list": l for cpu, l in lists.items()})
+    told = {f"{folder}/{cpu}/topology/thread_siblings_list": each for cpu, each in lists.items()}
+    put(root, **told)
 
 
 def test_siblings_are_one_core(tmp_path: Path) -> None:
