@@ -450,6 +450,7 @@ def test_the_description_tells_what_is_served(
         "precision": "fp32",
         "runtime": f"torch {torch.__version__}",
         "device": "cpu",
+        "worker": handler.cpu_allocation.as_dict(),
         "weights_sha256": record["sha256"],
         "weights_source": record["source"],
         "license": "Apache-2.0",
