@@ -6,6 +6,19 @@ browsers and image editors do, so that a cutout looks the same wherever it is la
 
 from PIL import Image, ImageChops, ImageOps
 
+# Pixels that are looked at together.
+BAND_PIXELS = 1 << 16
+
+
+def is_transparent(picture: Image.Image) -> bool:
+    """Whether any pixel of an RGBA picture lets its background through; other modes don't."""
+    if picture.mode != "RGBA":
+        return False
+    width, height = picture.size
+    rows = max(1, BAND_PIXELS // width)
+    bands = ((0, top, width, min(top + rows, height)) for top in range(0, height, rows))
+    return any(picture.crop(band).getchannel("A").getextrema() != (255, 255) for band in bands)
+
 
 def flatten(picture: Image.Image) -> Image.Image:
     """Return an RGB or RGBA picture as it looks on a white page: mode RGB."""
