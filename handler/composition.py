@@ -30,13 +30,18 @@ def flatten(picture: Image.Image) -> Image.Image:
 def cut_out(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     """Return the RGB or RGBA picture with `alpha` (mode L, same size): mode RGBA, straight alpha.
 
-    The picture's own transparency, if any, multiplies into it; its colours are left as they are.
+    Its colours are left as they are; its own transparency, if any, is replaced.
     """
-    if picture.mode == "RGBA":
-        alpha = ImageChops.multiply(alpha, picture.getchannel("A"))
-    cutout = picture.convert("RGBA")
+    cutout = picture.copy()
     cutout.putalpha(alpha)
     return cutout
+
+
+def multiply_own(alpha: Image.Image, picture: Image.Image) -> Image.Image:
+    """Return `alpha` (mode L) times the picture's own transparency, if it has any."""
+    if picture.mode != "RGBA":
+        return alpha
+    return ImageChops.multiply(alpha, picture.getchannel("A"))
 
 
 def keep_inside(alpha: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:

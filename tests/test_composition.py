@@ -10,6 +10,7 @@ from composition import (
     is_transparent,
     keep_inside,
     lay_on,
+    multiply_own,
 )
 
 
@@ -43,9 +44,15 @@ def test_colours_are_untouched_even_where_nothing_is_seen(
 def test_a_pictures_own_alpha_multiplies(own: int, found: int, expected: int) -> None:
     picture = Image.new("RGBA", (2, 2), (10, 20, 30, own))
 
-    cutout = cut_out(picture, Image.new("L", (2, 2), found))
+    alpha = multiply_own(Image.new("L", (2, 2), found), picture)
 
-    assert cutout.getpixel((0, 0)) == (10, 20, 30, expected)
+    assert alpha.getextrema() == (expected, expected)
+
+
+def test_an_opaque_picture_multiplies_nothing() -> None:
+    alpha = Image.new("L", (2, 2), 77)
+
+    assert multiply_own(alpha, Image.new("RGB", (2, 2))) is alpha
 
 
 def test_cutting_out_leaves_the_picture_alone() -> None:
