@@ -92,7 +92,12 @@ def _webp(picture: Image.Image, quality: int | str | None) -> bytes:
     buffer = BytesIO()
     lossless = quality in (None, LOSSLESS)
     strength = WEBP_LOSSLESS_EFFORT if lossless else quality
-    _tidy(picture).save(buffer, "WEBP", method=WEBP_METHOD, lossless=lossless, quality=strength)
+    if picture.mode == "RGBA":
+        if not is_transparent(picture):
+            picture = picture.convert("RGB")
+        elif not lossless:  # there the encoder blackens what is hidden by itself
+            picture = clear_transparent(picture)
+    picture.save(buffer, "WEBP", method=WEBP_METHOD, lossless=lossless, quality=strength)
     return buffer.getvalue()
 
 
@@ -124,10 +129,3 @@ def _continued(cutout: Image.Image) -> Image.Image:
     grown = cutout.convert("RGBa").filter(ImageFilter.BoxBlur(JPEG_BLOCK)).convert("RGBA")
     seen = cutout.getchannel("A").point(lambda alpha: 255 if alpha else 0)
     return Image.composite(cutout, grown, seen).convert("RGB")
-
-
-def _tidy(picture: Image.Image) -> Image.Image:
-    """Return what an encoder should see: no alpha if it says nothing, no colour if it is hidden."""
-    if picture.mode != "RGBA":
-        return picture
-    return clear_transparent(picture) if is_transparent(picture) else picture.convert("RGB")
