@@ -176,7 +176,9 @@ class U2Net(BaseHandler):
         request = photo.request
         with photo.timing.measure("postprocess"):
             rendering = render(photo, maps[0])
-            figures = Figures(rendering.subject, rendering.coverage, mean_uncertainty(maps))
+            # Only JSON tells it.
+            uncertainty = mean_uncertainty(maps) if request.in_json else None
+            figures = Figures(rendering.subject, rendering.coverage, uncertainty)
             picture = self.explain_handle(photo, maps) if request.explain else rendering.picture
         with photo.timing.measure("encode"):
             answer = picture_answer(picture, figures, request, self.limits.max_response_bytes)
