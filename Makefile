@@ -29,7 +29,6 @@ WHEELS ?= $(BUILD)/wheels
 BIN       := $(VENV)/bin
 SERVING   := $(VENV)/.serving
 TESTING   := $(VENV)/.testing
-MEASURING := $(VENV)/.measuring
 PEERS      = $(BUILD)/bench/venv/.ready
 RUN       := PYTHONPATH=handler:scripts:. $(BIN)/python
 LIFECYCLE  = $(RUN) scripts/lifecycle.py --build $(BUILD) --port $(PORT) --model $(MODEL)
@@ -58,11 +57,7 @@ $(SERVING): pyproject.toml constraints.txt
 	touch $@
 
 $(TESTING): $(SERVING)
-	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[test]'
-	touch $@
-
-$(MEASURING): $(SERVING)
-	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[bench]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[test,bench]'
 	touch $@
 
 # For commands that make no sense before the first `make serve`, and should not set up all of it.
@@ -171,7 +166,7 @@ $(PEERS): scripts/bench/peers.txt
 	touch $@
 
 .PHONY: bench
-bench: $(MEASURING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tolist(); write BENCHMARKS.md; QUICK=1, PICTURES=/folder
+bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tolist(); write BENCHMARKS.md; QUICK=1, PICTURES=/folder
 	@$(MAKE) --no-print-directory weights MODEL=u2net
 	@$(MAKE) --no-print-directory weights MODEL=u2netp
 	@PYTHONPATH=handler:scripts:scripts/bench:. $(BIN)/python scripts/bench/run_bench.py --build $(BUILD) \
