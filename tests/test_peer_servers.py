@@ -66,3 +66,16 @@ def test_the_peers_share_the_weights_and_no_port(tmp_path: Path) -> None:
     homes = {peer.environment["U2NET_HOME"] for peer in peers}
     assert [(Path(home) / "u2net.onnx").read_bytes() for home in homes] == [b"weights"]
     assert len({peer.url.split("/")[2] for peer in peers}) == len(peers)
+
+
+def test_one_that_does_not_start_leaves_the_others_running(tmp_path: Path) -> None:
+    works = web_server("works", tmp_path)
+    broken = PeerServer("broken", [sys.executable, "-c", ""], "http://127.0.0.1:9/", {}, tmp_path)
+    fleet = Fleet({"broken": broken, "works": works})
+    try:
+        fleet.keep(["broken", "works"])
+
+        assert fleet.running == {"works"}
+        assert "broken does not start" in fleet.broken["broken"]
+    finally:
+        fleet.keep([])

@@ -102,7 +102,7 @@ def _quick(case: Case, seconds: int, rounds: int, *left_out: str) -> Case:
 
 
 QUICK = (
-    _quick(THROUGHPUT, 10, 3),
+    _quick(THROUGHPUT, 10, 3, REMBG_SINGLE, LITSERVE),
     _quick(LARGE, 15, 2),
     _quick(LATENCY_CASE, 8, 3, "bf16" + LATENCY),
     _quick(SMALL_CASE, 6, 2),

@@ -47,6 +47,7 @@ def write_report(results: Results, path: Path, plots: Sequence[Path], quick: boo
         *(f"## Case: {case}\n\n{case_table(results, case)}" for case in results.cases()),
         f"## Where an answer's time goes\n\n{_stages(results)}",
         f"## Masks\n\n{_masks(results)}",
+        _failures(results),
         f"## Photos\n\n{_photos(results.pictures)}",
     ]
     path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
@@ -168,6 +169,13 @@ def _masks(results: Results) -> str:
         f"Served alpha, in [0, 1], against fp32's over {len(results.mask_pictures)} photos:\n\n"
         f"{table(head, rows)}\n\n{_photos(results.mask_pictures)}"
     )
+
+
+def _failures(results: Results) -> str:
+    if not results.failures:
+        return ""
+    rows = [(what, why.splitlines()[0]) for what, why in results.failures.items()]
+    return f"## Not measured\n\n{table(('what', 'why'), rows)}"
 
 
 def _photos(pictures: Sequence[Picture]) -> str:

@@ -48,6 +48,8 @@ class Results:
     masks: dict[str, MaskError] = field(default_factory=dict)
     """Against float32, by model and precision."""
     seconds_to_ready: list[float] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    """What could not be measured, by case or server, and why."""
     served: dict[str, str] = field(default_factory=dict)
     """What ours tell of themselves, by server."""
 

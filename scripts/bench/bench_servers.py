@@ -9,9 +9,11 @@ from typing import Protocol
 from urllib3.filepost import encode_multipart_formdata
 
 from bench_cases import Turn
+from bench_errors import BenchError
 from bench_pictures import Picture
 from load_generator import Request
 from process_tree import ProcessTree
+from server_config import ServerError
 
 BOUNDARY = "a-boundary-that-no-photo-contains-4f1d"
 
@@ -46,20 +48,24 @@ class Fleet:
 
     servers: dict[str, Server]
     running: set[str] = field(default_factory=set)
+    broken: dict[str, str] = field(default_factory=dict)
+    """Those that don't start, and why; they are not tried again."""
 
     def keep(self, names: Collection[str]) -> None:
-        """End what is not named, start what is.
-
-        Raises:
-            BenchError: one does not start.
-        """
+        """End what is not named, start what is and can be."""
         for name in sorted(self.running - set(names)):
             self.servers[name].stop()
             self.running.remove(name)
         for name in dict.fromkeys(names):
-            if name not in self.running:
-                print(f"starting {name}", flush=True)
+            if name in self.running or name in self.broken:
+                continue
+            print(f"starting {name}", flush=True)
+            try:
                 self.servers[name].start()
+            except (BenchError, ServerError) as error:
+                self.broken[name] = str(error)
+                print(f"{name} is left out: {error}", flush=True)
+            else:
                 self.running.add(name)
 
 

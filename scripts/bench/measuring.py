@@ -2,7 +2,7 @@
 
 import fcntl
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -105,14 +105,12 @@ def measure_case(
     picture: Picture,
     hey: Path,
     lock: Path | None,
-    tell: Callable[[str], None],
-) -> list[Measurement]:
-    """Let the servers take turns, every other round in reverse order.
+) -> Iterator[Measurement]:
+    """Let the servers take turns, every other round in reverse order; yield each turn as it ends.
 
     Raises:
         BenchError: one does not answer, or answers with something else.
     """
-    found = []
     rates: dict[Turn, float] = {}
     sizes: dict[Turn, int] = {}
     for number in range(1, case.rounds + 1):
@@ -126,12 +124,7 @@ def measure_case(
                 count = requests_for(case.seconds, rates[turn], case.concurrency)
                 load, costs = _load(server, hey, request, count, case.concurrency)
                 rates[turn] = load.rate
-                found.append(_measurement(case, number, turn, sizes[turn], load, costs))
-                tell(
-                    f"{case.name}, round {number}/{case.rounds}: {turn.label}: "
-                    f"{load.rate:.2f}/s, p50 {load.percentile(0.5):.0f} ms, {load.errors} errors"
-                )
-    return found
+                yield _measurement(case, number, turn, sizes[turn], load, costs)
 
 
 @dataclass(frozen=True)

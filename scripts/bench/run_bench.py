@@ -1,9 +1,12 @@
 """Measure our server beside its peers, on this machine, in one run; write BENCHMARKS.md."""
 
 import argparse
+import dataclasses
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,36 +89,49 @@ class Bench:
         self.fleet = Fleet({server.name: server for server in servers})
 
     def run(self, cases: tuple[Case, ...]) -> None:
-        """Measure everything; what was found is kept also if something fails.
-
-        Raises:
-            BenchError: something can't be measured.
-        """
+        """Measure everything; what fails is noted, and the rest goes on."""
         try:
             self._peaks()
             for case in cases:
                 self.fleet.keep([turn.server for turn in case.turns])
-                self._case(case)
+                self.results.failures.update(self.fleet.broken)
+                with self._noted(case.name):
+                    self._case(case)
+                self.results.write(self.raw)
             self.fleet.keep([])
-            self._time_to_ready()
+            with self._noted("READY"):
+                self._time_to_ready()
             self._peaks()
         finally:
             self.fleet.keep([])
 
+    @contextmanager
+    def _noted(self, what: str) -> Iterator[None]:
+        """Note what fails inside, and go on with the rest."""
+        try:
+            yield
+        except (BenchError, ServerError) as error:
+            self.results.failures[what] = str(error)
+            self._tell(f"{what}: {error}")
+
     def _case(self, case: Case) -> None:
         picture = self.pictures.timed[case.picture]
-        self.results.measurements += measure_case(
-            case, self.fleet.servers, picture, self.hey, self.lock, self._tell
-        )
+        able = tuple(turn for turn in case.turns if turn.server in self.fleet.running)
+        startable = dataclasses.replace(case, turns=able)
+        for m in measure_case(startable, self.fleet.servers, picture, self.hey, self.lock):
+            self.results.measurements.append(m)
+            self._tell(
+                f"{case.name}, round {m.round}/{case.rounds}: {m.label}: "
+                f"{m.rate:.2f}/s, p50 {m.p50:.0f} ms, {m.errors} errors"
+            )
         if case.name == THROUGHPUT.name:
             self._stages()
             self._masks("u2net", {name: self.products[name] for name in PRECISIONS}, "fp32")
-            for name in PRECISIONS:
+            for name in self.fleet.running & set(PRECISIONS):
                 self.results.served[name] = self.products[name].make("status")
         if case.name == SMALL_CASE.name:
             small = {name.split()[1]: self.products[name] for name in (SMALL, SMALL_EXACT)}
             self._masks("u2netp", small, "fp32")
-        self.results.write(self.raw)
 
     def _peaks(self) -> None:
         with alone(self.lock):
@@ -128,12 +144,19 @@ class Bench:
         picture = self.pictures.timed["1.5"]
         turns = [Turn("int8"), Turn("int8", edges="matte"), Turn("bf16"), Turn("fp32")]
         for turn in turns:
+            if turn.server not in self.fleet.running:
+                continue
             with alone(self.lock):
                 costs = measure_stages(self.products[turn.server], picture, turn)
             self.results.stages.append(costs)
             self._tell(f"stages of {turn.label}: {costs.outside_share:.2f} outside the network")
 
     def _masks(self, model: str, servers: dict[str, Product], exact: str) -> None:
+        servers = {
+            name: server for name, server in servers.items() if server.name in self.fleet.running
+        }
+        if exact not in servers:
+            return
         with alone(self.lock):
             alphas = {
                 name: served_alphas(server, self.pictures.masks) for name, server in servers.items()

@@ -1,12 +1,15 @@
 """The article's two forms, served side by side."""
 
+from pathlib import Path
+
 import numpy as np
 
 from article_server import list_archive
 from tests.served.conftest import Served
 
 
-def test_lists_and_bytes_are_the_same_cutout(served: Served, photo: bytes) -> None:
+def test_lists_and_bytes_are_the_same_cutout(served: Served, photo_files: list[Path]) -> None:
+    photo = photo_files[0].read_bytes()
     store = served.config.store
     lists = store / "u2netp_tolist.mar"
     list_archive(store / "u2netp.mar", lists)
