@@ -2,7 +2,7 @@
 
 from bench_cases import Case, Turn
 from bench_results import Results
-from measuring import Measurement
+from measurement import Measurement
 
 
 def measured(case: Case, turn: Turn, rates: list[float], **figures: float) -> list[Measurement]:

@@ -2,8 +2,9 @@ from pathlib import Path
 
 from bench_cases import REMBG, THROUGHPUT, Turn
 from bench_plots import write_plots
-from bench_report import case_table, table, target_table, write_report
+from bench_report import write_report
 from mask_error import MaskError
+from report_tables import case_table, table, target_table
 from stage_costs import StageCosts
 from tests.bench_samples import measured, results_of
 from verdicts import TARGETS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench_pictures import Picture
 from mask_error import MaskError
-from measuring import Measurement
+from measurement import Measurement
 from stage_costs import StageCosts
 
 

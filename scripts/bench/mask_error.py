@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bench_client import ask
 from bench_pictures import Picture
-from measuring import ask
 from product_server import Product
 
 

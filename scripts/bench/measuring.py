@@ -5,46 +5,15 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
-import requests
-from PIL import Image
-
 from bench_cases import Case, Turn
-from bench_errors import BenchError
+from bench_client import ask, check_answer
 from bench_pictures import Picture
 from bench_servers import Server
-from load_generator import TIMEOUT_S, Load, Request, drive
-from management_api import local_session
+from load_generator import Load, Request, drive
+from measurement import Measurement
 from process_tree import WORKER, peak_memory
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One turn of one server. Times in milliseconds unless said; memory is PSS."""
-
-    case: str
-    round: int
-    server: str
-    format: str
-    edges: str
-    label: str
-    picture: str
-    concurrency: int
-    requests: int
-    errors: int
-    seconds: float
-    rate: float
-    p50: float
-    p95: float
-    p99: float
-    answer_bytes: int
-    cpu_s: float
-    """CPU seconds a picture, of all the server's processes."""
-    worker_cpu_s: float
-    """Those of TorchServe's workers among them; 0 of other servers."""
-    pss_bytes: int
 
 
 @contextmanager
@@ -56,42 +25,6 @@ def alone(lock: Path | None) -> Iterator[None]:
     with lock.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def ask(request: Request) -> requests.Response:
-    """Send a request once.
-
-    Raises:
-        BenchError: the answer is not 200.
-    """
-    response = local_session().post(
-        request.url,
-        data=request.body.read_bytes(),
-        headers={**request.headers, "Content-Type": request.content_type},
-        timeout=TIMEOUT_S,
-    )
-    if response.status_code != 200:
-        raise BenchError(f"{request.url}: {response.status_code} {response.text[:300]}")
-    return response
-
-
-def check_answer(response: requests.Response, picture: Picture, turn: Turn) -> int:
-    """Make sure that an answer is this picture's cutout; return how many bytes it has.
-
-    Raises:
-        BenchError: it is not.
-    """
-    content = response.content
-    if turn.format == "rgba":
-        right = len(content) == picture.width * picture.height * 4
-    elif turn.format == "tolist":
-        right = content.lstrip().startswith(b"[") and len(content) > 8 * picture.width
-    else:
-        with Image.open(BytesIO(content)) as image:
-            right = image.size == (picture.width, picture.height) and image.mode == "RGBA"
-    if not right:
-        raise BenchError(f"{turn.label} answers with something else than the cutout")
-    return len(content)
 
 
 def requests_for(seconds: float, rate: float, concurrency: int) -> int:

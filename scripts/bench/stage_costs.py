@@ -5,8 +5,8 @@ import statistics
 from dataclasses import dataclass
 
 from bench_cases import Turn
+from bench_client import ask
 from bench_pictures import Picture
-from measuring import ask
 from process_tree import WORKER
 from product_server import Product
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from bench_cases import LARGE, LATENCY, LATENCY_CASE, LISTS, REMBG, THROUGHPUT, Turn
 from bench_results import Ratios, Results
-from measuring import Measurement
+from measurement import Measurement
 
 NOT_MEASURED = "not measured"
 
