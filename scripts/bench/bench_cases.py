@@ -64,7 +64,13 @@ LATENCY_CASE = Case(
     (Turn(REMBG), *(Turn(precision + LATENCY) for precision in PRECISIONS)),
 )
 LISTS = tuple(
-    Case(f"lists, {picture} MP", picture, 1, (Turn(ARTICLE, "tolist"), Turn(ARTICLE, "rgba")))
+    Case(
+        f"lists, {picture} MP",
+        picture,
+        1,
+        (Turn(ARTICLE, "tolist"), Turn(ARTICLE, "rgba")),
+        rounds=3,
+    )
     for picture in ("0.4", "1.5", "12")
 )
 
