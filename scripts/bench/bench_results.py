@@ -1,5 +1,6 @@
 """All that one run found, as JSON, and the ratios in it."""
 
+import dataclasses
 import json
 import statistics
 from collections.abc import Callable, Iterable
@@ -50,7 +51,7 @@ class Results:
     seconds_to_ready: list[float] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     """What could not be measured, by case or server, and why."""
-    served: dict[str, str] = field(default_factory=dict)
+    served: dict[str, dict[str, str]] = field(default_factory=dict)
     """What ours tell of themselves, by server."""
 
     def of(self, case: str, label: str) -> list[Measurement]:
@@ -82,6 +83,14 @@ class Results:
         shares = tuple(m.rate * operations / self.peaks[precision] for m in self.of(case, label))
         return Ratios(shares) if shares and precision in self.peaks else None
 
+    def published(self) -> "Results":
+        """Leave out where files lie on this machine."""
+        return dataclasses.replace(
+            self,
+            pictures=[_nowhere(picture) for picture in self.pictures],
+            mask_pictures=[_nowhere(picture) for picture in self.mask_pictures],
+        )
+
     def write(self, path: Path) -> None:
         """Write everything as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +109,10 @@ class Results:
             content[name] = [kind(**entry) for entry in content[name]]
         content["masks"] = {name: MaskError(**entry) for name, entry in content["masks"].items()}
         return cls(**content)
+
+
+def _nowhere(picture: Picture) -> Picture:
+    return dataclasses.replace(picture, path=Path(picture.path).name)
 
 
 def median_of(measurements: Iterable[Measurement], figure: Callable[[Measurement], float]) -> float:

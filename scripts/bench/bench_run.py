@@ -13,6 +13,7 @@ from bench_pictures import Pictures
 from bench_results import Results
 from bench_servers import Fleet
 from contenders import Contenders
+from machine import served_facts
 from machine_peak import measure_peaks
 from mask_error import compare_masks, served_alphas
 from measuring import alone, measure_case
@@ -83,7 +84,7 @@ class Run:
             self._stages()
             self._masks("u2net", {name: self._products[name] for name in PRECISIONS}, "fp32")
             for name in self._fleet.running & set(PRECISIONS):
-                self.results.served[name] = self._products[name].make("status")
+                self.results.served[name] = served_facts(self._products[name].make("status"))
         if case.name == SMALL_CASE.name:
             small = {name.split()[1]: self._products[name] for name in (SMALL, SMALL_EXACT)}
             self._masks("u2netp", small, "fp32")

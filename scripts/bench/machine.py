@@ -8,6 +8,11 @@ from pathlib import Path
 import psutil
 
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8", "amx_bf16")
+# What a model tells of itself that says nothing of how it runs.
+STANDING = (
+    *("model", "version", "variant", "weights_sha256", "weights_source", "license"),
+    *("input_size", "formats", "limits"),
+)
 PACKAGES = ("torch", "openvino", "onnxruntime", "torchserve", "pillow", "numpy")
 
 
@@ -33,6 +38,15 @@ def peer_versions(pins: Path) -> dict[str, str]:
     lines = (line.strip().partition("==") for line in pins.read_text(encoding="utf-8").splitlines())
     wanted = {"rembg", "litserve", "onnxruntime", "pillow"}
     return {name: pinned for name, _, pinned in lines if name in wanted}
+
+
+def served_facts(status: str) -> dict[str, str]:
+    """Read from what ``make status`` prints of one model: how it runs, and on how many workers."""
+    lines = [line.strip() for line in status.splitlines() if line.startswith("  ")]
+    workers = sum(line.startswith("worker ") for line in lines)
+    told = (line.partition(": ") for line in lines if not line.startswith("worker "))
+    facts = {name: value for name, _, value in told if name not in STANDING}
+    return {"workers": str(workers), **facts}
 
 
 def _first(text: str, name: str) -> str | None:

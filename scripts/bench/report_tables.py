@@ -68,11 +68,12 @@ def machine_table(results: Results) -> str:
     """Name the machine, the versions, and what ours say of themselves."""
     peers = {f"of the peers: {name}": found for name, found in results.peers.items()}
     facts = {**results.machine, **peers, "run": f"{results.date}, {results.mode}"}
-    served = "\n".join(f"{name}:\n{text}" for name, text in results.served.items())
-    told = (
-        f"\n\nWhat ours say of themselves (`make status`):\n\n```\n{served}\n```" if served else ""
-    )
-    return table(("", ""), list(facts.items())) + told
+    rows = [
+        (name, ", ".join(f"{fact} {value}" for fact, value in told.items()))
+        for name, told in results.served.items()
+    ]
+    ours = f"\n\nWhat ours say of themselves:\n\n{table(('server', 'runs'), rows)}" if rows else ""
+    return table(("", ""), list(facts.items())) + ours
 
 
 def peak_table(results: Results) -> str:

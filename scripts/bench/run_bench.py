@@ -78,7 +78,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("make bench: interrupted")
     plots = write_plots(results, DOCS)
-    results.write(DOCS / "results.json")
+    results.published().write(DOCS / "results.json")
     write_report(results, REPORT, plots, results.mode == "quick")
     print(f"\n{target_table(results)}\n\nwritten: {REPORT.name}, {DOCS.relative_to(ROOT)}/")
 
