@@ -2,6 +2,9 @@
 
 MODEL       ?= u2net
 VERSION     ?= 1.0
+# In what the network runs: fp32, bf16, int8 (or fp16 on a GPU), on openvino or torch.
+PRECISION   ?= auto
+RUNTIME     ?= auto
 WORKERS     ?= 1
 PORT        ?= 8080
 PYTHON      ?= python3
@@ -80,7 +83,7 @@ weights: $(SERVING)  ## Fetch, verify and convert the weights of MODEL, or take 
 .PHONY: archive
 archive: weights  ## Build build/model-store/MODEL.mar as VERSION
 	@$(RUN) scripts/build_archive.py --model $(MODEL) --version "$(VERSION)" \
-		--weights $(BUILD)/weights --store $(BUILD)/model-store
+		--build $(BUILD) --precision $(PRECISION) --runtime $(RUNTIME) --pip-args="$$PIP_ARGS"
 
 $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 	rm -rf $@.part
@@ -175,4 +178,5 @@ bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tol
 .PHONY: clean
 clean:  ## Remove everything generated but the environment
 	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }
-	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels $(BUILD)/test $(BUILD)/bench
+	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels \
+		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench

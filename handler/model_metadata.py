@@ -1,4 +1,4 @@
-"""What an archive knows about its weights: ``metadata.json``, written when it is built."""
+"""What an archive knows about its network: ``metadata.json``, written when it is built."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,18 +9,29 @@ METADATA_FILE = "metadata.json"
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """Facts about the served weights that no one can read off the weights themselves."""
+    """Facts about the served network that no one can read off its files themselves."""
 
     variant: str
     """A name in ``saliency_network.VARIANTS``."""
-    weights_sha256: str
-    """Of the weights file in the archive."""
+    runtime: str
+    """A value of ``execution.Runtime``."""
+    precision: str
+    """A value of ``execution.Precision``."""
+    files_sha256: dict[str, str]
+    """Of each file that holds the network, by its name in the archive; the weights first."""
     weights_source: str
     """Where the weights came from, in words."""
     license: str
     """SPDX identifier of the weights' licence."""
+    parity: dict[str, float]
+    """How far the masks are from plain float32's: means and worsts; all of it is in parity.json."""
     sources_sha256: str
     """Of everything else that went into the archive; tells a stale archive from a fresh one."""
+
+    @property
+    def weights_sha256(self) -> str:
+        """Of the file with the weights, the first."""
+        return next(iter(self.files_sha256.values()))
 
     def to_json(self) -> str:
         """Return the text of ``metadata.json``."""

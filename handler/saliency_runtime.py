@@ -1,83 +1,74 @@
-"""Runs the saliency network on a device. Knows weights and devices; no picture, no request."""
+"""Loads the saliency network of an archive into the library that runs it, and proves what runs."""
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from execution import Precision, Runtime
 from model_metadata import ModelMetadata
-from saliency_network import INPUT_SIZE, VARIANTS, SaliencyNetwork
-
-PRECISION = "fp32"
-
-
-class ModelLoadError(RuntimeError):
-    """The model can't be served. A RuntimeError, because TorchServe reports no other kind."""
+from runtime_errors import ModelLoadError
+from saliency_network import INPUT_SIZE, VARIANTS
+from torch_runtime import load_torch
 
 
-@dataclass(frozen=True)
-class SaliencyRuntime:
-    """The folded network in float32 on plain torch, on one device."""
-
-    network: SaliencyNetwork
-    device: torch.device
+class SaliencyRuntime(Protocol):
+    """The network, loaded and ready on one device."""
 
     @property
     def description(self) -> str:
-        """The library that really runs the network."""
-        return f"torch {torch.__version__}"
+        """The library that runs the network, and its version."""
 
     @property
     def device_description(self) -> str:
-        """The device that really runs the network."""
-        if self.device.type == "cuda":
-            return f"{self.device} ({torch.cuda.get_device_name(self.device)})"
-        return str(self.device)
+        """The device that runs the network."""
+
+    @property
+    def kernels(self) -> dict[str, int]:
+        """The kernels that run the convolutions, as the library tells them, and how many each."""
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Return each picture's seven saliency maps: (B, 3, H, W) -> (B, 7, H, W) in [0, 1]."""
-        batch = batch.contiguous(memory_format=torch.channels_last)
-        if self.device.type == "cpu":
-            # One by one costs no time on a CPU and keeps the memory of a batch that of one picture.
-            return torch.cat([self.network(picture) for picture in torch.split(batch, 1)])
-        maps: Tensor = self.network(batch)
-        return maps
+        """Return each picture's seven saliency maps: (B, 3, H, W) -> (B, 7, H, W) in [0, 1].
 
-    def warm_up(self) -> None:
-        """Run the network once, so that the first request is as fast as the rest."""
-        with torch.inference_mode():
-            self(torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE, device=self.device))
+        Both are float32, on ``device``.
+        """
 
 
-def load_runtime(weights: Path, metadata: ModelMetadata, device: torch.device) -> SaliencyRuntime:
-    """Load folded weights, proven by their hash, onto a device.
+def load_runtime(
+    model_dir: Path, metadata: ModelMetadata, device: torch.device, threads: int
+) -> SaliencyRuntime:
+    """Load the network that an unpacked archive holds, each of its files proven by its hash.
+
+    `threads` is how many the CPU may use.
 
     Raises:
-        ModelLoadError: the weights are damaged, or are not those of the variant.
+        ModelLoadError: the files are damaged or not what they claim to be, or this machine can't
+            run them as they are meant to be.
     """
-    variant = VARIANTS.get(metadata.variant)
-    if variant is None:
-        raise ModelLoadError(f"unknown variant {metadata.variant!r}; known: {sorted(VARIANTS)}")
-    with weights.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != metadata.weights_sha256:
-        raise ModelLoadError(
-            f"{weights.name} is damaged: SHA-256 {found}, expected {metadata.weights_sha256}"
-        )
-    # Built without memory of its own; the weights below become its parameters.
-    with torch.device("meta"):
-        network = SaliencyNetwork(variant, batch_norm=False)
-    state = torch.load(weights, map_location=device, weights_only=True)
     try:
-        network.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        raise ModelLoadError(f"{weights.name} does not hold weights of {variant.name}") from error
-    # The ground of exactness: a GPU would otherwise round the convolutions' inputs to 10 bits.
-    torch.backends.cudnn.allow_tf32 = False
-    network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    return SaliencyRuntime(network, device)
+        runtime, precision = Runtime(metadata.runtime), Precision(metadata.precision)
+        variant = VARIANTS[metadata.variant]
+    except (KeyError, ValueError) as error:
+        raise ModelLoadError(f"the archive's {error} is not known here") from error
+    files = [_proven(model_dir / name, digest) for name, digest in metadata.files_sha256.items()]
+    if runtime is Runtime.OPENVINO:
+        try:
+            from openvino_runtime import load_openvino  # an archive for torch does without it
+        except ImportError as error:
+            raise ModelLoadError(
+                f"the server's environment has no working openvino ({error}): pip install "
+                "openvino, or build the archive with RUNTIME=torch"
+            ) from error
+        return load_openvino(files, precision, device, threads)
+    return load_torch(files, variant, precision, device, threads)
+
+
+def warm_up(runtime: SaliencyRuntime, device: torch.device) -> None:
+    """Run the network once, so that the first request is as fast as the rest."""
+    with torch.inference_mode():
+        runtime(torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE, device=device))
 
 
 def choose_device(gpu_id: int | None) -> torch.device:
@@ -95,3 +86,14 @@ def choose_device(gpu_id: int | None) -> torch.device:
             "a CUDA build of torch, or set deviceType: cpu in model-config.yaml"
         )
     return torch.device("cuda", gpu_id)
+
+
+def _proven(path: Path, digest: str) -> Path:
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelLoadError(f"{path.name} can't be read: {error}") from error
+    if found != digest:
+        raise ModelLoadError(f"{path.name} is damaged: SHA-256 {found}, expected {digest}")
+    return path

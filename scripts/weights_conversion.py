@@ -15,15 +15,12 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from saliency_network import INPUT_SIZE, SaliencyNetwork, Variant
+from weights_record import WeightsError
 
 StateDict = dict[str, Tensor]
 
 # The converted network and the ONNX graph may differ by float32's rounding, and by no more.
 TOLERANCE = 5e-5
-
-
-class WeightsError(Exception):
-    """A weights file that can't be used; the message says why and what to do."""
 
 
 def read_weights(path: Path, variant: Variant) -> StateDict:

@@ -1,6 +1,7 @@
 """Real photos, real weights: what the tests of all modules share."""
 
 import os
+import shlex
 from io import BytesIO
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from hypothesis import settings
 from PIL import Image, ImageCms
 
 from cutout_limits import Limits
+from execution import Precision, Runtime, cpu_has
+from export_network import Choice, export_network
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / os.environ.get("BUILD", "build")
@@ -53,6 +56,33 @@ def weights() -> Path:
         if not (WEIGHTS / f"{model}.onnx").exists():
             pytest.fail(f"the authors' {model} is not there: make test fetches it")
     return WEIGHTS
+
+
+def exported(model: str, runtime: Runtime, precision: Precision) -> Path:
+    """A network as it is put into an archive; written once and kept from run to run."""
+    if not cpu_has(precision):
+        pytest.skip(f"this machine's CPU does not calculate in {precision.value}")
+    return export_network(
+        WEIGHTS / f"{model}.pth",
+        WEIGHTS.parent / "networks",
+        WEIGHTS.parent / "photos",
+        shlex.split(os.environ.get("PIP_ARGS", "")),
+        Choice(runtime, precision),
+    )
+
+
+@pytest.fixture(scope="session")
+def torch_network(weights: Path) -> Path:
+    """The folder of u2netp for plain torch: what everything else is held against."""
+    return exported("u2netp", Runtime.TORCH, Precision.FP32)
+
+
+@pytest.fixture(scope="session")
+def networks(weights: Path) -> dict[str, Path]:
+    """The folders of u2net and u2netp in float32, by model."""
+    return {
+        model: exported(model, Runtime.OPENVINO, Precision.FP32) for model in ("u2net", "u2netp")
+    }
 
 
 @pytest.fixture

@@ -9,16 +9,21 @@ from pathlib import Path
 import pytest
 
 from build_archive import ArchiveError, archived_metadata, build_archive, check_limits
-from fetch_weights import sha256_of
-from tests.conftest import ROOT
+from tests.conftest import ROOT, WEIGHTS
+from wheel_data import sha256_of
 
 
 @pytest.fixture(scope="module")
-def archive(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_archive("u2netp", "1.0", weights / "u2netp.pth", tmp_path_factory.mktemp("store"))
+def network(networks: dict[str, Path]) -> Path:
+    return networks["u2netp"]
 
 
-def test_another_clone_builds_the_same_bytes(archive: Path, weights: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def archive(network: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_archive("u2netp", "1.0", network, tmp_path_factory.mktemp("store"))
+
+
+def test_another_clone_builds_the_same_bytes(archive: Path, tmp_path: Path) -> None:
     # Another place, other times, other permissions, another order of files.
     clone = tmp_path / "clone"
     for name in ("scripts", "handler"):
@@ -28,59 +33,67 @@ def test_another_clone_builds_the_same_bytes(archive: Path, weights: Path, tmp_p
     for file in clone.rglob("*.py"):
         file.chmod(0o600)
         os.utime(file, (1, 1))
+    # A build folder of its own: the network is written anew, in another process.
+    build = tmp_path / "build"
+    build.mkdir()
+    for shared in (WEIGHTS, WEIGHTS.parent / "photos"):
+        (build / shared.name).symlink_to(shared)
     subprocess.run(
         [
             *(sys.executable, "scripts/build_archive.py", "--model", "u2netp", "--version", "1.0"),
-            *("--weights", str(weights), "--store", str(tmp_path / "store")),
+            *("--build", str(build), "--precision", "fp32", "--runtime", "openvino"),
         ],
         cwd=clone,
         env={**os.environ, "PYTHONPATH": "handler:scripts:."},
         check=True,
     )
 
-    assert sha256_of(tmp_path / "store" / "u2netp.mar") == sha256_of(archive)
+    assert sha256_of(build / "model-store" / "u2netp.mar") == sha256_of(archive)
 
 
-def test_a_fresh_archive_is_left_alone(archive: Path, weights: Path) -> None:
+def test_a_fresh_archive_is_left_alone(archive: Path, network: Path) -> None:
     before = archive.stat().st_mtime_ns
 
-    build_archive("u2netp", "1.0", weights / "u2netp.pth", archive.parent)
+    build_archive("u2netp", "1.0", network, archive.parent)
 
     assert archive.stat().st_mtime_ns == before
 
 
-def test_another_version_is_another_archive(weights: Path, tmp_path: Path) -> None:
+def test_another_version_is_another_archive(network: Path, tmp_path: Path) -> None:
     for version in ("1.0", "1.1"):
-        archive = build_archive("u2netp", version, weights / "u2netp.pth", tmp_path)
+        archive = build_archive("u2netp", version, network, tmp_path)
         with zipfile.ZipFile(archive) as members:
             manifest = json.loads(members.read("MAR-INF/MANIFEST.json"))
         assert manifest["model"]["modelVersion"] == version
 
 
-def test_a_truncated_archive_is_built_again(archive: Path, weights: Path, tmp_path: Path) -> None:
+def test_a_truncated_archive_is_built_again(archive: Path, network: Path, tmp_path: Path) -> None:
     truncated = tmp_path / archive.name
     truncated.write_bytes(archive.read_bytes()[:1000])
     assert archived_metadata(truncated) is None
 
-    build_archive("u2netp", "1.0", weights / "u2netp.pth", tmp_path)
+    build_archive("u2netp", "1.0", network, tmp_path)
 
     assert sha256_of(truncated) == sha256_of(archive)
 
 
-def test_the_archive_holds_what_it_needs_and_tells_what_it_is(archive: Path, weights: Path) -> None:
+def test_the_archive_holds_what_it_needs_and_tells_what_it_is(archive: Path, network: Path) -> None:
     with zipfile.ZipFile(archive) as members:
         names = set(members.namelist())
         manifest = json.loads(members.read("MAR-INF/MANIFEST.json"))
     metadata = archived_metadata(archive)
 
     modules = {path.name for path in (ROOT / "handler").glob("*.py")}
-    data = {"u2netp.pth", "metadata.json", "model-config.yaml", "model_requirements.txt"}
-    assert names == modules | data | {"preprocessing.py", "MAR-INF/MANIFEST.json"}
+    data = {"u2netp.bin", "u2netp.xml", "metadata.json", "parity.json"}
+    others = {"model-config.yaml", "model_requirements.txt", "preprocessing.py"}
+    assert names == modules | data | others | {"MAR-INF/MANIFEST.json"}
     assert manifest["model"]["handler"] == "u2net_handler.py"
     assert manifest["model"]["requirementsFile"] == "model_requirements.txt"
     assert manifest["model"]["configFile"] == "model-config.yaml"
     assert metadata is not None
-    assert metadata.weights_sha256 == sha256_of(weights / "u2netp.pth")
+    assert metadata.weights_sha256 == sha256_of(network / "u2netp.bin")
+    assert (metadata.runtime, metadata.precision) == ("openvino", "fp32")
+    assert metadata.parity["worst_error"] <= 1e-4
     assert metadata.license == "Apache-2.0"
 
 

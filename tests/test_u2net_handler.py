@@ -17,8 +17,8 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
-from model_metadata import METADATA_FILE, ModelMetadata
-from saliency_runtime import ModelLoadError, SaliencyRuntime
+from runtime_errors import ModelLoadError
+from saliency_runtime import SaliencyRuntime
 
 with warnings.catch_warnings():
     # TorchServe reads its own version while it is imported, and does not close the file.
@@ -90,19 +90,10 @@ def png(picture: Image.Image) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def archive(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archive(torch_network: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of u2netp, as TorchServe unpacks it."""
     folder = tmp_path_factory.mktemp("archive")
-    record = json.loads((weights / "u2netp.json").read_text(encoding="utf-8"))
-    metadata = ModelMetadata(
-        variant=record["variant"],
-        weights_sha256=record["sha256"],
-        weights_source=record["source"],
-        license="Apache-2.0",
-        sources_sha256="",
-    )
-    (folder / METADATA_FILE).write_text(metadata.to_json(), encoding="utf-8")
-    shutil.copy(weights / "u2netp.pth", folder)
+    shutil.copytree(torch_network, folder, dirs_exist_ok=True)
     shutil.copy(ROOT / "handler" / "model-config.yaml", folder)
     return folder
 

@@ -9,11 +9,11 @@ from preprocessing import Normalize, Rescale
 from saliency_network import VARIANTS, SaliencyNetwork
 from weights_conversion import (
     TOLERANCE,
-    WeightsError,
     difference_from_onnx,
     folded_network,
     read_weights,
 )
+from weights_record import WeightsError
 
 
 @pytest.mark.parametrize("model", ["u2net", "u2netp"])

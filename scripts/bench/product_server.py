@@ -15,6 +15,9 @@ from process_tree import ProcessTree
 from server_config import ServerConfig
 from torchserve_process import TorchServeProcess
 
+# Folders below the build folder that every precision can use.
+SHARED = ("weights", "networks", "photos")
+
 
 @dataclass(frozen=True)
 class Product:
@@ -23,7 +26,7 @@ class Product:
     name: str
     port: int
     build: Path
-    """The common folder, whose weights and wheels are used."""
+    """The common folder, of which weights, networks and wheels are used."""
     precision: str
     profile: str = "throughput"
     model: str = "u2net"
@@ -92,9 +95,11 @@ class Product:
 
     def _share(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        weights = self.folder / "weights"
-        if not weights.is_symlink():
-            weights.symlink_to((self.build / "weights").resolve())
+        for name in SHARED:
+            common, here = self.build / name, self.folder / name
+            common.mkdir(exist_ok=True)
+            if not here.is_symlink():
+                here.symlink_to(common.resolve())
 
 
 def product(name: str, port: int, build: Path) -> Product:

@@ -25,7 +25,8 @@ from image_decoding import decode_image
 from matting import alpha_matte
 from preprocessing import Normalize, Rescale
 from saliency_network import INPUT_SIZE, VARIANTS, SaliencyNetwork
-from weights_conversion import WeightsError, folded_network, read_weights
+from weights_conversion import folded_network, read_weights
+from weights_record import WeightsError
 
 MODEL = "u2net"
 PAPER = "magenta"

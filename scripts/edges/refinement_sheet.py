@@ -21,7 +21,8 @@ from matte_refinement import refine
 from matting import alpha_matte
 from preprocessing import Normalize, Rescale
 from saliency_network import INPUT_SIZE, VARIANTS, SaliencyNetwork
-from weights_conversion import WeightsError, folded_network, read_weights
+from weights_conversion import folded_network, read_weights
+from weights_record import WeightsError
 
 # Alpha up to the first number is taken for background, from the second on for foreground.
 TRIMAP = (0.03, 0.97)

@@ -62,12 +62,13 @@ def _is_free(port: int) -> bool:
 
 @contextmanager
 def build_folder() -> Iterator[Path]:
-    """A build folder of its own, with the shared weights and wheels.
+    """A build folder of its own, with the shared weights, networks, photos and wheels.
 
     pytest's own temporary folders can be too deep for the workers' sockets.
     """
     build = Path(tempfile.mkdtemp(prefix="u2net-"))
-    for shared in (WEIGHTS, WHEELS):
+    for shared in (WEIGHTS, WEIGHTS.parent / "networks", WEIGHTS.parent / "photos", WHEELS):
+        shared.mkdir(exist_ok=True)
         (build / shared.name).symlink_to(shared)
     try:
         yield build
@@ -81,9 +82,9 @@ def server_in(build: Path) -> ServerConfig:
 
 
 def make(build: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run make as a user would, on another build folder and port."""
+    """Run make as a user would, on another build folder and port, in float32."""
     return subprocess.run(
-        ["make", "--silent", *arguments, f"BUILD={build}", f"PORT={port}"],
+        ["make", "--silent", "PRECISION=fp32", f"BUILD={build}", f"PORT={port}", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -92,12 +93,12 @@ def make(build: Path, port: int, *arguments: str) -> subprocess.CompletedProcess
 
 
 @pytest.fixture(scope="session")
-def served(weights: Path) -> Iterator[Served]:
-    """A server with u2net and u2netp, a worker each."""
+def served(networks: dict[str, Path]) -> Iterator[Served]:
+    """A server with u2net and u2netp in float32, a worker each."""
     with build_folder() as build:
         config = server_in(build)
-        for model in ("u2net", "u2netp"):
-            build_archive(model, "1.0", weights / f"{model}.pth", config.store)
+        for model, network in networks.items():
+            build_archive(model, "1.0", network, config.store)
         try:
             serve(config, WHEELS, "u2net", "1.0", 1)
             server = Served(build, config)

@@ -1,0 +1,55 @@
+"""In which library and arithmetic a network can run, and what this machine's processor has."""
+
+import platform
+from enum import Enum
+from pathlib import Path
+
+CPUINFO = Path("/proc/cpuinfo")
+
+
+class Runtime(Enum):
+    """The library that runs the network; the value is that of ``make archive RUNTIME=``."""
+
+    OPENVINO = "openvino"
+    """The fastest on CPUs."""
+    TORCH = "torch"
+    """Plain torch: for GPUs, and wherever OpenVINO is not."""
+
+
+class Precision(Enum):
+    """What the convolutions calculate in; the value is that of ``make archive PRECISION=``."""
+
+    FP32 = "fp32"
+    """32-bit floating point: exact."""
+    BF16 = "bf16"
+    """16-bit floating point with 8 bits of precision."""
+    FP16 = "fp16"
+    """16-bit floating point with 11 bits of precision; on GPUs."""
+    INT8 = "int8"
+    """8-bit integers in all 3x3 convolutions but those that draw a map or see the picture."""
+
+
+# The instructions of which a processor needs one for it to be right and worth it, by the names that
+# Linux gives them. 8-bit products without VNNI overflow their 16-bit sums.
+INSTRUCTIONS: dict[Precision, frozenset[str]] = {
+    Precision.INT8: frozenset({"avx512_vnni", "avx_vnni", "amx_int8"}),
+    Precision.BF16: frozenset({"avx512_bf16", "amx_bf16"}),
+}
+
+
+def cpu_has(precision: Precision, cpuinfo: Path = CPUINFO) -> bool:
+    """Say whether this machine's CPU calculates natively in a precision.
+
+    Source: https://docs.kernel.org/arch/x86/cpuinfo.html. Other architectures than x86 are taken
+    to have fp32 alone, which is all that was tried there.
+    """
+    if precision is Precision.FP32:
+        return True
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    try:
+        lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line.partition(":")[2] for line in lines if line.startswith("flags")), "")
+    return not INSTRUCTIONS.get(precision, frozenset()).isdisjoint(flags.split())

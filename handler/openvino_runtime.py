@@ -1,0 +1,124 @@
+"""Runs the saliency network in OpenVINO's CPU runtime, the fastest there is on CPUs.
+
+API: https://docs.openvino.ai/2026/api/ie_python_api/api.html
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openvino
+import torch
+from torch import Tensor
+
+from execution import INSTRUCTIONS, Precision, cpu_has
+from runtime_errors import ModelLoadError
+
+# The precision that OpenVINO is told to calculate in where the graph does not say 8 bits. Beside
+# them float32 is as fast as bfloat16, and truer.
+HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
+# What it then tells of a convolution that does.
+CONVOLUTION_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "u8"}
+# Of the 119 convolutions of a network in 8 bits, those that are not.
+MOST_FLOATING_POINT = 16
+
+
+@dataclass(frozen=True)
+class OpenVinoRuntime:
+    """The network, compiled for this machine's CPU."""
+
+    request: openvino.InferRequest
+    threads: int
+    cpu: str
+    kernels: dict[str, int]
+    """The kernels that run the convolutions, as OpenVINO tells them, and how many each."""
+
+    @property
+    def description(self) -> str:
+        """The library that runs the network, and its version."""
+        return f"openvino {openvino.__version__.partition('-')[0]}"
+
+    @property
+    def device_description(self) -> str:
+        """The device that runs the network."""
+        return f"cpu ({self.cpu}), {self.threads} thread(s)"
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """Return each picture's seven saliency maps: (B, 3, H, W) -> (B, 7, H, W) in [0, 1].
+
+        One by one, which costs no time on a CPU and keeps a batch's memory that of one picture.
+        """
+        maps = []
+        for picture in torch.split(batch, 1):
+            self.request.infer([picture.contiguous().numpy()])
+            # The next picture's maps overwrite these.
+            maps.append(torch.from_numpy(self.request.get_output_tensor(0).data.copy()))
+        return torch.cat(maps) if len(maps) > 1 else maps[0]
+
+
+def load_openvino(
+    files: Sequence[Path], precision: Precision, device: torch.device, threads: int
+) -> OpenVinoRuntime:
+    """Compile a network in OpenVINO's format, a graph (``.xml``) and its weights (``.bin``).
+
+    Raises:
+        ModelLoadError: the files are no such network, or this machine does not run it as meant.
+    """
+    if device.type != "cpu":
+        raise ModelLoadError(
+            f"TorchServe assigned {device}, but this archive is for CPUs: build it with "
+            "RUNTIME=torch, or set deviceType: cpu in model-config.yaml"
+        )
+    if precision not in HINTS:
+        raise ModelLoadError(f"OpenVINO does not run the network in {precision.value}")
+    if not cpu_has(precision):
+        raise ModelLoadError(
+            f"this machine's CPU has none of {sorted(INSTRUCTIONS[precision])}, which "
+            f"{precision.value} needs: build the archive with PRECISION=fp32"
+        )
+    by_suffix = {file.suffix: file for file in files}
+    core = openvino.Core()
+    try:
+        network = core.read_model(by_suffix[".xml"], by_suffix[".bin"])
+    except (KeyError, RuntimeError) as error:
+        raise ModelLoadError(f"{[f.name for f in files]} are no network of OpenVINO") from error
+    compiled = core.compile_model(
+        network,
+        "CPU",
+        {
+            "INFERENCE_PRECISION_HINT": HINTS[precision],
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            # Every process would pin its threads to the same first cores.
+            "ENABLE_CPU_PINNING": False,
+        },
+    )
+    kernels = _proven_kernels(compiled, precision)
+    cpu = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
+    return OpenVinoRuntime(compiled.create_infer_request(), threads, cpu, kernels)
+
+
+def _proven_kernels(compiled: openvino.CompiledModel, precision: Precision) -> dict[str, int]:
+    """Return what runs the convolutions, by OpenVINO's own account of the compiled network.
+
+    Raises:
+        ModelLoadError: they run in another precision than asked for.
+    """
+    facts = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
+    convolutions = [each for each in facts if _text(each, "layerType") == "Convolution"]
+    kernels = Counter(_text(each, "primitiveType") for each in convolutions)
+    types = Counter(_text(each, "runtimePrecision") for each in convolutions)
+    others = len(convolutions) - types[CONVOLUTION_TYPES[precision]]
+    if others > (MOST_FLOATING_POINT if precision is Precision.INT8 else 0) or not convolutions:
+        raise ModelLoadError(
+            f"OpenVINO {openvino.__version__} runs the network's convolutions not in "
+            f"{precision.value} here, but in {dict(types)}: build the archive with PRECISION=fp32, "
+            "or with RUNTIME=torch"
+        )
+    return dict(kernels)
+
+
+def _text(facts: Any, name: str) -> str:
+    return str(facts[name].astype(str)) if name in facts else ""

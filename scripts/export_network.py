@@ -1,0 +1,163 @@
+"""Choose in what a network is to be served here, and put it, written down so, into a folder.
+
+This module decides and remembers. ``network_export`` does the work and is imported only for that,
+because it takes seconds to load.
+"""
+
+import hashlib
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from execution import Precision, Runtime, cpu_has
+from model_metadata import ModelMetadata
+from parity import ParityError, check_parity
+from wheel_data import sha256_of
+
+ROOT = Path(__file__).resolve().parents[1]
+AUTO = "auto"
+
+# What decides how a network comes out.
+SOURCES = (
+    *("handler/rsu.py", "handler/saliency_network.py", "preprocessing.py"),
+    *("scripts/network_steps.py", "scripts/quantisation.py", "scripts/openvino_graph.py"),
+    *("scripts/calibration_photos.py", "scripts/network_export.py"),
+)
+# Fastest first. What does not hold its bound, or is not in this machine's CPU, is passed over.
+CPU_PRECISIONS = {
+    Runtime.OPENVINO: (Precision.INT8, Precision.BF16, Precision.FP32),
+    Runtime.TORCH: (Precision.BF16, Precision.FP32),
+}
+GPU_PRECISIONS = (Precision.FP16, Precision.FP32)
+# There where a driver of NVIDIA's is; torch, which takes seconds to import, is then asked.
+GPU_DEVICE = Path("/dev/nvidiactl")
+
+
+class ChoiceError(Exception):
+    """There is no such network; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """In what a network is to be served."""
+
+    runtime: Runtime
+    precision: Precision
+
+    def __str__(self) -> str:
+        """Return it as part of a folder's name."""
+        return f"{self.precision.value}-{self.runtime.value}"
+
+
+def choices(runtime: str, precision: str) -> list[Choice]:
+    """Return what may be served here, fastest first; each argument is a value or "auto".
+
+    Raises:
+        ChoiceError: there is no such runtime or precision, or not together.
+    """
+    gpu = has_gpu()
+    try:
+        library = _best_runtime(gpu) if runtime == AUTO else Runtime(runtime)
+        wanted = None if precision == AUTO else Precision(precision)
+    except ValueError as error:
+        raise ChoiceError(
+            f"{error}; RUNTIME is auto or one of {_values(Runtime)}, "
+            f"PRECISION auto or one of {_values(Precision)}"
+        ) from error
+    on_gpu = gpu and library is Runtime.TORCH
+    offered = GPU_PRECISIONS if on_gpu else CPU_PRECISIONS[library]
+    if wanted is not None and wanted not in (*offered, Precision.BF16):
+        raise ChoiceError(
+            f"{library.value} does not run the network in {wanted.value} here; it does in "
+            f"{', '.join(each.value for each in offered)}"
+        )
+    if wanted is not None:
+        return [Choice(library, wanted)]
+    return [Choice(library, each) for each in offered if on_gpu or cpu_has(each)]
+
+
+def export_network(
+    weights: Path, networks: Path, photos: Path, pip_arguments: Sequence[str], choice: Choice
+) -> Path:
+    """Write the network of a weights file as chosen, unless it is there; return its folder.
+
+    Raises:
+        ParityError: its masks are further from float32's than its precision may be.
+        WeightsError: the weights are missing or damaged.
+        WheelDataError: the photos to measure on can't be had.
+        ModelLoadError: this machine can't run it.
+    """
+    folder = networks / f"{weights.stem}-{choice}"
+    digest = _digest(weights, choice)
+    if not _is_fresh(folder, digest):
+        print(f"writing {weights.stem} for {choice.runtime.value} in {choice.precision.value}")
+        from network_export import PhotoSource, write_network
+
+        networks.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=networks) as scratch:
+            source = PhotoSource(photos, pip_arguments)
+            written = Path(scratch) / folder.name
+            written.mkdir()
+            write_network(weights, written, choice.runtime, choice.precision, source, digest)
+            shutil.rmtree(folder, ignore_errors=True)
+            written.replace(folder)
+    check_parity(ModelMetadata.read(folder).parity, choice.precision)
+    return folder
+
+
+def export_best(
+    weights: Path,
+    networks: Path,
+    photos: Path,
+    pip_arguments: Sequence[str],
+    candidates: Sequence[Choice],
+) -> Path:
+    """Write the first of the candidates whose masks hold their bound; return its folder.
+
+    Raises:
+        ParityError: none does.
+    """
+    for candidate in candidates[:-1]:
+        try:
+            return export_network(weights, networks, photos, pip_arguments, candidate)
+        except ParityError as error:
+            print(f"{weights.stem}: {error}; taking the next best", flush=True)
+    return export_network(weights, networks, photos, pip_arguments, candidates[-1])
+
+
+def has_gpu() -> bool:
+    """Say whether torch sees a GPU."""
+    if not GPU_DEVICE.exists():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _best_runtime(gpu: bool) -> Runtime:
+    if gpu or importlib.util.find_spec("openvino") is None:
+        return Runtime.TORCH
+    return Runtime.OPENVINO
+
+
+def _digest(weights: Path, choice: Choice) -> str:
+    digest = hashlib.sha256(f"{choice}\0{sha256_of(weights)}\0".encode())
+    for source in SOURCES:
+        digest.update((ROOT / source).read_bytes())
+    return digest.hexdigest()
+
+
+def _is_fresh(folder: Path, digest: str) -> bool:
+    try:
+        metadata = ModelMetadata.read(folder)
+        found = {name: sha256_of(folder / name) for name in metadata.files_sha256}
+    except (OSError, ValueError):
+        return False
+    return metadata.sources_sha256 == digest and found == metadata.files_sha256
+
+
+def _values(kind: type[Runtime] | type[Precision]) -> str:
+    return ", ".join(each.value for each in kind)

@@ -1,0 +1,133 @@
+"""Writes a network down for the runtime and precision it is to be served in, and proves it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from calibration_photos import fetch_calibration, fetch_evaluation
+from execution import Precision, Runtime
+from fetch_weights import variant_named
+from matting import stretch
+from model_metadata import METADATA_FILE, ModelMetadata
+from openvino_graph import EXACT, openvino_graph, save_graph
+from parity import DIGITS, PARITY_FILE, Parity, PictureParity
+from preprocessing import Normalize, Rescale
+from quantisation import quantise
+from saliency_network import INPUT_SIZE, SaliencyNetwork
+from saliency_runtime import load_runtime
+from weights_conversion import folded_network
+from weights_record import WeightsRecord
+from wheel_data import sha256_of
+
+
+@dataclass(frozen=True)
+class PhotoSource:
+    """Where photos to calibrate with and to measure on come from."""
+
+    folder: Path
+    pip_arguments: Sequence[str]
+
+    def calibration(self) -> list[Tensor]:
+        """Return the photos to calibrate with, each (3, 320, 320), ready for the network."""
+        return [_prepared(photo) for photo in fetch_calibration(self.folder, self.pip_arguments)]
+
+    def evaluation(self) -> dict[str, Tensor]:
+        """Return the photos to measure on, by name, each (3, 320, 320), ready for the network."""
+        photos = fetch_evaluation(self.folder, self.pip_arguments)
+        return {photo.name: _prepared(photo) for photo in photos}
+
+
+def write_network(
+    weights: Path,
+    folder: Path,
+    runtime: Runtime,
+    precision: Precision,
+    photos: PhotoSource,
+    sources_sha256: str,
+) -> None:
+    """Write the network of a weights file, its ``metadata.json`` and ``parity.json`` into a folder.
+
+    Raises:
+        WeightsError: the weights are missing or damaged.
+        WheelDataError: the photos can't be had.
+        ModelLoadError: this machine can't run it.
+    """
+    record = WeightsRecord.beside(weights)
+    variant = variant_named(record.variant)
+    network = folded_network(torch.load(weights, weights_only=True), variant)
+    files = _write_files(network, folder / weights.stem, runtime, precision, photos)
+    metadata = ModelMetadata(
+        record.variant,
+        runtime.value,
+        precision.value,
+        {file.name: sha256_of(file) for file in files},
+        record.source,
+        record.license,
+        {},
+        sources_sha256,
+    )
+    print("parity: the masks beside those of float32", flush=True)
+    parity = measure_parity(folder, metadata, network, photos.evaluation())
+    print(parity, flush=True)
+    (folder / PARITY_FILE).write_text(parity.to_json(), encoding="utf-8")
+    described = replace(metadata, parity=parity.summary).to_json()
+    (folder / METADATA_FILE).write_text(described, encoding="utf-8")
+
+
+def measure_parity(
+    folder: Path,
+    metadata: ModelMetadata,
+    network: SaliencyNetwork,
+    pictures: Mapping[str, Tensor],
+) -> Parity:
+    """Compare the masks of the network in a folder, loaded as it is served, with plain torch's.
+
+    Raises:
+        ModelLoadError: this machine can't run it.
+    """
+    on_gpu = metadata.runtime == Runtime.TORCH.value and torch.cuda.is_available()
+    device = torch.device("cuda", 0) if on_gpu else torch.device("cpu")
+    runtime = load_runtime(folder, metadata, device, torch.get_num_threads())
+    found: dict[str, PictureParity] = {}
+    with torch.inference_mode():
+        for name, picture in pictures.items():
+            batch = picture.unsqueeze(0)
+            mask, exact = runtime(batch.to(device)).cpu(), network(batch)
+            found[name] = compare_masks(stretch(mask[0, 0]), stretch(exact[0, 0]))
+    return Parity(found)
+
+
+def compare_masks(mask: Tensor, exact: Tensor) -> PictureParity:
+    """Compare two masks, each (H, W) in [0, 1]."""
+    inside, expected = mask > 0.5, exact > 0.5
+    union = int((inside | expected).sum())
+    iou = int((inside & expected).sum()) / union if union else 1.0
+    error = float((mask - exact).abs().mean())
+    return PictureParity(round(error, DIGITS), round(iou, DIGITS))
+
+
+def _write_files(
+    network: SaliencyNetwork,
+    target: Path,
+    runtime: Runtime,
+    precision: Precision,
+    photos: PhotoSource,
+) -> list[Path]:
+    if runtime is Runtime.TORCH:
+        weights = target.with_suffix(".pth")
+        torch.save(network.state_dict(), weights)
+        return [weights]
+    quantisation = EXACT
+    if precision is Precision.INT8:
+        quantisation = quantise(network, photos.calibration(), lambda what: print(what, flush=True))
+    save_graph(openvino_graph(network, quantisation), target)
+    return [target.with_suffix(".bin"), target.with_suffix(".xml")]
+
+
+def _prepared(photo: Path) -> Tensor:
+    with Image.open(photo) as picture:
+        return Normalize()(Rescale(INPUT_SIZE)(picture.convert("RGB")))

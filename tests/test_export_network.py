@@ -1,0 +1,113 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+import export_network as subject
+from execution import Precision, Runtime
+from export_network import Choice, ChoiceError, choices, export_best, export_network
+from model_metadata import METADATA_FILE, ModelMetadata
+from parity import ParityError
+from tests.conftest import WEIGHTS
+
+FP32 = Choice(Runtime.OPENVINO, Precision.FP32)
+
+
+@pytest.fixture
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "has_gpu", lambda: False)
+
+
+@pytest.fixture
+def with_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "has_gpu", lambda: True)
+
+
+def cpu_with(monkeypatch: pytest.MonkeyPatch, *precisions: Precision) -> None:
+    monkeypatch.setattr(subject, "cpu_has", lambda each: each in (Precision.FP32, *precisions))
+
+
+@pytest.mark.usefixtures("without_gpu")
+def test_the_fastest_comes_first_of_what_the_cpu_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu_with(monkeypatch, Precision.INT8, Precision.BF16)
+    assert [str(c) for c in choices("auto", "auto")] == [
+        "int8-openvino",
+        "bf16-openvino",
+        "fp32-openvino",
+    ]
+
+    cpu_with(monkeypatch)
+    assert [str(c) for c in choices("auto", "auto")] == ["fp32-openvino"]
+
+
+@pytest.mark.usefixtures("without_gpu")
+def test_without_openvino_torch_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu_with(monkeypatch)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    assert [str(c) for c in choices("auto", "auto")] == ["fp32-torch"]
+
+
+@pytest.mark.usefixtures("with_gpu")
+def test_a_gpu_takes_torch_in_half_precision() -> None:
+    assert [str(c) for c in choices("auto", "auto")] == ["fp16-torch", "fp32-torch"]
+    assert [str(c) for c in choices("auto", "bf16")] == ["bf16-torch"]
+
+
+@pytest.mark.usefixtures("without_gpu")
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_what_is_asked_for_is_all_there_is_to_choose(precision: str) -> None:
+    assert choices("openvino", precision) == [Choice(Runtime.OPENVINO, Precision(precision))]
+
+
+@pytest.mark.usefixtures("without_gpu")
+@pytest.mark.parametrize(
+    ("runtime", "precision", "words"),
+    [
+        ("auto", "int4", "PRECISION auto or one of fp32, bf16, fp16, int8"),
+        ("tensorrt", "auto", "RUNTIME is auto or one of openvino, torch"),
+        ("torch", "int8", "torch does not run the network in int8"),
+        ("openvino", "fp16", "openvino does not run the network in fp16"),
+    ],
+)
+def test_what_there_is_not_is_refused(runtime: str, precision: str, words: str) -> None:
+    with pytest.raises(ChoiceError, match=words):
+        choices(runtime, precision)
+
+
+def test_a_network_that_is_there_is_left_alone(networks: dict[str, Path]) -> None:
+    folder = networks["u2netp"]
+    before = (folder / METADATA_FILE).stat().st_mtime_ns
+
+    export_network(WEIGHTS / "u2netp.pth", folder.parent, folder.parent, [], FP32)
+
+    assert (folder / METADATA_FILE).stat().st_mtime_ns == before
+
+
+def test_a_damaged_network_is_written_again(networks: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / networks["u2netp"].name
+    shutil.copytree(networks["u2netp"], folder)
+    (folder / "u2netp.bin").write_bytes(b"")
+
+    export_network(WEIGHTS / "u2netp.pth", tmp_path, WEIGHTS.parent / "photos", [], FP32)
+
+    assert (folder / "u2netp.bin").read_bytes() == (networks["u2netp"] / "u2netp.bin").read_bytes()
+
+
+def test_a_precision_that_misses_its_bound_is_passed_over_and_remembered(
+    networks: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # u2netp in 8 bits is too far from float32.
+    int8 = Choice(Runtime.OPENVINO, Precision.INT8)
+    weights, folder, photos = WEIGHTS / "u2netp.pth", networks["u2netp"].parent, tmp_path
+
+    taken = export_best(weights, folder, WEIGHTS.parent / "photos", [], [int8, FP32])
+
+    assert taken == networks["u2netp"]
+    assert "int8 masks differ from float32's" in capsys.readouterr().out
+    left = networks["u2netp"].parent / f"u2netp-{int8}"
+    written = (left / METADATA_FILE).stat().st_mtime_ns
+    with pytest.raises(ParityError):
+        export_network(weights, folder, photos, [], int8)
+    assert (left / METADATA_FILE).stat().st_mtime_ns == written
+    assert ModelMetadata.read(left).precision == "int8"

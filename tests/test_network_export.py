@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from execution import Precision, Runtime
+from model_metadata import ModelMetadata
+from network_export import compare_masks, measure_parity
+from saliency_network import VARIANTS
+from tests.conftest import exported
+from weights_conversion import folded_network
+
+
+def test_equal_masks_are_equal() -> None:
+    mask = torch.rand(320, 320, generator=torch.Generator().manual_seed(0))
+
+    found = compare_masks(mask, mask)
+
+    assert (found.error, found.iou) == (0, 1)
+
+
+def test_masks_are_compared_by_their_mean_difference_and_their_foregrounds() -> None:
+    exact, mask = torch.zeros(10, 10), torch.zeros(10, 10)
+    exact[:, :4] = 1
+    mask[:, 2:4] = 1
+
+    found = compare_masks(mask, exact)
+
+    assert found.error == pytest.approx(0.2)
+    assert found.iou == pytest.approx(0.5)
+
+
+def test_two_masks_without_foreground_agree() -> None:
+    assert compare_masks(torch.zeros(4, 4), torch.zeros(4, 4)).iou == 1
+
+
+def test_a_network_is_measured_as_it_is_loaded(weights: Path, torch_network: Path) -> None:
+    network = folded_network(
+        torch.load(weights / "u2netp.pth", weights_only=True), VARIANTS["u2netp"]
+    )
+    metadata = ModelMetadata.read(torch_network)
+    picture = torch.rand(3, 320, 320, generator=torch.Generator().manual_seed(0))
+
+    parity = measure_parity(torch_network, metadata, network, {"noise": picture})
+
+    assert parity.pictures["noise"].error <= 2e-5
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16, Precision.INT8])
+def test_u2net_holds_the_bound_of_each_precision(precision: Precision) -> None:
+    folder = exported("u2net", Runtime.OPENVINO, precision)
+
+    metadata = ModelMetadata.read(folder)
+
+    assert (metadata.precision, metadata.variant) == (precision.value, "u2net")
+    assert metadata.parity["worst_iou"] > 0.97
+    assert set(metadata.files_sha256) == {"u2net.bin", "u2net.xml"}

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+import torch
+from PIL import Image
+
+from openvino_graph import openvino_graph, save_graph
+from preprocessing import Normalize, Rescale
+from quantisation import quantise
+from saliency_network import VARIANTS, SaliencyNetwork
+from weights_conversion import folded_network
+
+
+@pytest.fixture(scope="module")
+def network(weights: Path) -> SaliencyNetwork:
+    return folded_network(torch.load(weights / "u2netp.pth", weights_only=True), VARIANTS["u2netp"])
+
+
+def test_the_graph_maps_a_photo_as_the_network_does(
+    network: SaliencyNetwork, photos: list[Image.Image]
+) -> None:
+    picture = Normalize()(Rescale(320)(photos[0])).unsqueeze(0)
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(openvino_graph(network), "CPU", settings)
+
+    found = compiled([picture.numpy()])[0]
+
+    with torch.inference_mode():
+        assert np.abs(found - network(picture).numpy()).max() <= 1e-4
+
+
+def test_a_graph_built_twice_is_the_same_file(network: SaliencyNetwork, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        save_graph(openvino_graph(network), tmp_path / name)
+
+    for suffix in (".xml", ".bin"):
+        first, second = (tmp_path / f"{name}{suffix}" for name in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_8_bit_weights_take_a_quarter_of_the_space(
+    network: SaliencyNetwork, photos: list[Image.Image], tmp_path: Path
+) -> None:
+    quantisation = quantise(network, [Normalize()(Rescale(320)(photos[0]))], lambda what: None)
+    save_graph(openvino_graph(network), tmp_path / "exact")
+    save_graph(openvino_graph(network, quantisation), tmp_path / "rounded")
+
+    exact, rounded = ((tmp_path / f"{n}.bin").stat().st_size for n in ("exact", "rounded"))
+    assert rounded < 0.3 * exact

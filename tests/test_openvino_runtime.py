@@ -1,0 +1,121 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import openvino_runtime
+from execution import Precision, Runtime
+from model_metadata import ModelMetadata
+from openvino_runtime import OpenVinoRuntime, load_openvino
+from preprocessing import Normalize, Rescale
+from runtime_errors import ModelLoadError
+from saliency_runtime import load_runtime
+from tests.conftest import exported
+
+CPU = torch.device("cpu")
+
+
+def load(folder: Path, precision: Precision = Precision.FP32, threads: int = 2) -> OpenVinoRuntime:
+    return load_openvino(sorted(folder.glob("*.[bx]*")), precision, CPU, threads)
+
+
+@pytest.fixture(scope="module")
+def runtime(networks: dict[str, Path]) -> OpenVinoRuntime:
+    return load(networks["u2netp"])
+
+
+@pytest.fixture(scope="module")
+def batch(photos: list[Image.Image]) -> Tensor:
+    return torch.stack([Normalize()(Rescale(320)(photo)) for photo in photos[:3]])
+
+
+def test_float32_maps_are_those_of_plain_torch(
+    runtime: OpenVinoRuntime, torch_network: Path, batch: Tensor
+) -> None:
+    plain = load_runtime(torch_network, ModelMetadata.read(torch_network), CPU, 2)
+
+    with torch.inference_mode():
+        torch.testing.assert_close(runtime(batch), plain(batch), rtol=0, atol=1e-4)
+
+
+def test_a_mask_does_not_depend_on_the_batch(runtime: OpenVinoRuntime, batch: Tensor) -> None:
+    together = runtime(batch)
+
+    assert together.shape == (3, 7, 320, 320)
+    for picture, maps in zip(batch, together, strict=True):
+        assert torch.equal(runtime(picture.unsqueeze(0))[0], maps)
+
+
+def test_maps_outlive_the_next_picture(runtime: OpenVinoRuntime, batch: Tensor) -> None:
+    first = runtime(batch[:1])
+    before = first.clone()
+
+    runtime(batch[1:2])
+
+    assert torch.equal(first, before)
+
+
+def test_every_convolution_of_float32_runs_in_float32(runtime: OpenVinoRuntime) -> None:
+    assert sum(runtime.kernels.values()) >= 119
+    assert all(kernel.endswith("f32") for kernel in runtime.kernels)
+
+
+@pytest.mark.parametrize(
+    ("precision", "suffix"), [(Precision.INT8, "I8"), (Precision.BF16, "bf16")]
+)
+def test_the_convolutions_run_in_the_precision_asked_for(precision: Precision, suffix: str) -> None:
+    runtime = load(exported("u2net", Runtime.OPENVINO, precision), precision)
+
+    in_precision = sum(n for kernel, n in runtime.kernels.items() if kernel.endswith(suffix))
+    assert in_precision >= 111
+
+
+def test_a_network_that_runs_in_another_precision_is_refused(networks: dict[str, Path]) -> None:
+    # A float32 graph, told to be one in 8 bits.
+    with pytest.raises(ModelLoadError, match="not in int8 here, but in"):
+        load(networks["u2netp"], Precision.INT8)
+
+
+def test_a_cpu_without_the_instructions_is_told(
+    networks: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_runtime, "cpu_has", lambda precision: False)
+
+    with pytest.raises(ModelLoadError, match=r"avx512_vnni.*PRECISION=fp32"):
+        load(networks["u2netp"], Precision.INT8)
+
+
+def test_a_gpu_is_not_replaced_by_the_cpu(networks: dict[str, Path]) -> None:
+    files = sorted(networks["u2netp"].glob("*.[bx]*"))
+
+    with pytest.raises(ModelLoadError, match="RUNTIME=torch"):
+        load_openvino(files, Precision.FP32, torch.device("cuda", 0), 1)
+
+
+def test_half_precision_of_gpus_is_refused(networks: dict[str, Path]) -> None:
+    with pytest.raises(ModelLoadError, match="fp16"):
+        load(networks["u2netp"], Precision.FP16)
+
+
+def test_what_is_no_graph_is_refused(networks: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(networks["u2netp"], tmp_path, dirs_exist_ok=True)
+    (tmp_path / "u2netp.xml").write_text("<net/>")
+
+    with pytest.raises(ModelLoadError, match=r"u2netp\.xml"):
+        load(tmp_path)
+
+
+def test_the_runtime_says_what_it_runs_on(runtime: OpenVinoRuntime) -> None:
+    assert runtime.description.startswith("openvino 20")
+    assert runtime.device_description.endswith("2 thread(s)")
+
+
+def test_a_picture_of_any_memory_layout_is_taken(runtime: OpenVinoRuntime) -> None:
+    # A picture whose tensor is no contiguous block.
+    strided = torch.rand(1, 320, 320, 3).permute(0, 3, 1, 2)
+
+    assert np.array_equal(runtime(strided).numpy(), runtime(strided.contiguous()).numpy())

@@ -1,0 +1,39 @@
+import json
+
+import pytest
+
+from execution import Precision
+from parity import BOUNDS, Parity, ParityError, PictureParity, check_parity
+
+PARITY = Parity({"a.jpg": PictureParity(0.001, 0.99), "b.jpg": PictureParity(0.002, 0.98)})
+
+
+def test_the_summary_is_of_all_pictures() -> None:
+    assert PARITY.summary == {
+        "mean_error": 0.0015,
+        "worst_error": 0.002,
+        "mean_iou": 0.985,
+        "worst_iou": 0.98,
+    }
+
+
+def test_the_report_has_each_picture_and_the_summary() -> None:
+    report = json.loads(PARITY.to_json())
+
+    assert report["pictures"]["b.jpg"] == {"error": 0.002, "iou": 0.98}
+    assert {name: report[name] for name in PARITY.summary} == PARITY.summary
+
+
+def test_a_line_tells_of_each_picture() -> None:
+    assert [line.split()[0] for line in str(PARITY).splitlines()] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("precision", Precision)
+def test_what_is_within_its_bound_passes_and_what_is_not_does_not(precision: Precision) -> None:
+    bound = BOUNDS[precision]
+    within = {"mean_error": bound.mean, "worst_error": bound.worst}
+
+    check_parity(within, precision)
+    for name in within:
+        with pytest.raises(ParityError, match=rf"{precision.value} masks differ"):
+            check_parity({**within, name: within[name] * 1.01}, precision)
