@@ -8,7 +8,7 @@ from article_server import ArticleServer
 from bench_cases import LATENCY, PRECISIONS, SMALL, SMALL_EXACT
 from bench_servers import Fleet, Server
 from peer_servers import peer_servers
-from product_server import Product, product
+from product_server import AUTO, Product, product
 
 # A server of ours has a port of its own, and the two after it.
 PORT_STEP = 4
@@ -44,4 +44,4 @@ def contenders(build: Path, port: int, peer_port: int) -> Contenders:
     )
     servers: list[Server] = [*products.values(), *peers, ArticleServer(port, build)]
     fleet = Fleet({server.name: server for server in servers})
-    return Contenders(products, fleet, Product("auto", port, build, "auto"))
+    return Contenders(products, fleet, Product(AUTO, port, build, AUTO))

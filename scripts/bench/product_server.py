@@ -11,9 +11,13 @@ from bench_errors import BenchError
 from bench_pictures import Picture
 from bench_servers import multipart
 from load_generator import Request
+from machine import served_facts
 from process_tree import ProcessTree
 from server_config import ServerConfig
 from torchserve_process import TorchServeProcess
+
+# The fastest precision that the machine can have within its bound.
+AUTO = "auto"
 
 # Folders below the build folder that every precision can use.
 SHARED = ("weights", "networks", "photos")
@@ -64,11 +68,15 @@ class Product:
         """Start it, and return when it is READY.
 
         Raises:
-            BenchError: it does not get so.
+            BenchError: it does not get so, or runs in another precision than it should.
         """
         start = time.monotonic()
         self.make("serve")
         self.seconds_to_ready.append(time.monotonic() - start)
+        runs_in = served_facts(self.make("status"))["precision"]
+        if self.precision not in (AUTO, runs_in):
+            self.stop()
+            raise BenchError(f"{self.name} runs in {runs_in}, not in {self.precision}")
 
     def stop(self) -> None:
         """End it, if it runs."""

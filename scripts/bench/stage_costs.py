@@ -18,7 +18,10 @@ STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
 
 @dataclass(frozen=True)
 class StageCosts:
-    """One request at a time, on a worker of one thread: its wall time is CPU time."""
+    """One request at a time, on a worker of one thread, whose wall time is its CPU time.
+
+    That holds in the throughput profile only.
+    """
 
     label: str
     stages_ms: dict[str, float]
