@@ -99,13 +99,13 @@ class Run:
     def _stages(self) -> None:
         picture = self.pictures.timed["1.5"]
         turns = [Turn("int8"), Turn("int8", edges="matte"), Turn("bf16"), Turn("fp32")]
-        for turn in turns:
-            if turn.server not in self._fleet.running:
-                continue
-            with alone(self.lock):
+        with alone(self.lock):
+            for turn in turns:
+                if turn.server not in self._fleet.running:
+                    continue
                 costs = measure_stages(self._products[turn.server], picture, turn)
-            self.results.stages.append(costs)
-            self._tell(f"stages of {turn.label}: {costs.outside_share:.2f} outside the network")
+                self.results.stages.append(costs)
+                self._tell(f"stages of {turn.label}: {costs.outside_share:.2f} outside the network")
 
     def _masks(self, model: str, servers: dict[str, Product], exact: str) -> None:
         servers = {
@@ -129,10 +129,10 @@ class Run:
         server.start()
         server.stop()
         server.seconds_to_ready.clear()
-        for _ in range(STARTS):
-            with alone(self.lock):
+        with alone(self.lock):
+            for _ in range(STARTS):
                 server.start()
-            server.stop()
+                server.stop()
         self.results.seconds_to_ready = server.seconds_to_ready
         self._tell(f"READY after {min(server.seconds_to_ready):.1f} s")
 
