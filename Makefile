@@ -19,6 +19,11 @@ OUTPUT      ?= cutout.png
 KIND        ?= inference
 # Arguments of pytest, with `make test`.
 TESTS       ?=
+# Of make bench: only what the targets need; photos of your own; a file that is locked while a server is
+# measured, where others measure on the same machine.
+QUICK       ?=
+PICTURES    ?=
+LOCK        ?=
 BATCH_SIZE  ?=
 BATCH_DELAY ?=
 
@@ -30,6 +35,7 @@ WHEELS ?= $(BUILD)/wheels
 BIN       := $(VENV)/bin
 SERVING   := $(VENV)/.serving
 TESTING   := $(VENV)/.testing
+PEERS      = $(BUILD)/bench/venv/.ready
 RUN       := PYTHONPATH=handler:scripts:. $(BIN)/python
 LIFECYCLE  = $(RUN) scripts/lifecycle.py --build $(BUILD) --port $(PORT) --model $(MODEL)
 BATCHING   = $(if $(BATCH_SIZE),--batch-size $(BATCH_SIZE)) $(if $(BATCH_DELAY),--batch-delay $(BATCH_DELAY))
@@ -58,7 +64,7 @@ $(SERVING): pyproject.toml constraints.txt
 	touch $@
 
 $(TESTING): $(SERVING)
-	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[test,bench]'
 	touch $@
 
 # For commands that make no sense before the first `make serve`, and should not set up all of it.
@@ -135,10 +141,6 @@ stop: installed  ## Stop the server
 cutout: installed  ## Cut IMAGE out into OUTPUT, a PNG
 	@$(RUN) scripts/cutout.py --build $(BUILD) --port $(PORT) --model $(MODEL) -- "$(IMAGE)" "$(OUTPUT)"
 
-.PHONY: compare
-compare: installed  ## Measure .tolist() against .tobytes() through the running server
-	@$(RUN) scripts/compare_tolist.py --build $(BUILD) --port $(PORT) --model $(MODEL)
-
 .PHONY: test
 test: $(TESTING) $(BUILD)/wheels  ## Run every test, those against a real TorchServe included
 	@$(MAKE) --no-print-directory weights MODEL=u2net CHECKPOINT= BUILD=$(BUILD)/test
@@ -168,8 +170,22 @@ edges: $(TESTING)  ## Measure what edges=matte and edges=refined do, and cost, a
 	@PYTHONPATH=handler:scripts:scripts/edges:. $(BIN)/python scripts/edges/measure_refinement.py \
 		--weights $(BUILD)/weights/u2net.pth
 
+# The peers' own environment; their pins contradict ours.
+$(PEERS): scripts/bench/peers.txt
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --no-deps $(PIP_ARGS) -r $<
+	touch $@
+
+.PHONY: bench
+bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tolist(); write BENCHMARKS.md; QUICK=1, PICTURES=/folder
+	@$(MAKE) --no-print-directory weights MODEL=u2net
+	@$(MAKE) --no-print-directory weights MODEL=u2netp
+	@PYTHONPATH=handler:scripts:scripts/bench:. $(BIN)/python scripts/bench/run_bench.py --build $(BUILD) \
+		$(if $(QUICK),--quick) $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(LOCK),--lock "$(LOCK)")
+
 .PHONY: clean
 clean:  ## Remove everything generated but the environment
 	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }
 	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels \
-		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test
+		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench

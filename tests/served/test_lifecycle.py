@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from build_archive import build_archive
-from compare_tolist import compare
 from lifecycle import serve, unregister
 from machine import Machine
 from management_api import ManagementApi
@@ -171,13 +170,3 @@ def test_a_model_is_unregistered_and_registered_again(
     served.api.register("u2netp", "1.0", 1)
 
     assert served.api.describe("u2netp")["modelVersion"] == "1.0"
-
-
-def test_lists_are_slower_than_bytes_and_leave_nothing_behind(
-    served: Served, weights: Path
-) -> None:
-    timings = compare(served.config, "u2netp", weights, pairs=1)
-
-    assert len(timings) == 1
-    assert [entry["modelName"] for entry in served.api.models()] == ["u2net", "u2netp"]
-    assert not (served.config.store / "u2netp_tolist.mar").exists()

@@ -1,6 +1,6 @@
 """The same cutout as ``u2net_handler``, answered the slow way: ``.tolist()``, not ``.tobytes()``.
 
-TorchServe's own handlers answer so. Only ``make compare`` ever registers this.
+TorchServe's own handlers answer so. Only ``make bench`` ever registers this.
 """
 
 import numpy as np

@@ -1,0 +1,112 @@
+"""The article's handler in its two forms, on one TorchServe: .tolist() and .tobytes().
+
+Both are the same model; one answers with nested lists. Its own configuration carries the lists of
+12 megapixels, 660 MB of JSON, which the product's rightly refuses.
+"""
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from bench_cases import ARTICLE, Turn
+from bench_errors import BenchError
+from bench_pictures import Picture
+from bench_servers import multipart
+from load_generator import Request
+from management_api import ManagementApi
+from process_tree import ProcessTree
+from product_server import Product
+from server_config import ServerConfig, ServerError, read_properties
+from torchserve_process import TorchServeProcess
+
+ROOT = Path(__file__).resolve().parents[2]
+HANDLER = Path(__file__).with_name("tolist_handler.py")
+MANIFEST = "MAR-INF/MANIFEST.json"
+MODEL_CONFIG = "model-config.yaml"
+RESPONSE_TIMEOUT_S = 600
+LIST_MODEL = "u2net_tolist"
+VERSION = "1.0"
+PROPERTIES = {
+    "max_response_size": str(2**30),
+    "vmargs": "-Xmx6g -XX:MaxDirectMemorySize=3g -XX:+ExitOnOutOfMemoryError",
+}
+
+
+def list_archive(archive: Path, target: Path) -> None:
+    """Write an archive like `archive`, of which the handler answers with lists."""
+    with zipfile.ZipFile(archive) as given, zipfile.ZipFile(target, "w") as written:
+        manifest = json.loads(given.read(MANIFEST))
+        manifest["model"] |= {"modelName": target.stem, "handler": HANDLER.name}
+        config = yaml.safe_load(given.read(MODEL_CONFIG)) | {"responseTimeout": RESPONSE_TIMEOUT_S}
+        changed = {MANIFEST: json.dumps(manifest), MODEL_CONFIG: yaml.safe_dump(config)}
+        for member in given.namelist():
+            written.writestr(member, changed.get(member, given.read(member)))
+        written.write(HANDLER, HANDLER.name)
+
+
+@dataclass
+class ArticleServer:
+    """One worker each, with all cores, in float32."""
+
+    port: int
+    build: Path
+    name: str = ARTICLE
+    archived: Product = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.archived = Product(self.name, self.port, self.build, "fp32", "latency")
+
+    @property
+    def config(self) -> ServerConfig:
+        """Its folder and ports."""
+        folder = self.archived.folder.resolve()
+        return ServerConfig(self.port, folder / "servers", folder / "model-store")
+
+    def start(self) -> None:
+        """Start it, and return when both models are READY.
+
+        Raises:
+            BenchError: they don't get so.
+        """
+        self.archived.make("archive")
+        store = self.config.store
+        list_archive(store / "u2net.mar", store / f"{LIST_MODEL}.mar")
+        properties = read_properties(ROOT / "config.properties") | PROPERTIES
+        base = self.archived.folder / "article.properties"
+        base.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+        process, api = TorchServeProcess(self.config), ManagementApi(self.config)
+        process.stop()
+        try:
+            wheels = (self.build / "wheels").resolve()
+            process.start(base, wheels, len(os.sched_getaffinity(0)))
+            api.wait_until_up()
+            for model in ("u2net", LIST_MODEL):
+                api.register(model, VERSION, 1)
+        except ServerError as error:
+            process.stop()
+            raise BenchError(f"{self.name}: {error}") from error
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        TorchServeProcess(self.config).stop()
+        (self.config.store / f"{LIST_MODEL}.mar").unlink(missing_ok=True)
+
+    def tree(self) -> ProcessTree:
+        """Return its processes."""
+        process = TorchServeProcess(self.config).find()
+        if process is None:
+            raise BenchError(f"{self.name} does not run any more, see {self.config.logs}")
+        return ProcessTree(process)
+
+    def request(self, picture: Picture, turn: Turn) -> Request:
+        """Build what is sent; the form's own format is raw in both."""
+        model = LIST_MODEL if turn.format == "tolist" else "u2net"
+        url = f"{self.config.inference_address}/predictions/{model}"
+        options = {"format": "rgba", "edges": turn.edges}
+        token = ManagementApi(self.config).token("inference")
+        photo = "image_file", Path(picture.path)
+        return multipart(self.build / "bench" / "forms", url, options, photo, token)

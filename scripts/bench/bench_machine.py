@@ -1,0 +1,62 @@
+"""Which machine this is, and which versions run on it."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8", "amx_bf16")
+# What a model tells of itself that says nothing of how it runs.
+STANDING = (
+    *("model", "version", "variant", "weights_sha256", "weights_source", "license"),
+    *("input_size", "formats", "limits"),
+)
+PACKAGES = ("torch", "openvino", "onnxruntime", "torchserve", "pillow", "numpy")
+
+
+def describe_machine() -> dict[str, str]:
+    """Name the machine and the versions of what serves."""
+    cpu = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    model = _first(cpu, "model name") or platform.processor() or platform.machine()
+    flags = (_first(cpu, "flags") or "").split()
+    family = f" (family {_first(cpu, 'cpu family')}, model {_first(cpu, 'model')})"
+    return {
+        "CPU": model + (family if flags else ""),
+        "cores that may be used": str(len(os.sched_getaffinity(0))),
+        "instructions": ", ".join(name for name in INSTRUCTIONS if name in flags),
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.release()}",
+        "Python": platform.python_version(),
+        **{name: found for name in PACKAGES if (found := _version(name))},
+    }
+
+
+def peer_versions(pins: Path) -> dict[str, str]:
+    """Read the versions of the peers, and of the runtime under them."""
+    lines = (line.strip().partition("==") for line in pins.read_text(encoding="utf-8").splitlines())
+    wanted = {"rembg", "litserve", "onnxruntime", "pillow"}
+    return {name: pinned for name, _, pinned in lines if name in wanted}
+
+
+def served_facts(status: str) -> dict[str, str]:
+    """Read from what ``make status`` prints of one model: how it runs, and on how many workers."""
+    lines = [line.strip() for line in status.splitlines() if line.startswith("  ")]
+    workers = sum(line.startswith("worker ") for line in lines)
+    told = (line.partition(": ") for line in lines if not line.startswith("worker "))
+    facts = {name: value for name, _, value in told if name not in STANDING}
+    return {"workers": str(workers), **facts}
+
+
+def _first(text: str, name: str) -> str | None:
+    """Return the first value of a name in /proc/cpuinfo."""
+    pairs = (line.partition(":") for line in text.splitlines())
+    return next((value.strip() for key, _, value in pairs if key.strip() == name), None)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,120 @@
+"""All that one run found, as JSON, and the ratios in it."""
+
+import dataclasses
+import json
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bench_pictures import Picture
+from mask_error import MaskError
+from measurement import Measurement
+from stage_costs import StageCosts
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """One server against another, a ratio a round."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.values)
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({min(self.values):.2f} to {max(self.values):.2f})"
+
+
+Key = Callable[[Measurement], bool]
+
+
+@dataclass
+class Results:
+    """What one run found."""
+
+    mode: str
+    date: str
+    machine: dict[str, str]
+    peers: dict[str, str]
+    network_operations: dict[str, int]
+    peaks: dict[str, float] = field(default_factory=dict)
+    """Operations a second, by precision."""
+    pictures: list[Picture] = field(default_factory=list)
+    mask_pictures: list[Picture] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
+    stages: list[StageCosts] = field(default_factory=list)
+    masks: dict[str, MaskError] = field(default_factory=dict)
+    """Against float32, by model and precision."""
+    seconds_to_ready: list[float] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    """What could not be measured, by case or server, and why."""
+    served: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What ours tell of themselves, by server."""
+
+    def of(self, case: str, label: str) -> list[Measurement]:
+        """Return a contender's rounds in a case, in their order."""
+        found = [m for m in self.measurements if m.case == case and m.label == label]
+        return sorted(found, key=lambda m: m.round)
+
+    def labels(self, case: str) -> list[str]:
+        """Return the contenders of a case, in the order of their first turns."""
+        return list(dict.fromkeys(m.label for m in self.measurements if m.case == case))
+
+    def cases(self) -> list[str]:
+        """Return the cases, in the order in which they ran."""
+        return list(dict.fromkeys(m.case for m in self.measurements))
+
+    def ratios(
+        self, case: str, label: str, against: str, figure: Callable[[Measurement], float]
+    ) -> Ratios | None:
+        """Divide a figure of one contender by another's of the same round."""
+        others = {m.round: m for m in self.of(case, against)}
+        values = tuple(
+            figure(m) / figure(others[m.round]) for m in self.of(case, label) if m.round in others
+        )
+        return Ratios(values) if values else None
+
+    def peak_share(self, case: str, label: str, precision: str) -> Ratios | None:
+        """Of the machine's peak, what the network reaches through the server."""
+        operations = self.network_operations["u2net"]
+        shares = tuple(m.rate * operations / self.peaks[precision] for m in self.of(case, label))
+        return Ratios(shares) if shares and precision in self.peaks else None
+
+    def published(self) -> "Results":
+        """Leave out where files lie on this machine."""
+        return dataclasses.replace(
+            self,
+            pictures=[_nowhere(picture) for picture in self.pictures],
+            mask_pictures=[_nowhere(picture) for picture in self.mask_pictures],
+        )
+
+    def write(self, path: Path) -> None:
+        """Write everything as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "Results":
+        """Read what ``write`` wrote."""
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for name, kind in (
+            ("pictures", Picture),
+            ("mask_pictures", Picture),
+            ("measurements", Measurement),
+            ("stages", StageCosts),
+        ):
+            content[name] = [kind(**entry) for entry in content[name]]
+        content["masks"] = {name: MaskError(**entry) for name, entry in content["masks"].items()}
+        return cls(**content)
+
+
+def _nowhere(picture: Picture) -> Picture:
+    return dataclasses.replace(picture, path=Path(picture.path).name)
+
+
+def median_of(measurements: Iterable[Measurement], figure: Callable[[Measurement], float]) -> float:
+    """Return the middle of a figure over the rounds."""
+    return statistics.median(figure(m) for m in measurements)

@@ -1,0 +1,47 @@
+"""All servers that the cases name, each with its port."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from article_server import ArticleServer
+from bench_cases import LATENCY, PRECISIONS, SMALL, SMALL_EXACT
+from bench_servers import Fleet, Server
+from peer_servers import peer_servers
+from product_server import AUTO, Product, product
+
+# A server of ours has a port of its own, and the two after it.
+PORT_STEP = 4
+
+
+@dataclass(frozen=True)
+class Contenders:
+    """Ours and the peers', none of them running yet."""
+
+    products: dict[str, Product]
+    fleet: Fleet
+    default: Product
+    """As a user starts it who chooses nothing."""
+
+
+def contenders(build: Path, port: int, peer_port: int) -> Contenders:
+    """Set all of them up below a build folder; those that share a port never run together."""
+    ports = {name: port + PORT_STEP * each for each, name in enumerate(PRECISIONS)}
+    products = {
+        name + profile: product(name + profile, ports[name], build)
+        for profile in ("", LATENCY)
+        for name in PRECISIONS
+    }
+    for name, small_port in zip((SMALL_EXACT, SMALL), ports.values(), strict=False):
+        precision = name.split()[1]
+        products[name] = Product(name, small_port, build, precision, model="u2netp")
+    peers = peer_servers(
+        build / "bench" / "venv",
+        build / "weights" / "u2net.onnx",
+        build / "bench" / "peers",
+        peer_port,
+        len(os.sched_getaffinity(0)),
+    )
+    servers: list[Server] = [*products.values(), *peers, ArticleServer(port, build)]
+    fleet = Fleet({server.name: server for server in servers})
+    return Contenders(products, fleet, Product(AUTO, port, build, AUTO))

@@ -1,0 +1,30 @@
+"""One turn of one server: what it did and cost."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One turn of one server. Times in milliseconds unless said; memory is PSS."""
+
+    case: str
+    round: int
+    server: str
+    format: str
+    edges: str
+    label: str
+    picture: str
+    concurrency: int
+    requests: int
+    errors: int
+    seconds: float
+    rate: float
+    p50: float
+    p95: float
+    p99: float
+    answer_bytes: int
+    cpu_s: float
+    """CPU seconds a picture, of all the server's processes."""
+    worker_cpu_s: float
+    """Those of TorchServe's workers among them; 0 of other servers."""
+    pss_bytes: int

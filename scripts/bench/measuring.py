@@ -1,0 +1,115 @@
+"""Drives servers in turns, and notes what each turn did and cost."""
+
+import fcntl
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench_cases import Case, Turn
+from bench_client import ask, check_answer
+from bench_pictures import Picture
+from bench_servers import Server
+from load_generator import Load, Request, drive
+from measurement import Measurement
+from process_tree import WORKER, peak_memory
+
+
+@contextmanager
+def alone(lock: Path | None) -> Iterator[None]:
+    """Hold a file's lock meanwhile, where several measure on one machine."""
+    if lock is None:
+        yield
+        return
+    with lock.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def requests_for(seconds: float, rate: float, concurrency: int) -> int:
+    """Return how many requests take about so long: a multiple of the clients."""
+    return concurrency * max(1, math.ceil(seconds * rate / concurrency))
+
+
+def measure_case(
+    case: Case,
+    servers: dict[str, Server],
+    picture: Picture,
+    hey: Path,
+    lock: Path | None,
+) -> Iterator[Measurement]:
+    """Let the servers take turns, every other round in reverse order; yield each turn as it ends.
+
+    Raises:
+        BenchError: one does not answer, or answers with something else.
+    """
+    rates: dict[Turn, float] = {}
+    sizes: dict[Turn, int] = {}
+    for number in range(1, case.rounds + 1):
+        with alone(lock):
+            for turn in case.turns[:: 1 if number % 2 else -1]:
+                server = servers[turn.server]
+                request = server.request(picture, turn)
+                if turn not in rates:
+                    start = time.monotonic()
+                    sizes[turn] = check_answer(ask(request), picture, turn)
+                    took = time.monotonic() - start
+                    # One that is as slow as a whole turn is warm by now.
+                    rates[turn] = (
+                        1 / took
+                        if took > case.seconds
+                        else drive(hey, request, case.concurrency, case.concurrency).rate
+                    )
+                count = requests_for(case.seconds, rates[turn], case.concurrency)
+                load, costs = _load(server, hey, request, count, case.concurrency)
+                rates[turn] = load.rate
+                yield _measurement(case, number, turn, sizes[turn], load, costs)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a server spent during a load."""
+
+    cpu_s: float
+    worker_cpu_s: float
+    pss_bytes: int
+
+
+def _load(
+    server: Server, hey: Path, request: Request, count: int, concurrency: int
+) -> tuple[Load, Costs]:
+    tree = server.tree()
+    before = tree.cpu_s(), tree.cpu_s(WORKER)
+    with peak_memory(tree) as peak:
+        load = drive(hey, request, count, concurrency)
+    after = tree.cpu_s(), tree.cpu_s(WORKER)
+    return load, Costs(after[0] - before[0], after[1] - before[1], peak.pss_bytes)
+
+
+def _measurement(
+    case: Case, number: int, turn: Turn, answer_bytes: int, load: Load, costs: Costs
+) -> Measurement:
+    answered = max(1, len(load.latencies_ms))
+    return Measurement(
+        case=case.name,
+        round=number,
+        server=turn.server,
+        format=turn.format,
+        edges=turn.edges,
+        label=turn.label,
+        picture=case.picture,
+        concurrency=case.concurrency,
+        requests=answered,
+        errors=load.errors,
+        seconds=load.seconds,
+        rate=load.rate,
+        p50=load.percentile(0.5),
+        p95=load.percentile(0.95),
+        p99=load.percentile(0.99),
+        answer_bytes=answer_bytes,
+        cpu_s=costs.cpu_s / answered,
+        worker_cpu_s=costs.worker_cpu_s / answered,
+        pss_bytes=costs.pss_bytes,
+    )

@@ -1,0 +1,43 @@
+"""Made-up results for the tests of the bench's report."""
+
+from bench_cases import Case, Turn
+from bench_results import Results
+from measurement import Measurement
+
+
+def measured(case: Case, turn: Turn, rates: list[float], **figures: float) -> list[Measurement]:
+    """One contender's rounds: p50 is 1000 ms over the rate, unless said."""
+    return [
+        Measurement(
+            case=case.name,
+            round=number,
+            server=turn.server,
+            format=turn.format,
+            edges=turn.edges,
+            label=turn.label,
+            picture=case.picture,
+            concurrency=case.concurrency,
+            requests=10,
+            errors=0,
+            seconds=10 / rate,
+            rate=rate,
+            **{"p50": 1000 / rate, "p95": 0, "p99": 0, "cpu_s": 0.4, "worker_cpu_s": 0.3}
+            | {name: value for name, value in figures.items() if name != "pss_bytes"},
+            answer_bytes=1_500_000,
+            pss_bytes=int(figures.get("pss_bytes", 10**9)),
+        )
+        for number, rate in enumerate(rates, 1)
+    ]
+
+
+def results_of(*rounds: list[Measurement]) -> Results:
+    """A run that found these."""
+    return Results(
+        mode="quick",
+        date="2030-01-01",
+        machine={"CPU": "one"},
+        peers={"rembg": "0"},
+        network_operations={"u2net": 100},
+        peaks={"int8": 1000.0, "bf16": 500.0, "fp32": 200.0},
+        measurements=[each for turns in rounds for each in turns],
+    )

@@ -1,0 +1,33 @@
+"""The bench's way to our own server: the public commands."""
+
+from pathlib import Path
+
+import pytest
+
+from bench_cases import Turn
+from bench_client import ask, check_answer
+from bench_errors import BenchError
+from bench_pictures import Picture
+from process_tree import WORKER
+from product_server import Product
+from stage_costs import NETWORK, parse_stages
+from tests.served.conftest import build_folder, free_port
+
+
+def test_it_is_started_asked_and_ended(photo_files: list[Path]) -> None:
+    picture = Picture.of("photo", photo_files[0], "")
+    turn = Turn("small", edges="plain")
+    with build_folder() as build:
+        server = Product("small", free_port(), build, "fp32", model="u2netp")
+        server.start()
+        try:
+            answer = ask(server.request(picture, turn))
+            assert check_answer(answer, picture, turn) == len(answer.content)
+            assert NETWORK in parse_stages(answer.headers["Server-Timing"])
+            assert server.tree().cpu_s() > server.tree().cpu_s(WORKER) > 0
+            with pytest.raises(BenchError, match="something else"):
+                check_answer(answer, picture, Turn("small", "rgba"))
+        finally:
+            server.stop()
+        with pytest.raises(BenchError, match="does not run any more"):
+            server.tree()

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+from bench_cases import REMBG, THROUGHPUT, Turn
+from bench_plots import write_plots
+from bench_report import write_report
+from mask_error import MaskError
+from report_tables import case_table, table, target_table
+from stage_costs import StageCosts
+from tests.bench_samples import measured, results_of
+from verdicts import TARGETS
+
+RESULTS = results_of(
+    measured(THROUGHPUT, Turn(REMBG), [1, 2]),
+    measured(THROUGHPUT, Turn("int8"), [5, 8], pss_bytes=2e9),
+    measured(THROUGHPUT, Turn("int8", "rgba"), [6, 8]),
+)
+RESULTS.stages.append(StageCosts("int8, png", {"decode": 5.0, "inference": 80.0}, 100))
+RESULTS.masks["u2net int8"] = MaskError({"a": 0.001}, {"a": 0.9})
+
+
+def test_a_table_is_markdown() -> None:
+    assert table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+def test_each_contender_has_its_row_with_its_ratio_to_the_first() -> None:
+    rows = case_table(RESULTS, THROUGHPUT.name).splitlines()
+
+    assert rows[0] == "1.5 MP, 4 client(s), 2 round(s)."
+    assert rows[4].startswith("| rembg | 1.50 (1.00 to 2.00) | 1.00 (1.00 to 1.00) |")
+    assert rows[5].startswith("| int8, png | 6.50 (5.00 to 8.00) | 4.50 (4.00 to 5.00) |")
+    assert "| 2.00 | 20 | 0 |" in rows[5]
+
+
+def test_every_target_is_in_the_table() -> None:
+    assert len(target_table(RESULTS).splitlines()) == len(TARGETS) + 2
+
+
+def test_the_report_holds_every_part_and_links_its_plots(tmp_path: Path) -> None:
+    plots = write_plots(RESULTS, tmp_path / "docs")
+
+    write_report(RESULTS, tmp_path / "BENCHMARKS.md", plots, quick=True)
+
+    text = (tmp_path / "BENCHMARKS.md").read_text(encoding="utf-8")
+    assert "make bench QUICK=1" in text
+    assert "![throughput](docs/throughput.png)" in text
+    assert "| int8 | 0 | 7.00 | 0.70 (0.60 to 0.80) |" in text
+    assert "| int8, png | 5.0 | 80.0 | 100 | 0.20 |" in text
+    assert "| u2net int8 | 0.00100 | 0.00100 | 0.900 |" in text
+
+
+def test_plots_are_small_pictures(tmp_path: Path) -> None:
+    (plot,) = write_plots(RESULTS, tmp_path)
+
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert plot.stat().st_size < 50_000

@@ -1,0 +1,81 @@
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench_errors import BenchError
+from bench_servers import Fleet
+from peer_servers import PeerServer, peer_servers
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def web_server(name: str, folder: Path) -> PeerServer:
+    """The standard library's, in a process of its own."""
+    port = free_port()
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    return PeerServer(name, command, f"http://127.0.0.1:{port}/none", {}, folder)
+
+
+def answers(server: PeerServer) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(server.command[3]))) == 0
+
+
+def test_only_what_is_needed_runs_and_nothing_starts_twice(tmp_path: Path) -> None:
+    first, second = web_server("first", tmp_path), web_server("second", tmp_path)
+    fleet = Fleet({"first": first, "second": second})
+    try:
+        fleet.keep(["first", "second", "first"])
+        assert (answers(first), answers(second)) == (True, True)
+
+        kept = second.tree().root.pid
+        fleet.keep(["second"])
+        assert (answers(first), answers(second)) == (False, True)
+        assert second.tree().root.pid == kept
+    finally:
+        fleet.keep([])
+
+    assert not answers(second)
+    with pytest.raises(BenchError, match="second does not run"):
+        second.tree()
+
+
+def test_one_that_ends_by_itself_is_told_with_its_log(tmp_path: Path) -> None:
+    broken = PeerServer(
+        "broken", [sys.executable, "-c", "1/0"], "http://127.0.0.1:9/", {}, tmp_path
+    )
+
+    with pytest.raises(BenchError, match=r"broken does not start, see .*broken\.log"):
+        broken.start()
+
+    assert "ZeroDivisionError" in broken.log.read_text()
+
+
+def test_the_peers_share_the_weights_and_no_port(tmp_path: Path) -> None:
+    weights = tmp_path / "u2net.onnx"
+    weights.write_bytes(b"weights")
+
+    peers = peer_servers(tmp_path / "venv", weights, tmp_path / "peers", 9300, cores=2)
+
+    homes = {peer.environment["U2NET_HOME"] for peer in peers}
+    assert [(Path(home) / "u2net.onnx").read_bytes() for home in homes] == [b"weights"]
+    assert len({peer.url.split("/")[2] for peer in peers}) == len(peers)
+
+
+def test_one_that_does_not_start_leaves_the_others_running(tmp_path: Path) -> None:
+    works = web_server("works", tmp_path)
+    broken = PeerServer("broken", [sys.executable, "-c", ""], "http://127.0.0.1:9/", {}, tmp_path)
+    fleet = Fleet({"broken": broken, "works": works})
+    try:
+        fleet.keep(["broken", "works"])
+
+        assert fleet.running == {"works"}
+        assert "broken does not start" in fleet.broken["broken"]
+    finally:
+        fleet.keep([])
