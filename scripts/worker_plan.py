@@ -11,13 +11,15 @@ from machine import Machine
 MEMORY_OF_A_WORKER = 1536 << 20
 # The same for the JVM: its heap and direct buffers of `config.properties`, and itself.
 MEMORY_OF_THE_SERVER = 1024 << 20
+# While one has the GPU, the other decodes and encodes.
+WORKERS_OF_A_GPU = 2
 
 
 class Profile(StrEnum):
     """What the server is to be best at."""
 
     THROUGHPUT = "throughput"
-    """Many requests at once: a worker for each physical core, with one thread."""
+    """Many requests at once: a worker for each physical core, with one thread; on GPUs two each."""
     LATENCY = "latency"
     """One request at a time: a single worker, with a thread on every core."""
 
@@ -82,8 +84,10 @@ class WorkerPlan:
         )
 
 
-def plan_workers(machine: Machine, profile: Profile, workers: int | None = None) -> WorkerPlan:
-    """Share a machine's physical cores out among workers.
+def plan_workers(
+    machine: Machine, profile: Profile, workers: int | None = None, gpus: int = 0
+) -> WorkerPlan:
+    """Share a machine's physical cores out among workers, which compute on `gpus`, if any.
 
     By default the profile says how many workers there are; with `throughput` no more than the free
     memory holds. `workers` says it instead. Each gets an equal share of the cores, at least one.
@@ -97,7 +101,8 @@ def plan_workers(machine: Machine, profile: Profile, workers: int | None = None)
         cores = max(1, min(cores, int(machine.quota)))
     if workers is None:
         fitting = (machine.memory - MEMORY_OF_THE_SERVER) // MEMORY_OF_A_WORKER
-        workers = 1 if profile is Profile.LATENCY else max(1, min(cores, fitting))
+        wanted = min(cores, WORKERS_OF_A_GPU * gpus) if gpus else cores
+        workers = 1 if profile is Profile.LATENCY else max(1, min(wanted, fitting))
     threads = max(1, cores // workers)
     slots: tuple[tuple[int, ...], ...] = ()
     if cores == len(machine.cores) and workers <= cores:

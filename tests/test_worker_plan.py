@@ -35,6 +35,19 @@ def test_the_user_may_say_how_many(profile: Profile) -> None:
     assert plan.slots == ((0, 4, 1, 5), (2, 6, 3, 7))
 
 
+@pytest.mark.parametrize(("gpus", "workers", "threads"), [(1, 2, 2), (2, 4, 1), (8, 4, 1)])
+def test_for_throughput_each_gpu_has_two_workers(gpus: int, workers: int, threads: int) -> None:
+    plan = plan_workers(FOUR_CORES, Profile.THROUGHPUT, gpus=gpus)
+
+    assert (plan.workers, plan.threads) == (workers, threads)
+
+
+def test_for_latency_one_worker_has_the_gpu_and_every_core() -> None:
+    plan = plan_workers(FOUR_CORES, Profile.LATENCY, gpus=1)
+
+    assert (plan.workers, plan.threads) == (1, 4)
+
+
 def test_what_can_not_be_shared_out_evenly_stays_free() -> None:
     plan = plan_workers(FOUR_CORES, Profile.THROUGHPUT, workers=3)
 

@@ -21,7 +21,7 @@ from gpu_measures import Bench, Rate
 from runtime_errors import ModelLoadError
 from saliency_network import VARIANTS
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 PRECISIONS = tuple(
     precision.value for precision in (Precision.FP16, Precision.BF16, Precision.FP32)
@@ -109,6 +109,8 @@ def main(words: Sequence[str] | None = None) -> None:
     device = torch.device(arguments.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         sys.exit(NO_GPU.format(version=torch.__version__))
+    if device.type == "cuda":
+        torch.set_num_threads(1)  # as a worker does
     variant = VARIANTS[arguments.weights.stem]
     bench = Bench(device, arguments.weights, variant, arguments.threads, arguments.repeats)
     try:

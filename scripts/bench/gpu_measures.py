@@ -13,16 +13,16 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from cutout_answer import Figures, picture_answer
 from cutout_limits import Limits
 from cutout_rendering import render
 from execution import Precision
+from machine_peak import network_operations
 from network_input import DeviceInput
 from photo import Photo, load_photo
 from request_batch import each, together
-from saliency_network import INPUT_SIZE, SaliencyNetwork, Variant
+from saliency_network import INPUT_SIZE, Variant
 from torch_runtime import DTYPES, TorchRuntime, load_torch
 
 LIMITS = Limits(max_file_bytes=1 << 25, max_pixels=50_000_000, max_response_bytes=100 << 20)
@@ -140,15 +140,5 @@ class Bench:
     def _rate(
         self, size: int, seconds: float, peak: float, stages: dict[str, float] | None = None
     ) -> Rate:
-        operations = size * network_operations(self.variant) / seconds
+        operations = size * network_operations(self.variant.name) / seconds
         return Rate(size, size / seconds, operations / 1e12, operations / peak, stages or {})
-
-
-def network_operations(variant: Variant) -> int:
-    """Count the network's operations for one picture: 2 for each multiply-add."""
-    with torch.device("meta"):
-        network = SaliencyNetwork(variant, batch_norm=False).eval()
-        picture = torch.empty(1, 3, INPUT_SIZE, INPUT_SIZE)
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(picture)
-    return int(counter.get_total_flops())
