@@ -147,12 +147,12 @@ def _run(arguments: argparse.Namespace) -> None:
         case "serve":
             gpus = gpus_for(archive)
             plan = plan_workers(Machine.here(), arguments.profile, workers, gpus)
-            batching = batching_for(gpus, plan.threads, batching)
+            batching = batching_for(gpus, batching)
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
         case "register":
             plan = TorchServeProcess(config).plan()
             workers = workers or plan.workers
-            batching = batching_for(gpus_for(archive), plan.threads, batching)
+            batching = batching_for(gpus_for(archive), batching)
             api.register(model, version, workers, batching)
             print(f"{model} {version}: {workers} worker(s) READY")
             _warn(plan, workers)
@@ -172,8 +172,7 @@ def _run(arguments: argparse.Namespace) -> None:
             stopped = TorchServeProcess(config).stop()
             print("stopped" if stopped else f"no server runs on port {config.port}")
         case "rollout":
-            threads = TorchServeProcess(config).plan().threads
-            roll_out(api, model, version, batching_for(gpus_for(archive), threads, batching))
+            roll_out(api, model, version, batching_for(gpus_for(archive), batching))
 
 
 def main() -> None:

@@ -11,15 +11,17 @@ from machine import Machine
 MEMORY_OF_A_WORKER = 1536 << 20
 # The same for the JVM: its heap and direct buffers of `config.properties`, and itself.
 MEMORY_OF_THE_SERVER = 1024 << 20
-# While one has the GPU, the other decodes and encodes.
-WORKERS_OF_A_GPU = 2
+# Beside a GPU decoding and encoding take the time, on a core for each picture of a batch. Each
+# worker has a copy of the network and a context of its own in the GPU's memory.
+CORES_BESIDE_A_GPU = 2
+WORKERS_OF_A_GPU = 8
 
 
 class Profile(StrEnum):
     """What the server is to be best at."""
 
     THROUGHPUT = "throughput"
-    """Many requests at once: a worker for each physical core, with one thread; on GPUs two each."""
+    """Many requests at once: a worker for each physical core, with one thread; two with GPUs."""
     LATENCY = "latency"
     """One request at a time: a single worker, with a thread on every core."""
 
@@ -101,7 +103,7 @@ def plan_workers(
         cores = max(1, min(cores, int(machine.quota)))
     if workers is None:
         fitting = (machine.memory - MEMORY_OF_THE_SERVER) // MEMORY_OF_A_WORKER
-        wanted = min(cores, WORKERS_OF_A_GPU * gpus) if gpus else cores
+        wanted = min(cores // CORES_BESIDE_A_GPU, WORKERS_OF_A_GPU * gpus) if gpus else cores
         workers = 1 if profile is Profile.LATENCY else max(1, min(wanted, fitting))
     threads = max(1, cores // workers)
     slots: tuple[tuple[int, ...], ...] = ()
