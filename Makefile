@@ -24,6 +24,8 @@ TESTS       ?=
 QUICK       ?=
 PICTURES    ?=
 LOCK        ?=
+# Arguments of scripts/bench/bench_gpu.py, with `make bench-gpu`.
+BENCH_GPU   ?=
 BATCH_SIZE  ?=
 BATCH_DELAY ?=
 
@@ -183,6 +185,11 @@ bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tol
 	@$(MAKE) --no-print-directory weights MODEL=u2netp
 	@PYTHONPATH=handler:scripts:scripts/bench:. $(BIN)/python scripts/bench/run_bench.py --build $(BUILD) \
 		$(if $(QUICK),--quick) $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(LOCK),--lock "$(LOCK)")
+
+.PHONY: bench-gpu
+bench-gpu: weights  ## Measure pictures a second on a GPU, by size of batch, against its own peak
+	@PYTHONPATH=handler:scripts:scripts/bench:. $(BIN)/python scripts/bench/bench_gpu.py --weights $(BUILD)/weights/$(MODEL).pth \
+		--json $(BUILD)/bench-gpu.json $(BENCH_GPU)
 
 .PHONY: clean
 clean:  ## Remove everything generated but the environment

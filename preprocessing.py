@@ -6,6 +6,7 @@ github.com/xuebinqin/U-2-Net. Knows pictures and tensors; no request, no device,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,18 @@ from torch import Tensor
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a square of `size` is blended from, four neighbours for each of its pixels."""
+
+    corners: tuple[npt.NDArray[np.uint8], ...]
+    """Upper left, upper right, lower left, lower right: each (size, size * channels)."""
+    across: npt.NDArray[np.float32]
+    """What the right neighbours weigh: (1, size * channels)."""
+    down: npt.NDArray[np.float32]
+    """What the lower neighbours weigh: (size, 1)."""
 
 
 @dataclass(frozen=True)
@@ -33,39 +46,39 @@ class Rescale:
 
     def __call__(self, picture: Image.Image) -> Tensor:
         """Rescale a picture of mode RGB; the result is float32."""
+        samples = self.sample(picture)
+        square = blend(samples.corners, samples.across, samples.down)
+        return torch.from_numpy(square.reshape(self.size, self.size, CHANNELS)).permute(2, 0, 1)
+
+    def sample(self, picture: Image.Image) -> Samples:
+        """Pick what the rescaled picture, of mode RGB, is blended from: bytes, nothing rounded."""
         frame = 0
         if min(picture.size) < self.size:  # some samples lie half a pixel beyond the edge
             frame = 1
             around = ((frame, frame), (frame, frame), (0, 0))
             picture = Image.fromarray(np.pad(np.asarray(picture), around, mode="edge"))
         grid = [Sampling(side - 2 * frame, self.size, frame) for side in picture.size]
+        corners = (_sample(picture, grid, (x, y)) for y in (0, 1) for x in (0, 1))
         across, down = (axis.weights() for axis in grid)
-        across, down = np.repeat(across, CHANNELS)[None], down[:, None]
-        upper, lower = (
-            _blend(_sample(picture, grid, (0, row)), _sample(picture, grid, (1, row)), across)
-            for row in (0, 1)
-        )
-        rescaled = _blend(upper, lower, down).reshape(self.size, self.size, CHANNELS)
-        return torch.from_numpy(rescaled).permute(2, 0, 1)
+        return Samples(tuple(corners), np.repeat(across, CHANNELS)[None], down[:, None])
 
 
 @dataclass(frozen=True)
 class Normalize:
-    """Shift and scale a (3, H, W) picture as in training: -> (3, H, W), about [-2.2, 2.7].
+    """Shift and scale (..., 3, H, W) pictures as in training: same shape, about [-2.2, 2.7].
 
-    The picture's own maximum, not 255, becomes 1 first. A black picture stays black.
+    Each picture's own maximum, not 255, becomes 1 first. A black picture stays black.
     """
 
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Normalize a picture of any non-negative range."""
-        brightest = pixels.max()
+        """Normalize pictures of any non-negative range, on whichever device they are."""
+        brightest = pixels.amax((-3, -2, -1), keepdim=True)
         scaled = pixels / torch.where(brightest > 0, brightest, 1)
-        mean = torch.tensor(self.mean).view(3, 1, 1)
-        std = torch.tensor(self.std).view(3, 1, 1)
-        return scaled.sub_(mean).div_(std)
+        device = pixels.device
+        return scaled.sub_(_levels(self.mean, device)).div_(_levels(self.std, device))
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,17 @@ def _sample(
     return np.asarray(picked).reshape(size[1], -1)
 
 
-def _blend(
-    first: npt.NDArray[Any], second: npt.NDArray[Any], weight: npt.NDArray[np.float32]
-) -> npt.NDArray[Any]:
-    return first * (1 - weight) + second * weight
+def blend(corners: Sequence[Any], across: Any, down: Any) -> Any:
+    """Blend four neighbours by their weights, in float32; NumPy's arrays or torch's tensors.
+
+    The same products and sums in the same order, so that both, on any device, give the same bits.
+    """
+    upper_left, upper_right, lower_left, lower_right = corners
+    upper = upper_left * (1 - across) + upper_right * across
+    lower = lower_left * (1 - across) + lower_right * across
+    return upper * (1 - down) + lower * down
+
+
+@lru_cache
+def _levels(levels: tuple[float, ...], device: torch.device) -> Tensor:
+    return torch.tensor(levels, device=device).view(-1, 1, 1)

@@ -1,6 +1,7 @@
 """From a file's bytes to an upright picture in sRGB. Knows Pillow; no request and no network."""
 
 import re
+from collections.abc import Callable
 from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
@@ -38,6 +39,9 @@ MAX_JPEG_SEGMENTS = 4096
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 JPEG_START_OF_SCAN, JPEG_END = 0xDA, 0xD9
 
+# Decodes a JPEG that is opened already, and has the file's bytes; None: it leaves that to Pillow.
+JpegDecoder = Callable[[Image.Image, bytes | bytearray], Image.Image | None]
+
 ORIENTATION_TAG = 0x0112
 # What turns a picture upright that was stored in an EXIF orientation.
 UPRIGHT = {
@@ -61,11 +65,14 @@ def register_heif() -> bool:
     return True
 
 
-def decode_image(data: bytes | bytearray, limits: Limits) -> Image.Image:
+def decode_image(
+    data: bytes | bytearray, limits: Limits, jpeg_decoder: JpegDecoder | None = None
+) -> Image.Image:
     """Read a picture, upright by its EXIF orientation, in sRGB: mode RGB, or RGBA if it has alpha.
 
     Of an animation, the first frame. Size limits are checked on the header, before any pixel is
-    decoded. The picture brings no metadata along; its profile would be wrong now.
+    decoded. The picture brings no metadata along; its profile would be wrong now. `jpeg_decoder`
+    comes before Pillow's own.
 
     Raises:
         FileTooLarge, ResolutionTooHigh: over a limit.
@@ -86,6 +93,8 @@ def decode_image(data: bytes | bytearray, limits: Limits) -> Image.Image:
             raise UnreadableImage("the JPEG has more scans or segments than any camera writes")
         stored = stored_as(image)
         try:
+            if jpeg_decoder is not None and (decoded := jpeg_decoder(image, data)) is not None:
+                return decoded
             find_planes(image)
             image.load()
             picture = _upright(to_srgb(to_bytes(image, stored), find_profile(image, data)), image)

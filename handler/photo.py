@@ -10,7 +10,7 @@ from cutout_errors import InvalidOption
 from cutout_limits import Limits
 from cutout_options import Channels
 from cutout_request import CutoutRequest, read_request
-from image_decoding import decode_image
+from image_decoding import JpegDecoder, decode_image
 from image_encoding import OutputFormat
 from placement import Box, region_box
 from stage_timing import StageTiming
@@ -33,11 +33,17 @@ class Photo:
 
 
 def load_photo(
-    row: Mapping[str, object], headers: Mapping[str, object], limits: Limits, *, explain: bool
+    row: Mapping[str, object],
+    headers: Mapping[str, object],
+    limits: Limits,
+    *,
+    explain: bool,
+    jpeg_decoder: JpegDecoder | None = None,
 ) -> Photo:
     """Read one row of a TorchServe batch.
 
-    Everything that can be refused without the network is refused here.
+    Everything that can be refused without the network is refused here. `jpeg_decoder` is one to
+    ask before Pillow's.
 
     Raises:
         CutoutError: the contract's refusals.
@@ -45,9 +51,11 @@ def load_photo(
     request = read_request(row, headers, explain=explain)
     timing = StageTiming()
     with timing.measure("decode"):
-        image = decode_image(request.picture, limits)
+        image = decode_image(request.picture, limits, jpeg_decoder)
         _check_raw_size(request, image, limits)
-        background = decode_image(request.background, limits) if request.background else None
+        background = None
+        if request.background:
+            background = decode_image(request.background, limits, jpeg_decoder)
     return Photo(request, image, background, _region(request, image), limits.max_pixels, timing)
 
 

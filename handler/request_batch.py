@@ -6,6 +6,7 @@ its answer. A step runs on the entries that are still good; the others are passe
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from cutout_errors import CutoutError, InternalError
@@ -16,17 +17,19 @@ T = TypeVar("T")
 
 
 def each(
-    request_ids: Sequence[str], step: Callable[..., T], *columns: Sequence[Any]
+    request_ids: Sequence[str],
+    step: Callable[..., T],
+    *columns: Sequence[Any],
+    pool: Executor | None = None,
 ) -> list[T | CutoutError]:
     """Run `step` for each request on its entries of `columns`; return a column of the results.
 
-    Whatever goes wrong for one request, foreseen or not, becomes that request's own entry.
+    Whatever goes wrong for one request, foreseen or not, becomes that request's own entry. With a
+    `pool` of threads the requests of a batch run side by side.
     """
-    results: list[T | CutoutError] = []
-    for request_id, *entries in zip(request_ids, *columns, strict=True):
-        error = next((entry for entry in entries if isinstance(entry, CutoutError)), None)
-        results.append(_attempt(request_id, step, *entries) if error is None else error)
-    return results
+    rows = list(zip(request_ids, *columns, strict=True))
+    run = map if pool is None or len(rows) < 2 else pool.map
+    return list(run(lambda row: _advance(step, *row), rows))
 
 
 def together(
@@ -42,7 +45,13 @@ def together(
         return [entry if isinstance(entry, CutoutError) else next(results) for entry in column]
     except Exception:
         logger.exception("a batch of %d failed together; trying each alone", len(good))
-        return each(request_ids, lambda entry: step([entry])[0], column)
+    # Not inside the above: until its end the error holds on to all that the batch had in memory.
+    return each(request_ids, lambda entry: step([entry])[0], column)
+
+
+def _advance(step: Callable[..., T], request_id: str, *entries: Any) -> T | CutoutError:
+    error = next((entry for entry in entries if isinstance(entry, CutoutError)), None)
+    return _attempt(request_id, step, *entries) if error is None else error
 
 
 def _attempt(request_id: str, step: Callable[..., T], *entries: Any) -> T | CutoutError:

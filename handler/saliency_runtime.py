@@ -1,6 +1,7 @@
 """Loads the saliency network of an archive into the library that runs it, and proves what runs."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from execution import Precision, Runtime
 from model_metadata import ModelMetadata
 from runtime_errors import ModelLoadError
-from saliency_network import INPUT_SIZE, VARIANTS
+from saliency_network import VARIANTS
 from torch_runtime import load_torch
 
 
@@ -65,10 +66,26 @@ def load_runtime(
     return load_torch(files, variant, precision, device)
 
 
-def warm_up(runtime: SaliencyRuntime, device: torch.device) -> None:
-    """Run the network once, so that the first request is as fast as the rest."""
-    with torch.inference_mode():
-        runtime(torch.zeros(1, 3, INPUT_SIZE, INPUT_SIZE, device=device))
+def warm_up(runtime: SaliencyRuntime, batches: Iterable[Tensor]) -> None:
+    """Run the network on batches as they will come, so that the first request is no slower.
+
+    Raises:
+        ModelLoadError: its maps are not where and what they should be, or don't fit into memory.
+    """
+    try:
+        with torch.inference_mode():
+            for batch in batches:
+                maps = runtime(batch)
+                if maps.device != batch.device or not maps.isfinite().all():
+                    raise ModelLoadError(
+                        f"{runtime.description} runs, but its maps of {len(batch)} picture(s) on "
+                        f"{batch.device} are not finite, or on {maps.device}"
+                    )
+    except torch.cuda.OutOfMemoryError as error:
+        raise ModelLoadError(
+            f"{runtime.device_description} has no memory left for the batches: make serve with a "
+            f"smaller BATCH_SIZE, or fewer WORKERS ({error})"
+        ) from error
 
 
 def choose_device(gpu_id: int | None) -> torch.device:

@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -26,11 +27,12 @@ from cutout_answer import Answer, Figures, error_answer, picture_answer
 from cutout_errors import CutoutError
 from cutout_limits import Limits
 from cutout_rendering import render
+from device_jpeg import PILLOW, choose_jpeg_decoder
 from image_decoding import register_heif
 from image_encoding import OutputFormat
 from model_metadata import ModelMetadata
+from network_input import choose_input
 from photo import Photo, load_photo
-from preprocessing import Normalize, Rescale
 from request_batch import each, together
 from runtime_errors import ModelLoadError
 from saliency_network import INPUT_SIZE
@@ -50,9 +52,6 @@ LAST_WORDS_S = 0.5
 
 class U2Net(BaseHandler):
     """Cut the foreground out of the photos of a batch, each request by itself."""
-
-    rescale = Rescale(INPUT_SIZE)
-    normalize = Normalize()
 
     def initialize(self, context: Context) -> None:
         """Load the archive's weights onto the device that TorchServe assigned, and warm up.
@@ -81,7 +80,15 @@ class U2Net(BaseHandler):
         self.device = choose_device(properties.get("gpu_id"))
         threads = self.cpu_allocation.threads
         self.model = load_runtime(model_dir, self.metadata, self.device, threads)
-        warm_up(self.model, self.device)
+        self.network_input = choose_input(self.device)
+        self.jpeg_decoder = choose_jpeg_decoder(context.model_yaml_config, self.device)
+        self.pool = None
+        if self.device.type == "cuda":
+            # The requests of a batch share the threads, which on a CPU are the network's.
+            torch.set_num_threads(1)
+            self.pool = ThreadPoolExecutor(threads)
+        most = int(properties.get("batch_size") or 1)
+        warm_up(self.model, self.network_input.warm_up_batches(most))
         register_heif()
 
     def handle(self, data: list[dict[str, object]], context: Context) -> list[object]:
@@ -110,17 +117,17 @@ class U2Net(BaseHandler):
     def load_images(self, data: Sequence[Mapping[str, object]]) -> list[Photo | CutoutError]:
         """Read and decode the photo of each row."""
         headers = [self.context.get_all_request_header(index) for index in range(len(data))]
-        return each(self.request_ids, self._load_image, data, headers)
+        return each(self.request_ids, self._load_image, data, headers, pool=self.pool)
 
     @timed
     def preprocess(self, photos: Sequence[Photo | CutoutError]) -> list[Tensor | CutoutError]:
-        """Turn each photo into the network's (3, 320, 320) input."""
-        return each(self.request_ids, self._prepare, photos)
+        """Turn each photo into what the network's batch is made of."""
+        return each(self.request_ids, self._prepare, photos, pool=self.pool)
 
     def inference(self, inputs: Sequence[Tensor | CutoutError]) -> list[Tensor | CutoutError]:
         """Run the network on all photos at once: (7, 320, 320) saliency maps for each."""
-        infer = super().inference
-        return together(self.request_ids, lambda ready: infer(torch.stack(ready)), inputs)
+        infer, collate = super().inference, self.network_input.collate
+        return together(self.request_ids, lambda ready: infer(collate(ready)), inputs)
 
     @timed
     def postprocess(
@@ -129,7 +136,7 @@ class U2Net(BaseHandler):
         saliency: Sequence[Tensor | CutoutError],
     ) -> list[Answer]:
         """Answer each request with its cutout, its explanation, or its error."""
-        outcomes = each(self.request_ids, self._answer, photos, saliency)
+        outcomes = each(self.request_ids, self._answer, photos, saliency, pool=self.pool)
         return [
             error_answer(outcome) if isinstance(outcome, CutoutError) else outcome
             for outcome in outcomes
@@ -154,6 +161,8 @@ class U2Net(BaseHandler):
             "runtime": self.model.description,
             "kernels": self.model.kernels,
             "device": self.model.device_description,
+            "preprocessing": self.network_input.description,
+            "jpeg_decoder": self.jpeg_decoder.description if self.jpeg_decoder else PILLOW,
             "parity": self.metadata.parity,
             "worker": self.cpu_allocation.as_dict(),
             "weights_sha256": self.metadata.weights_sha256,
@@ -166,11 +175,12 @@ class U2Net(BaseHandler):
 
     def _load_image(self, row: Mapping[str, object], headers: Mapping[str, object]) -> Photo:
         explain = headers.get("explain") == "True"
-        return load_photo(row, headers, self.limits, explain=explain)
+        decoder = self.jpeg_decoder
+        return load_photo(row, headers, self.limits, explain=explain, jpeg_decoder=decoder)
 
     def _prepare(self, photo: Photo) -> Tensor:
         with photo.timing.measure("preprocess"):
-            return self.normalize(self.rescale(flatten(photo.image)))
+            return self.network_input.prepare(flatten(photo.image))
 
     def _answer(self, photo: Photo, maps: Tensor) -> Answer:
         request = photo.request

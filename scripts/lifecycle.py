@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from gpu_serving import batching_for, gpus_for
 from machine import Machine
 from management_api import AS_ARCHIVED, TOKEN_MARGIN_FOR_PEOPLE, Batching, ManagementApi
 from model_version import VersionError, checked_version
@@ -141,13 +142,17 @@ def _run(arguments: argparse.Namespace) -> None:
     if version is not None:
         checked_version(version)
     batching = Batching(arguments.batch_size, arguments.batch_delay)
+    archive = config.store / f"{model}.mar"
     match arguments.command:
         case "serve":
-            plan = plan_workers(Machine.here(), arguments.profile, workers)
+            gpus = gpus_for(archive)
+            plan = plan_workers(Machine.here(), arguments.profile, workers, gpus)
+            batching = batching_for(gpus, batching)
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
         case "register":
             plan = TorchServeProcess(config).plan()
             workers = workers or plan.workers
+            batching = batching_for(gpus_for(archive), batching)
             api.register(model, version, workers, batching)
             print(f"{model} {version}: {workers} worker(s) READY")
             _warn(plan, workers)
@@ -167,7 +172,7 @@ def _run(arguments: argparse.Namespace) -> None:
             stopped = TorchServeProcess(config).stop()
             print("stopped" if stopped else f"no server runs on port {config.port}")
         case "rollout":
-            roll_out(api, model, version, batching)
+            roll_out(api, model, version, batching_for(gpus_for(archive), batching))
 
 
 def main() -> None:

@@ -11,13 +11,17 @@ from machine import Machine
 MEMORY_OF_A_WORKER = 2048 << 20
 # The same of the JVM: six raw answers of 24 megapixels at a time.
 MEMORY_OF_THE_SERVER = 2560 << 20
+# Beside a GPU decoding and encoding take the time, on a core for each picture of a batch. Each
+# worker has a copy of the network and a context of its own in the GPU's memory.
+CORES_BESIDE_A_GPU = 2
+WORKERS_OF_A_GPU = 8
 
 
 class Profile(StrEnum):
     """What the server is to be best at."""
 
     THROUGHPUT = "throughput"
-    """Many requests at once: a worker for each physical core, with one thread."""
+    """Many requests at once: a worker for each physical core, with one thread; two with GPUs."""
     LATENCY = "latency"
     """One request at a time: a single worker, with a thread on every core."""
 
@@ -82,8 +86,10 @@ class WorkerPlan:
         )
 
 
-def plan_workers(machine: Machine, profile: Profile, workers: int | None = None) -> WorkerPlan:
-    """Share a machine's physical cores out among workers.
+def plan_workers(
+    machine: Machine, profile: Profile, workers: int | None = None, gpus: int = 0
+) -> WorkerPlan:
+    """Share a machine's physical cores out among workers, which compute on `gpus`, if any.
 
     By default the profile says how many workers there are; with `throughput` no more than the free
     memory holds. `workers` says it instead. Each gets an equal share of the cores, at least one.
@@ -97,7 +103,8 @@ def plan_workers(machine: Machine, profile: Profile, workers: int | None = None)
         cores = max(1, min(cores, int(machine.quota)))
     if workers is None:
         fitting = (machine.memory - MEMORY_OF_THE_SERVER) // MEMORY_OF_A_WORKER
-        workers = 1 if profile is Profile.LATENCY else max(1, min(cores, fitting))
+        wanted = min(cores // CORES_BESIDE_A_GPU, WORKERS_OF_A_GPU * gpus) if gpus else cores
+        workers = 1 if profile is Profile.LATENCY else max(1, min(wanted, fitting))
     threads = max(1, cores // workers)
     slots: tuple[tuple[int, ...], ...] = ()
     if cores == len(machine.cores) and workers <= cores:

@@ -149,6 +149,19 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
                 "stage_timing",
             },
         ),
+        ("network_input", {"PIL", "numpy", "torch", "preprocessing", "saliency_network"}),
+        (
+            "device_jpeg",
+            {
+                "PIL",
+                "numpy",
+                "torch",
+                "torchvision",
+                "colour_declaration",
+                "image_decoding",
+                "runtime_errors",
+            },
+        ),
         ("request_batch", {"cutout_errors"}),
     ],
 )

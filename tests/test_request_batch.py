@@ -1,5 +1,8 @@
 import logging
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from threading import Barrier, get_ident
 
 import pytest
 
@@ -92,6 +95,37 @@ def test_columns_of_other_lengths_are_refused() -> None:
         each(IDS, tenfold, [1, 2])
 
 
+@pytest.fixture
+def pool() -> Iterator[Executor]:
+    with ThreadPoolExecutor(4) as threads:
+        yield threads
+
+
+def test_in_a_pool_the_requests_run_side_by_side_and_stay_in_order(pool: Executor) -> None:
+    # Passed only by four threads at once.
+    barrier = Barrier(4, timeout=30)
+
+    def step(number: int) -> int:
+        barrier.wait()
+        return tenfold(number)
+
+    assert each(IDS, step, [4, 3, 2, 1], pool=pool) == [40, 30, 20, 10]
+
+
+def test_in_a_pool_whatever_fails_fails_alone(pool: Executor) -> None:
+    assert codes(each(IDS, tenfold, [1, 0, -1, 3], pool=pool)) == [
+        *(10, "missing_source"),
+        *("internal_error", 30),
+    ]
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_one_request_does_not_leave_its_thread(pool: Executor, pooled: bool) -> None:
+    (thread,) = each(IDS[:1], lambda _: get_ident(), [1], pool=pool if pooled else None)
+
+    assert thread == get_ident()
+
+
 def test_a_batch_runs_together_once() -> None:
     batches: list[list[int]] = []
 
@@ -127,6 +161,28 @@ def test_when_a_batch_fails_each_is_tried_alone() -> None:
     results = together(IDS, step, [1, 2, 3, 4])
 
     assert (results, batches) == ([10, 20, 30, 40], [[1, 2, 3, 4], [1], [2], [3], [4]])
+
+
+def test_what_a_failed_batch_had_in_memory_is_gone_when_each_is_tried_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # pytest keeps what is logged, with its traceback and all that hangs on it.
+    monkeypatch.setattr(logging.getLogger("request_batch"), "disabled", True)
+
+    class Activations:
+        """What a network would have on a GPU."""
+
+    held: list[weakref.ref[Activations]] = []
+
+    def step(numbers: list[int]) -> list[int]:
+        if len(numbers) > 1:
+            activations = Activations()
+            held.append(weakref.ref(activations))
+            raise MemoryError
+        assert held[0]() is None
+        return tenfold_together(numbers)
+
+    assert together(IDS, step, [1, 2, 3, 4]) == [10, 20, 30, 40]
 
 
 def test_a_step_that_answers_too_few_is_not_believed() -> None:

@@ -1,5 +1,6 @@
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,19 @@ from saliency_runtime import choose_device, load_runtime, warm_up
 from torch_runtime import TorchRuntime
 
 CPU = torch.device("cpu")
+
+
+@dataclass
+class Imagined:
+    """A runtime of some GPU that is not here."""
+
+    run: Callable[[Tensor], Tensor]
+    description = "imagination 1.0"
+    device_description = "cuda:0 (NVIDIA Imagined)"
+    kernels: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        return self.run(batch)
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +62,41 @@ def test_a_refusal_is_of_the_only_kind_that_torchserve_reports() -> None:
     assert issubclass(ModelLoadError, RuntimeError)
 
 
-def test_warming_up_runs_the_network(torch_network: Path, metadata: ModelMetadata) -> None:
+def test_warming_up_runs_the_network_on_each_batch(
+    torch_network: Path, metadata: ModelMetadata
+) -> None:
     runtime = load_runtime(torch_network, metadata, CPU, 1)
     assert isinstance(runtime, TorchRuntime)
-    batches: list[Tensor] = []
-    runtime.network.register_forward_pre_hook(lambda _, args: batches.append(args[0]))
+    sizes: list[int] = []
+    runtime.network.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
 
-    warm_up(runtime, CPU)
+    warm_up(
+        replace(runtime, whole_batches=True), [torch.zeros(2, 3, 32, 32), torch.zeros(1, 3, 32, 32)]
+    )
 
-    assert [batch.shape for batch in batches] == [(1, 3, 320, 320)]
+    assert sizes == [2, 1]
+
+
+def test_maps_that_are_not_finite_stop_the_worker() -> None:
+    broken = Imagined(lambda batch: torch.full((len(batch), 7, 1, 1), torch.nan))
+
+    with pytest.raises(ModelLoadError, match="not finite"):
+        warm_up(broken, [torch.zeros(1, 3, 1, 1)])
+
+
+def test_maps_on_another_device_stop_the_worker() -> None:
+    astray = Imagined(lambda batch: torch.zeros(len(batch), 7, 1, 1))
+
+    with pytest.raises(ModelLoadError, match="on meta are not finite, or on cpu"):
+        warm_up(astray, [torch.zeros(1, 3, 1, 1, device="meta")])
+
+
+def test_batches_that_a_gpu_has_no_memory_for_are_told() -> None:
+    def exhausted(batch: Tensor) -> Tensor:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(ModelLoadError, match="smaller BATCH_SIZE"):
+        warm_up(Imagined(exhausted), [torch.zeros(64, 3, 1, 1)])
 
 
 def test_without_openvino_an_archive_for_it_says_what_to_do(

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,8 @@ def test_every_weight_is_in_the_precision_asked_for(weights: Path, precision: Pr
     runtime = load(weights, precision)
 
     assert {parameter.dtype for parameter in runtime.network.parameters()} == {runtime.dtype}
-    assert list(runtime.kernels) == [f"cpu {str(runtime.dtype).removeprefix('torch.')}"]
+    dtype = str(runtime.dtype).removeprefix("torch.")
+    assert runtime.kernels == {f"cpu {dtype} channels_last": 119}
 
 
 def test_half_precision_gives_nearly_the_same_maps_in_float32(
@@ -82,6 +84,7 @@ def test_the_served_network_needs_no_gradients(runtime: TorchRuntime) -> None:
 
 def test_a_gpu_may_not_round_the_convolutions(runtime: TorchRuntime) -> None:
     assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_a_mask_does_not_depend_on_the_batch(runtime: TorchRuntime, batch: Tensor) -> None:
@@ -90,6 +93,55 @@ def test_a_mask_does_not_depend_on_the_batch(runtime: TorchRuntime, batch: Tenso
         alone = torch.cat([runtime(picture.unsqueeze(0)) for picture in batch])
 
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16])
+def test_a_batch_that_runs_at_once_gives_the_same_maps(
+    weights: Path, batch: Tensor, precision: Precision
+) -> None:
+    runtime = load(weights, precision)
+    with torch.inference_mode():
+        one_by_one, at_once = runtime(batch), replace(runtime, whole_batches=True)(batch)
+
+    assert at_once.dtype == torch.float32
+    assert float((one_by_one - at_once).abs().mean()) < 1e-3
+
+
+def test_maps_that_are_not_finite_are_not_answered(weights: Path, batch: Tensor) -> None:
+    runtime = replace(load(weights), whole_batches=True)
+    broken = batch.clone()
+    broken[1, 0, 0, 0] = torch.inf
+
+    with torch.inference_mode(), pytest.raises(FloatingPointError, match="float32"):
+        runtime(broken)
+
+
+def test_another_device_gets_all_weights_and_whole_batches(weights: Path) -> None:
+    # A device that keeps no data, but knows where everything would be.
+    elsewhere = torch.device("meta")
+
+    runtime = load_torch([weights / "u2netp.pth"], U2NETP, Precision.FP16, elsewhere)
+
+    assert runtime.whole_batches
+    assert runtime.kernels == {"meta float16 channels_last": 119}
+
+
+def test_weights_that_torch_puts_elsewhere_are_told(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = torch.load
+    monkeypatch.setattr(torch, "load", lambda *_, **__: read(weights / "u2netp.pth"))
+
+    with pytest.raises(ModelLoadError, match=r"should be on meta in torch\.float32"):
+        load_torch([weights / "u2netp.pth"], U2NETP, Precision.FP32, torch.device("meta"))
+
+
+def test_a_gpu_is_told_by_its_name(runtime: TorchRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA Imagined")
+
+    described = replace(runtime, device=torch.device("cuda", 1)).device_description
+
+    assert described == "cuda:1 (NVIDIA Imagined)"
 
 
 def test_seven_maps_come_out_for_each_picture(runtime: TorchRuntime, batch: Tensor) -> None:

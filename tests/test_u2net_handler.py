@@ -4,9 +4,12 @@ import logging
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from threading import Barrier, get_ident
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -17,9 +20,12 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
+from device_jpeg import DeviceJpegDecoder
 from model_metadata import ModelMetadata
+from network_input import DeviceInput
 from runtime_errors import ModelLoadError
 from saliency_runtime import SaliencyRuntime
+from torch_runtime import TorchRuntime
 
 with warnings.catch_warnings():
     # TorchServe reads its own version while it is imported, and does not close the file.
@@ -442,8 +448,10 @@ def test_the_description_tells_what_is_served(
         "variant": "u2netp",
         "precision": "fp32",
         "runtime": f"torch {torch.__version__}",
-        "kernels": {"cpu float32": 119},
+        "kernels": {"cpu float32 channels_last": 119},
         "device": f"cpu, {torch.get_num_threads()} thread(s)",
+        "preprocessing": "cpu",
+        "jpeg_decoder": "libjpeg-turbo",
         "worker": handler.cpu_allocation.as_dict(),
         "parity": metadata.parity,
         "weights_sha256": sha256_of(archive / "u2netp.pth"),
@@ -681,6 +689,108 @@ def test_json_tells_the_mean_uncertainty_of_its_own_photo(context: Context) -> N
 
     told = [json.loads(reply.body)["data"]["uncertainty"] for reply in replies]
     assert told == [0, 1]
+
+
+@pytest.fixture(scope="module")
+def on_gpu(context: Context) -> Iterator[U2Net]:
+    """A handler as it is with a GPU, for which the CPU stands in."""
+    handler = loaded(context)
+    assert isinstance(handler.model, TorchRuntime)
+    handler.model = replace(handler.model, whole_batches=True)
+    handler.network_input = DeviceInput(torch.device("cpu"))
+    with ThreadPoolExecutor(4) as handler.pool:
+        yield handler
+
+
+def test_on_a_gpu_a_batch_is_answered_as_on_a_cpu(
+    on_gpu: U2Net, context: Context, batch: list[Request], replies: list[Reply]
+) -> None:
+    for answer, expected in zip(send(on_gpu, context, *batch), replies, strict=True):
+        assert (answer.status, answer.headers["content-type"]) == (
+            expected.status,
+            expected.headers["content-type"],
+        )
+        if expected.headers["content-type"] == "application/octet-stream":
+            assert np.abs(answer.alpha - expected.alpha).max() <= 1
+
+
+def test_on_a_gpu_requests_of_a_batch_are_decoded_and_encoded_side_by_side(
+    on_gpu: U2Net, context: Context, batch: list[Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: dict[str, set[int]] = {"_load_image": set(), "_answer": set()}
+    for name, seen in threads.items():
+        barrier, step = Barrier(2, timeout=30), getattr(on_gpu, name)
+
+        def meeting(
+            *arguments: Any, barrier: Barrier = barrier, step: Any = step, seen: set[int] = seen
+        ) -> Any:
+            barrier.wait()
+            seen.add(get_ident())
+            return step(*arguments)
+
+        monkeypatch.setattr(on_gpu, name, meeting)
+
+    assert [reply.status for reply in send(on_gpu, context, batch[0], batch[2])] == [200, 200]
+    assert [len(seen) for seen in threads.values()] == [2, 2]
+
+
+def test_on_a_gpu_without_memory_for_a_batch_each_photo_is_tried_alone(
+    on_gpu: U2Net, context: Context, batch: list[Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def network(pictures: Tensor) -> Tensor:
+        sizes.append(len(pictures))
+        if len(pictures) > 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return torch.zeros(1, 7, 320, 320)
+
+    monkeypatch.setattr(on_gpu, "model", network)
+
+    assert [reply.status for reply in send(on_gpu, context, *batch[:3])] == [200, 400, 200]
+    assert sizes == [2, 1, 1]
+
+
+def test_a_worker_warms_up_on_the_batches_that_it_is_registered_for(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[Tensor] = []
+    monkeypatch.setitem(context.system_properties, "batch_size", 3)
+    monkeypatch.setattr(
+        "u2net_handler.choose_input", lambda device: DeviceInput(torch.device("cpu"))
+    )
+    monkeypatch.setattr("u2net_handler.warm_up", lambda _, given: batches.extend(given))
+
+    handler = loaded(context)
+
+    assert [len(each) for each in batches] == [3, 2, 1]
+    assert handler.pool is None
+
+
+def test_the_configurations_jpeg_decoder_is_asked_first(
+    context: Context, photo_bytes: list[bytes], photos: list[Image.Image]
+) -> None:
+    handler = loaded(context)
+    asked: list[str | None] = []
+
+    def decoder(opened: Image.Image, data: bytes | bytearray) -> None:
+        asked.append(opened.format)
+
+    handler.jpeg_decoder = cast(DeviceJpegDecoder, decoder)
+
+    (reply,) = send(handler, context, photo(photo_bytes[3]))
+
+    assert (reply.status, asked) == (200, ["JPEG"])
+
+
+def test_nvjpeg_without_a_gpu_stops_the_worker(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = context.model_yaml_config | {"jpeg_decoder": "nvjpeg"}
+    monkeypatch.setattr(context, "model_yaml_config", asking)
+
+    with pytest.raises(ModelLoadError, match="needs a GPU"):
+        U2Net().initialize(context)
 
 
 def test_an_assigned_gpu_that_is_not_there_stops_the_worker(

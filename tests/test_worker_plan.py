@@ -35,6 +35,26 @@ def test_the_user_may_say_how_many(profile: Profile) -> None:
     assert plan.slots == ((0, 4, 1, 5), (2, 6, 3, 7))
 
 
+@pytest.mark.parametrize(
+    ("cores", "gpus", "workers", "threads"),
+    [(1, 1, 1, 1), (4, 1, 2, 2), (16, 1, 8, 2), (64, 1, 8, 8), (64, 4, 32, 2)],
+)
+def test_for_throughput_workers_beside_gpus_have_two_cores_or_more(
+    cores: int, gpus: int, workers: int, threads: int
+) -> None:
+    machine = Machine(tuple((cpu,) for cpu in range(cores)), None, AMPLE)
+
+    plan = plan_workers(machine, Profile.THROUGHPUT, gpus=gpus)
+
+    assert (plan.workers, plan.threads) == (workers, threads)
+
+
+def test_for_latency_one_worker_has_the_gpu_and_every_core() -> None:
+    plan = plan_workers(FOUR_CORES, Profile.LATENCY, gpus=1)
+
+    assert (plan.workers, plan.threads) == (1, 4)
+
+
 def test_what_can_not_be_shared_out_evenly_stays_free() -> None:
     plan = plan_workers(FOUR_CORES, Profile.THROUGHPUT, workers=3)
 
