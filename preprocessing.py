@@ -4,6 +4,7 @@ Source: ``u2net_test.py`` and ``data_loader.py`` (``RescaleT``, ``ToTensorLab``)
 github.com/xuebinqin/U-2-Net. Knows pictures and tensors; no request, no device, no file.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+CHANNELS = 3
 
 
 @dataclass(frozen=True)
@@ -24,20 +26,27 @@ class Rescale:
     Bilinear without anti-aliasing, pixel centres at halves, which is scikit-image's resize of 2020
     and ``torch.nn.functional.interpolate(mode="bilinear", align_corners=False)``; an anti-aliased
     resize moves the masks twenty times further from those that the authors published. Each output
-    pixel reads four input pixels, so only those are ever turned into floats.
+    pixel reads four input pixels; Pillow picks them, so that the picture itself is never copied.
     """
 
     size: int
 
     def __call__(self, picture: Image.Image) -> Tensor:
         """Rescale a picture of mode RGB; the result is float32."""
-        pixels = np.asarray(picture)
-        top, bottom, down = _neighbours(pixels.shape[0], self.size)
-        left, right, across = _neighbours(pixels.shape[1], self.size)
-        down, across = down[:, None, None], across[None, :, None]
-        upper = _blend(pixels[top[:, None], left], pixels[top[:, None], right], across)
-        lower = _blend(pixels[bottom[:, None], left], pixels[bottom[:, None], right], across)
-        return torch.from_numpy(_blend(upper, lower, down)).permute(2, 0, 1)
+        frame = 0
+        if min(picture.size) < self.size:  # some samples lie half a pixel beyond the edge
+            frame = 1
+            around = ((frame, frame), (frame, frame), (0, 0))
+            picture = Image.fromarray(np.pad(np.asarray(picture), around, mode="edge"))
+        grid = [Sampling(side - 2 * frame, self.size, frame) for side in picture.size]
+        across, down = (axis.weights() for axis in grid)
+        across, down = np.repeat(across, CHANNELS)[None], down[:, None]
+        upper, lower = (
+            _blend(_sample(picture, grid, (0, row)), _sample(picture, grid, (1, row)), across)
+            for row in (0, 1)
+        )
+        rescaled = _blend(upper, lower, down).reshape(self.size, self.size, CHANNELS)
+        return torch.from_numpy(rescaled).permute(2, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -56,17 +65,43 @@ class Normalize:
         scaled = pixels / torch.where(brightest > 0, brightest, 1)
         mean = torch.tensor(self.mean).view(3, 1, 1)
         std = torch.tensor(self.std).view(3, 1, 1)
-        return (scaled - mean) / std
+        return scaled.sub_(mean).div_(std)
 
 
-def _neighbours(
-    length: int, size: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-    """Return, for `size` samples along `length` pixels, the two nearest and the second's weight."""
-    position = np.clip((np.arange(size) + 0.5) * (length / size) - 0.5, 0, length - 1)
-    first = position.astype(np.intp)
-    second = np.minimum(first + 1, length - 1)
-    return first, second, (position - first).astype(np.float32)
+@dataclass(frozen=True)
+class Sampling:
+    """Where samples lie along one side of a picture, by whole numbers that nothing rounds.
+
+    The i-th of `size` lies at (2 i + 1) length / (2 size) - 1/2, counted from behind the frame.
+    """
+
+    length: int
+    size: int
+    frame: int
+
+    def weights(self) -> npt.NDArray[np.float32]:
+        """Return what the second of a sample's two neighbours weighs."""
+        positions = (2 * np.arange(self.size) + 1) * self.length - self.size
+        return (positions % (2 * self.size) / (2 * self.size)).astype(np.float32)
+
+    def stride(self, neighbour: int) -> tuple[float, float]:
+        """Return step and start of the first (0) or second (1) neighbours, for Pillow to floor.
+
+        They are off by half of the least distance to the next whole number, so that what Pillow
+        loses in adding steps up makes no difference.
+        """
+        start = self.frame + neighbour - 0.5 + 1 / (4 * self.size)
+        return self.length / self.size, start
+
+
+def _sample(
+    picture: Image.Image, grid: Sequence[Sampling], neighbours: tuple[int, int]
+) -> npt.NDArray[np.uint8]:
+    """Pick one of each sample's four neighbours: (size, size * channels)."""
+    (step_x, x), (step_y, y) = map(Sampling.stride, grid, neighbours)
+    size = grid[0].size, grid[1].size
+    picked = picture.transform(size, Image.Transform.AFFINE, (step_x, 0, x, 0, step_y, y))
+    return np.asarray(picked).reshape(size[1], -1)
 
 
 def _blend(

@@ -65,15 +65,16 @@ CONVERSIONS = Conversions()
 def to_srgb(picture: Image.Image, profile: bytes | None = None) -> Image.Image:
     """Return a picture of 8-bit channels in sRGB: mode RGB, or RGBA if it has alpha.
 
-    Alpha is left as it is. Without a profile, or with one that is broken or not made for such a
-    picture, the levels are taken for sRGB, and CMYK inks for ideal filters: red is
-    (1 - cyan) * (1 - black).
+    Where that is its mode already, it is changed in place. Alpha is left as it is. Without a
+    profile, or with one that is broken or not made for such a picture, the levels are taken for
+    sRGB, and CMYK inks for ideal filters: red is (1 - cyan) * (1 - black).
     """
     conversion = CONVERSIONS.find(profile) if profile else None
     transforms = conversion.transforms if conversion else {}
     if picture.mode == "CMYK" and picture.mode in transforms:
         return transforms[picture.mode].apply(picture)
-    shown = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    mode = "RGBA" if picture.has_transparency_data else "RGB"
+    shown = picture if picture.mode == mode else picture.convert(mode)
     if picture.mode in ("CMYK", "LAB"):  # Lab needs no profile, and an RGB one is not its own
         return shown
     if shown.mode in transforms:

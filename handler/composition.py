@@ -6,6 +6,19 @@ browsers and image editors do, so that a cutout looks the same wherever it is la
 
 from PIL import Image, ImageChops, ImageOps
 
+# Pixels that are looked at together.
+BAND_PIXELS = 1 << 16
+
+
+def is_transparent(picture: Image.Image) -> bool:
+    """Whether any pixel of an RGBA picture lets its background through; other modes don't."""
+    if picture.mode != "RGBA":
+        return False
+    width, height = picture.size
+    rows = max(1, BAND_PIXELS // width)
+    bands = ((0, top, width, min(top + rows, height)) for top in range(0, height, rows))
+    return any(picture.crop(band).getchannel("A").getextrema() != (255, 255) for band in bands)
+
 
 def flatten(picture: Image.Image) -> Image.Image:
     """Return an RGB or RGBA picture as it looks on a white page: mode RGB."""
@@ -17,13 +30,18 @@ def flatten(picture: Image.Image) -> Image.Image:
 def cut_out(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     """Return the RGB or RGBA picture with `alpha` (mode L, same size): mode RGBA, straight alpha.
 
-    The picture's own transparency, if any, multiplies into it; its colours are left as they are.
+    Its colours are left as they are; its own transparency, if any, is replaced.
     """
-    if picture.mode == "RGBA":
-        alpha = ImageChops.multiply(alpha, picture.getchannel("A"))
-    cutout = picture.convert("RGBA")
+    cutout = picture.copy()
     cutout.putalpha(alpha)
     return cutout
+
+
+def multiply_own(alpha: Image.Image, picture: Image.Image) -> Image.Image:
+    """Return `alpha` (mode L) times the picture's own transparency, if it has any."""
+    if picture.mode != "RGBA":
+        return alpha
+    return ImageChops.multiply(alpha, picture.getchannel("A"))
 
 
 def keep_inside(alpha: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:

@@ -36,8 +36,8 @@ class Figures:
     """Where the subject lies in the answer's picture."""
     coverage: float
     """Share of the photo that is foreground."""
-    uncertainty: float
-    """Mean entropy of the network's maps, in bits a pixel."""
+    uncertainty: float | None = None
+    """Mean entropy of the network's maps, in bits a pixel; None if it is not told."""
 
 
 def picture_answer(
@@ -67,7 +67,7 @@ def picture_answer(
             **size,
             **box,
             "coverage": round(figures.coverage, 6),
-            "uncertainty": round(figures.uncertainty, 6),
+            "uncertainty": None if figures.uncertainty is None else round(figures.uncertainty, 6),
         }
         body, content_type = json.dumps({"data": data}).encode(), JSON_TYPE
     check_size(len(body), max_response_bytes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PIL import Image
 from torch import Tensor
 
-from composition import cover, cut_out, keep_inside, lay_on
+from composition import cover, cut_out, keep_inside, lay_on, multiply_own
 from cutout_errors import ResponseTooLarge, UnknownForeground
 from cutout_options import Channels, CutoutOptions, Edges
 from foreground_colour import decontaminate
@@ -42,12 +42,7 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
     alpha = alpha_matte(saliency, photo.image.size)
     if options.edges is Edges.REFINED and _edge_pixels(alpha) <= MAX_EDGE_PIXELS:
         alpha = refine(_seen(photo.image), alpha)
-    # Before the region: what lies outside of it is no background either.
-    colours = _clean(photo, alpha)
-    if photo.region is not None:
-        alpha = keep_inside(alpha, photo.region)
-    cutout = cut_out(colours, alpha)
-    alpha = cutout.getchannel("A")
+    cutout, alpha = _cut_out(photo, alpha)
     subject = find_subject(alpha)
     if subject is None and options.needs_subject:
         raise UnknownForeground("nothing in the picture stands out clearly enough")
@@ -67,17 +62,23 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
     )
 
 
-def _clean(photo: Photo, alpha: Image.Image) -> Image.Image:
-    """Take the background's colour out of the subject's edge, if anyone will see it."""
+def _cut_out(photo: Photo, alpha: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Cut a photo out by its matte, within its region; return the cutout and its alpha.
+
+    The background's colour is taken out of the subject's edge, if anyone will see it.
+    """
     picture, request = photo.image, photo.request
+    kept = alpha if photo.region is None else keep_inside(alpha, photo.region)
+    kept = multiply_own(kept, picture)
     unseen = request.explain or request.options.channels is Channels.ALPHA
     plain = request.options.edges is Edges.PLAIN
     if unseen or plain or _edge_pixels(alpha) > MAX_EDGE_PIXELS:
-        return picture
-    colours = decontaminate(_seen(picture), alpha)
-    if picture.mode == "RGBA":
-        colours.putalpha(picture.getchannel("A"))
-    return colours
+        return cut_out(picture, kept), kept
+    # By the whole matte: what lies outside of the region is no background either.
+    cutout = decontaminate(_seen(picture), alpha)
+    if kept is not alpha:
+        cutout.putalpha(kept)
+    return cutout, kept
 
 
 def _seen(picture: Image.Image) -> Image.Image:

@@ -43,40 +43,35 @@ NOISE = 0.01
 INVISIBLE = 3
 # Bounds the memory of each step, and keeps it in the processor's cache.
 CHUNK_PIXELS = 1 << 16
+BAND_PIXELS = 1 << 18
 
 Array = npt.NDArray[Any]
 
 
 def decontaminate(picture: Image.Image, alpha: Image.Image) -> Image.Image:
-    """Return an RGB picture whose pixels in the edge have the foreground's own colour.
+    """Cut an RGB picture out so that pixels in the edge have the foreground's own colour.
 
-    `alpha` (mode L, same size) is the cutout's. Where it is 0 or 255, or within `INVISIBLE` of
-    that, colours stay the picture's, bit by bit.
+    The result, mode RGBA, has `alpha` (mode L, same size). Where that is 0 or 255, or within
+    `INVISIBLE` of that, colours stay the picture's, bit by bit.
     """
     cell = -(-picture.height // CELLS), -(-picture.width // CELLS)
-    lowest, highest = _extremes(np.asarray(alpha), cell)
+    pixels, means, lowest, highest = _in_cells(picture, alpha, cell)
     mixed = (highest > INVISIBLE) & (lowest < 255 - INVISIBLE)
-    if not mixed.any():
-        return picture.copy()
-
-    pixels = _in_whole_cells(_packed(picture, alpha), cell)
-    means = np.dstack([np.asarray(layer.reduce(cell[::-1])) for layer in (picture, alpha)])
-    layers = purify(spread(*_clearest(pixels, means, lowest, highest)))
-    padded = F.pad(layers, (1, 1, 1, 1), mode="replicate").flatten(0, 1).numpy()
-    reach = _bilinear_weights(cell)
-    for rows, columns in _chunks(mixed, cell):
-        places = _places(pixels.shape[1], rows * cell[0], columns * cell[1], cell)
-        around = _places(padded.shape[2], rows, columns, (3, 3))
-        guesses = reach @ torch.from_numpy(padded.reshape(6, -1).take(around, axis=1))
-        seen = pixels.reshape(-1).take(places)
-        colours, share = _unpacked(seen)
-        red, green, blue = unmix(colours, share / 255, guesses[:3], guesses[3:]).add_(0.5).int()
-        own = (red | green << 8 | blue << 16).numpy().view(np.uint32)
-        in_edge = (share > INVISIBLE) & (share < 255 - INVISIBLE)
-        pixels.reshape(-1)[places] = np.where(in_edge[0], own, seen)
-    height, width = picture.height, picture.width
-    rgba = pixels.view(np.uint8).reshape(*pixels.shape, 4)[:height, :width]
-    return Image.fromarray(rgba).convert("RGB")
+    if mixed.any():
+        layers = purify(spread(*_clearest(pixels, means, lowest, highest)))
+        padded = F.pad(layers, (1, 1, 1, 1), mode="replicate").flatten(0, 1).numpy()
+        reach = _bilinear_weights(cell)
+        for rows, columns in _chunks(mixed, cell):
+            places = _places(pixels.shape[1], rows * cell[0], columns * cell[1], cell)
+            around = _places(padded.shape[2], rows, columns, (3, 3))
+            guesses = reach @ torch.from_numpy(padded.reshape(6, -1).take(around, axis=1))
+            seen = pixels.reshape(-1).take(places)
+            colours, share = _unpacked(seen)
+            own = unmix(colours, share / 255, guesses[:3], guesses[3:])
+            in_edge = (share > INVISIBLE) & (share < 255 - INVISIBLE)
+            pixels.reshape(-1)[places] = np.where(in_edge[0], _packed(own, share), seen)
+    stride = pixels.shape[1] * pixels.itemsize
+    return Image.frombuffer("RGBA", picture.size, pixels, "raw", "RGBA", stride, 1)
 
 
 def spread(sums: Tensor, known: Tensor) -> Tensor:
@@ -92,7 +87,7 @@ def spread(sums: Tensor, known: Tensor) -> Tensor:
         return sums / known
     coarse = spread(*(4 * F.avg_pool2d(x, 2, ceil_mode=True) for x in (sums, known)))
     guess = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
-    return sums + (1 - known) * guess[:, :, :height, :width]
+    return sums + guess[:, :, :height, :width].mul_(1 - known)
 
 
 def purify(mixtures: Tensor) -> Tensor:
@@ -119,11 +114,42 @@ def unmix(seen: Tensor, alpha: Tensor, foreground: Tensor, background: Tensor) -
     return (foreground + yields / (yields * alpha + rest**2 + NOISE) * unexplained).clamp(0, 255)
 
 
-def _packed(picture: Image.Image, alpha: Image.Image) -> Array:
-    """Return a picture and its alpha in one integer a pixel, red lowest: (H, W)."""
-    cutout = picture.copy()
-    cutout.putalpha(alpha)
-    return np.asarray(cutout).view("<u4")[:, :, 0]
+def _in_cells(
+    picture: Image.Image, alpha: Image.Image, cell: tuple[int, int]
+) -> tuple[Array, Array, Array, Array]:
+    """Lay a picture and its alpha out in whole cells.
+
+    Returns both in one integer a pixel, red lowest, the last row and column repeated up to whole
+    cells: (H, W); and each cell's mean (rows, columns, 4), lowest and highest alpha.
+    """
+    width, height = picture.size
+    shape = -(-height // cell[0]), -(-width // cell[1])
+    pixels = np.empty((shape[0] * cell[0], shape[1] * cell[1]), "<u4")
+    means = np.empty((*shape, 4), np.uint8)
+    lowest, highest = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    # Some rows at a time, which stay in the processor's cache for all that is done with them.
+    step = max(1, BAND_PIXELS // (width * cell[0]))
+    for first in range(0, shape[0], step):
+        top, bottom = first * cell[0], min((first + step) * cell[0], height)
+        part = picture.crop((0, top, width, bottom))
+        share = alpha.crop((0, top, width, bottom))
+        rows = slice(first, first + step)
+        means[rows, :, :3] = np.asarray(part.reduce(cell[::-1]))
+        means[rows, :, 3] = np.asarray(share.reduce(cell[::-1]))
+        part.putalpha(share)
+        band = pixels[top : top + step * cell[0]]
+        band[: bottom - top, :width] = np.asarray(part).view("<u4")[:, :, 0]
+        band[: bottom - top, width:] = band[: bottom - top, width - 1 : width]
+        band[bottom - top :] = band[bottom - top - 1]
+        lowest[rows], highest[rows] = _extremes((band >> 24).astype(np.uint8), cell)
+    return pixels, means, lowest, highest
+
+
+def _packed(colours: Tensor, alpha: Tensor) -> Array:
+    """Return colours (3, P, M) and alpha (1, P, M) in [0, 255] in one integer a pixel: (P, M)."""
+    red, green, blue, share = torch.cat([colours + 0.5, alpha]).int()
+    packed: Array = (red | green << 8 | blue << 16 | share << 24).numpy().view("<u4")
+    return packed
 
 
 def _unpacked(pixels: Array) -> tuple[Tensor, Tensor]:
@@ -133,16 +159,9 @@ def _unpacked(pixels: Array) -> tuple[Tensor, Tensor]:
     return rgba[:3], rgba[3:]
 
 
-def _in_whole_cells(array: Array, cell: tuple[int, int]) -> Array:
-    """Copy (H, W), with the last row and column repeated up to whole cells."""
-    padding = [(0, -length % side) for length, side in zip(array.shape, cell, strict=True)]
-    return np.pad(array, padding, mode="edge")
-
-
 def _extremes(alpha: Array, cell: tuple[int, int]) -> tuple[Array, Array]:
     """Return the lowest and the highest alpha of each cell: (H, W) -> (rows, columns)."""
-    whole = _in_whole_cells(alpha, cell)
-    in_cells = torch.from_numpy(whole.reshape(-1, cell[0], whole.shape[1] // cell[1], cell[1]))
+    in_cells = torch.from_numpy(alpha.reshape(-1, cell[0], alpha.shape[1] // cell[1], cell[1]))
     # One axis after the other takes a tenth of the time of both at once.
     return in_cells.amin(1).amin(2).numpy(), in_cells.amax(1).amax(2).numpy()
 

@@ -14,6 +14,8 @@ from cutout_limits import Limits
 # Only these decoders ever see foreign bytes; Pillow knows many more (EPS would start Ghostscript).
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 HEIF_FORMAT = "HEIF"
+# As long as a picture of these is in use its decoder is, too, and has a copy of all its pixels.
+HOLDING_FORMATS = ("WEBP", "AVIF", HEIF_FORMAT)
 
 # How files of these kinds begin. Pillow can't tell a broken one from a file of another kind.
 SIGNATURES = (
@@ -86,9 +88,11 @@ def decode_image(data: bytes | bytearray, limits: Limits) -> Image.Image:
         try:
             find_planes(image)
             image.load()
-            picture = to_srgb(to_bytes(image, stored), find_profile(image, data))
+            picture = _upright(to_srgb(to_bytes(image, stored), find_profile(image, data)), image)
+            if picture is image and image.format in HOLDING_FORMATS:
+                picture = image.copy()
             picture.info.clear()
-            return _upright(picture, image)
+            return picture
         except MemoryError:
             raise
         except Exception as error:  # decoders raise all kinds of errors over broken files

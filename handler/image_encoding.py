@@ -8,11 +8,10 @@ from types import MappingProxyType
 
 from PIL import Image, ImageFilter
 
-from composition import clear_transparent, flatten
+from composition import clear_transparent, flatten, is_transparent
+from png_encoding import encode_png
 
-# zlib's fastest: a quarter of the default's time for a sixth more bytes.
-PNG_COMPRESS_LEVEL = 1
-# The fastest there, too; higher ones take several times as long for a few percent.
+# The fastest; higher ones take several times as long for a few percent.
 WEBP_METHOD = 0
 WEBP_LOSSLESS_EFFORT = 0
 JPEG_QUALITY = 90
@@ -64,13 +63,6 @@ MAX_SIDE: Mapping[OutputFormat, int] = MappingProxyType(
 )
 
 
-def is_transparent(picture: Image.Image) -> bool:
-    """Whether any pixel of an RGBA picture lets its background through; other modes don't."""
-    if picture.mode != "RGBA":
-        return False
-    return picture.getchannel("A").histogram()[255] < picture.width * picture.height
-
-
 def encode(
     picture: Image.Image, output_format: OutputFormat, quality: int | str | None = None
 ) -> bytes:
@@ -83,9 +75,9 @@ def encode(
     """
     match output_format:
         case OutputFormat.RGBA:
-            return (picture if picture.mode == "L" else picture.convert("RGBA")).tobytes()
+            return (picture.convert("RGBA") if picture.mode == "RGB" else picture).tobytes()
         case OutputFormat.PNG:
-            return _png(picture)
+            return encode_png(picture)
         case OutputFormat.WEBP:
             return _webp(picture, quality)
         case OutputFormat.JPG:
@@ -96,17 +88,16 @@ def encode(
             raise ValueError("auto is no format of its own: see OutputFormat.resolved")
 
 
-def _png(picture: Image.Image) -> bytes:
-    buffer = BytesIO()
-    _tidy(picture).save(buffer, "PNG", compress_level=PNG_COMPRESS_LEVEL)
-    return buffer.getvalue()
-
-
 def _webp(picture: Image.Image, quality: int | str | None) -> bytes:
     buffer = BytesIO()
     lossless = quality in (None, LOSSLESS)
     strength = WEBP_LOSSLESS_EFFORT if lossless else quality
-    _tidy(picture).save(buffer, "WEBP", method=WEBP_METHOD, lossless=lossless, quality=strength)
+    if picture.mode == "RGBA":
+        if not is_transparent(picture):
+            picture = picture.convert("RGB")
+        elif not lossless:  # there the encoder blackens what is hidden by itself
+            picture = clear_transparent(picture)
+    picture.save(buffer, "WEBP", method=WEBP_METHOD, lossless=lossless, quality=strength)
     return buffer.getvalue()
 
 
@@ -120,7 +111,7 @@ def _zip(picture: Image.Image, quality: int | str | None) -> bytes:
     cutout = picture.convert("RGBA")
     members = {
         "color.jpg": _jpeg(_continued(cutout), quality),
-        "alpha.png": _png(cutout.getchannel("A")),
+        "alpha.png": encode_png(cutout.getchannel("A")),
     }
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:
@@ -138,10 +129,3 @@ def _continued(cutout: Image.Image) -> Image.Image:
     grown = cutout.convert("RGBa").filter(ImageFilter.BoxBlur(JPEG_BLOCK)).convert("RGBA")
     seen = cutout.getchannel("A").point(lambda alpha: 255 if alpha else 0)
     return Image.composite(cutout, grown, seen).convert("RGB")
-
-
-def _tidy(picture: Image.Image) -> Image.Image:
-    """Return what an encoder should see: no alpha if it says nothing, no colour if it is hidden."""
-    if picture.mode != "RGBA":
-        return picture
-    return clear_transparent(picture) if is_transparent(picture) else picture.convert("RGB")

@@ -41,7 +41,7 @@ def load_runtime(
 ) -> SaliencyRuntime:
     """Load the network that an unpacked archive holds, each of its files proven by its hash.
 
-    `threads` is how many the CPU may use.
+    `threads` is how many OpenVINO may use; torch has been told already.
 
     Raises:
         ModelLoadError: the files are damaged or not what they claim to be, or this machine can't
@@ -62,7 +62,7 @@ def load_runtime(
                 "openvino, or build the archive with RUNTIME=torch"
             ) from error
         return load_openvino(files, precision, device, threads)
-    return load_torch(files, variant, precision, device, threads)
+    return load_torch(files, variant, precision, device)
 
 
 def warm_up(runtime: SaliencyRuntime, device: torch.device) -> None:

@@ -61,7 +61,6 @@ def load_torch(
     variant: Variant,
     precision: Precision,
     device: torch.device,
-    threads: int,
 ) -> TorchRuntime:
     """Load folded weights, a state dict saved by ``torch.save``, onto a device.
 
@@ -81,7 +80,6 @@ def load_torch(
         raise ModelLoadError(f"{weights.name} does not hold weights of {variant.name}") from error
     # The ground of exactness: a GPU would otherwise round the convolutions' inputs to 10 bits.
     torch.backends.cudnn.allow_tf32 = False
-    torch.set_num_threads(threads)
     network.eval().requires_grad_(False)
     network.to(DTYPES[precision]).to(memory_format=torch.channels_last)
     return TorchRuntime(network, device, DTYPES[precision])

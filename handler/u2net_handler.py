@@ -7,6 +7,7 @@ TorchServe and the order of the steps; each step is a module of its own.
 """
 
 import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,12 +15,13 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import Compose
 from ts.context import Context
 from ts.handler_utils.timer import timed
-from ts.torch_handler.base_handler import BaseHandler
+from ts.metrics.dimension import Dimension
+from ts.metrics.metric_type_enum import MetricTypes
 
 from composition import flatten
+from cpu_allocation import CpuAllocation
 from cutout_answer import Answer, Figures, error_answer, picture_answer
 from cutout_errors import CutoutError
 from cutout_limits import Limits
@@ -33,7 +35,12 @@ from request_batch import each, together
 from runtime_errors import ModelLoadError
 from saliency_network import INPUT_SIZE
 from saliency_runtime import choose_device, load_runtime, warm_up
+from skipped_imports import skipped_imports
 from uncertainty import heat_map, mean_uncertainty
+
+# TorchServe looks whether these are there, for handlers of other kinds: 2 s and 150 MB a worker.
+with skipped_imports("openvino.torch", "onnxruntime", "torch_tensorrt"):
+    from ts.torch_handler.base_handler import BaseHandler
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +51,8 @@ LAST_WORDS_S = 0.5
 class U2Net(BaseHandler):
     """Cut the foreground out of the photos of a batch, each request by itself."""
 
-    image_processing = Compose([Rescale(INPUT_SIZE), Normalize()])
+    rescale = Rescale(INPUT_SIZE)
+    normalize = Normalize()
 
     def initialize(self, context: Context) -> None:
         """Load the archive's weights onto the device that TorchServe assigned, and warm up.
@@ -61,13 +69,17 @@ class U2Net(BaseHandler):
         self.initialized = True
 
     def _load(self, context: Context) -> None:
+        # First of all, so that no library starts more threads than it may.
+        self.cpu_allocation = CpuAllocation.from_environment(os.environ)
+        self.cpu_allocation.claim()
+        torch.set_num_threads(self.cpu_allocation.threads)
         properties = context.system_properties
         model_dir = Path(properties["model_dir"])
         self.manifest = context.manifest
         self.metadata = ModelMetadata.read(model_dir)
         self.limits = Limits.from_config(context.model_yaml_config)
         self.device = choose_device(properties.get("gpu_id"))
-        threads = torch.get_num_threads()
+        threads = self.cpu_allocation.threads
         self.model = load_runtime(model_dir, self.metadata, self.device, threads)
         warm_up(self.model, self.device)
         register_heif()
@@ -78,6 +90,8 @@ class U2Net(BaseHandler):
         self.context = context
         if data == [{}] and self._is_describe():
             return [self.describe_handle()]
+        # A slot may have become free, since the version that held it is gone.
+        self.cpu_allocation.claim()
         self.request_ids = [context.get_request_id(index) for index in range(len(data))]
 
         photos = self.load_images(data)
@@ -90,8 +104,7 @@ class U2Net(BaseHandler):
                 photo.timing.add("inference", shared)
         answers = self.postprocess(photos, saliency)
 
-        milliseconds = round((time.perf_counter() - start) * 1000, 2)
-        context.metrics.add_time("HandlerTime", milliseconds, None, "ms")
+        self._measure(photos, answers, time.perf_counter() - start)
         return [self._respond(index, answer) for index, answer in enumerate(answers)]
 
     def load_images(self, data: Sequence[Mapping[str, object]]) -> list[Photo | CutoutError]:
@@ -142,6 +155,7 @@ class U2Net(BaseHandler):
             "kernels": self.model.kernels,
             "device": self.model.device_description,
             "parity": self.metadata.parity,
+            "worker": self.cpu_allocation.as_dict(),
             "weights_sha256": self.metadata.weights_sha256,
             "weights_source": self.metadata.weights_source,
             "license": self.metadata.license,
@@ -156,18 +170,40 @@ class U2Net(BaseHandler):
 
     def _prepare(self, photo: Photo) -> Tensor:
         with photo.timing.measure("preprocess"):
-            prepared: Tensor = self.image_processing(flatten(photo.image))
-        return prepared
+            return self.normalize(self.rescale(flatten(photo.image)))
 
     def _answer(self, photo: Photo, maps: Tensor) -> Answer:
         request = photo.request
         with photo.timing.measure("postprocess"):
             rendering = render(photo, maps[0])
-            figures = Figures(rendering.subject, rendering.coverage, mean_uncertainty(maps))
+            # Only JSON tells it.
+            uncertainty = mean_uncertainty(maps) if request.in_json else None
+            figures = Figures(rendering.subject, rendering.coverage, uncertainty)
             picture = self.explain_handle(photo, maps) if request.explain else rendering.picture
         with photo.timing.measure("encode"):
             answer = picture_answer(picture, figures, request, self.limits.max_response_bytes)
         return answer.with_header("Server-Timing", photo.timing.header)
+
+    def _measure(
+        self, photos: Sequence[Photo | CutoutError], answers: Sequence[Answer], seconds: float
+    ) -> None:
+        """Hand TorchServe the figures that ``scripts/metrics.yaml`` describes."""
+        metrics = self.context.metrics
+        metrics.add_time("HandlerTime", round(seconds * 1000, 2), None, "ms")
+        histogram = MetricTypes.HISTOGRAM
+        metrics.add_metric("cutout_handler_seconds", seconds, "s", None, [], histogram)
+        for index, (photo, answer) in enumerate(zip(photos, answers, strict=True)):
+            kind = [
+                Dimension("Status", str(answer.status)),
+                Dimension("ContentType", answer.content_type),
+            ]
+            metrics.add_counter("cutout_answers_total", 1, index, kind)
+            timing = photo.timing.milliseconds if isinstance(photo, Photo) else {}
+            for stage, spent in timing.items():
+                stages = [Dimension("Stage", stage)]
+                metrics.add_metric(
+                    "cutout_stage_seconds", spent / 1000, "s", index, stages, histogram
+                )
 
     def _respond(self, index: int, answer: Answer) -> object:
         self.context.set_response_status(answer.status, answer.phrase, index)

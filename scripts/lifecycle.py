@@ -1,17 +1,20 @@
 """Start, fill, watch and end one TorchServe: what the Makefile's server targets call."""
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from machine import Machine
 from management_api import AS_ARCHIVED, TOKEN_MARGIN_FOR_PEOPLE, Batching, ManagementApi
 from model_version import VersionError, checked_version
 from rollout import roll_out
 from server_config import DEFAULT_PORT, ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
+from worker_plan import Profile, WorkerPlan, plan_workers
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,7 +24,7 @@ def serve(
     wheels: Path,
     model: str,
     version: str,
-    workers: int,
+    plan: WorkerPlan,
     batching: Batching = AS_ARCHIVED,
 ) -> None:
     """Start a server with one model; whatever an earlier call left running there is replaced.
@@ -33,20 +36,24 @@ def serve(
     process, api = TorchServeProcess(config), ManagementApi(config)
     if process.stop():
         print(f"stopped the server that was running on port {config.port}")
-    # The cores that this process may use, which in a container are fewer than the machine's.
-    threads = max(1, len(os.sched_getaffinity(0)) // workers)
     try:
-        process.start(ROOT / "config.properties", wheels, threads)
+        process.start(ROOT / "config.properties", wheels, plan)
         api.wait_until_up()
         print(f"TorchServe is up; loading {model} {version}", flush=True)
-        api.register(model, version, workers, batching)
+        api.register(model, version, plan.workers, batching)
     except BaseException:  # also when the user gives up: nobody else knows of the server yet
         process.stop()
         raise
-    print(f"READY after {time.monotonic() - start:.1f} s: {model} {version}, {workers} worker(s)")
+    print(f"READY after {time.monotonic() - start:.1f} s: {model} {version}, {plan}")
+    _warn(plan, plan.workers)
     print(f"  POST pictures to {config.inference_address}/predictions/{model}")
     port = "" if config.port == DEFAULT_PORT else f" PORT={config.port}"
     print(f"  with the header  Authorization: Bearer $(make -s token{port})")
+
+
+def _warn(plan: WorkerPlan, workers: int) -> None:
+    if warning := plan.warning(workers):
+        print(warning, file=sys.stderr)
 
 
 def unregister(api: ManagementApi, model: str, version: str | None) -> None:
@@ -73,6 +80,7 @@ def status(config: ServerConfig) -> None:
         print(f"no server runs on port {config.port}")
         return
     print(f"TorchServe, process {process.pid}, {config.inference_address}")
+    print(f"planned for {TorchServeProcess(config).plan()}")
     for model in sorted(entry["modelName"] for entry in api.models()):
         default = api.describe(model)["modelVersion"]
         for described in api.versions(model):
@@ -85,10 +93,20 @@ def _print_version(api: ManagementApi, described: dict[str, Any], default: str) 
     mark = " (default)" if version == default else ""
     print(f"{model} {version}{mark}: {queue['pendingRequests']} waiting")
     for worker in described["workers"]:
-        print(f"  worker {worker['id']}: {worker['status']}, process {worker['pid']}")
+        print(
+            f"  worker {worker['id']}: {worker['status']}, process {worker['pid']}"
+            f"{_whereabouts(worker['pid'])}"
+        )
     if any(worker["status"] == "READY" for worker in described["workers"]):
         for name, value in api.customized(model, version).items():
             print(f"  {name}: {value}")
+
+
+def _whereabouts(pid: int) -> str:
+    try:
+        return f", on CPU {','.join(map(str, psutil.Process(pid).cpu_affinity()))}"
+    except (psutil.Error, ValueError):  # it is just being started, or has just ended
+        return ""
 
 
 def _parse() -> argparse.Namespace:
@@ -103,7 +121,10 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--model", default="u2net")
     parser.add_argument("--version", help="by default, of unregister: all")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument(
+        "--profile", choices=list(Profile), type=Profile, default=Profile.THROUGHPUT
+    )
+    parser.add_argument("--workers", type=int, help="by default, as the profile says")
     parser.add_argument("--batch-size", type=int, help="by default, as the archive says")
     parser.add_argument("--batch-delay", type=int, help="ms; by default, as the archive says")
     parser.add_argument("--wheels", type=Path, help="folder with the wheels of the requirements")
@@ -115,22 +136,29 @@ def _run(arguments: argparse.Namespace) -> None:
     config = ServerConfig.from_arguments(arguments)
     api = ManagementApi(config)
     model, version, workers = arguments.model, arguments.version, arguments.workers
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise ServerError(f"WORKERS={workers}: at least one is needed")
     if version is not None:
         checked_version(version)
     batching = Batching(arguments.batch_size, arguments.batch_delay)
     match arguments.command:
         case "serve":
-            serve(config, arguments.wheels.resolve(), model, version, workers, batching)
+            plan = plan_workers(Machine.here(), arguments.profile, workers)
+            serve(config, arguments.wheels.resolve(), model, version, plan, batching)
         case "register":
+            plan = TorchServeProcess(config).plan()
+            workers = workers or plan.workers
             api.register(model, version, workers, batching)
             print(f"{model} {version}: {workers} worker(s) READY")
+            _warn(plan, workers)
         case "unregister":
             unregister(api, model, version)
         case "scale":
+            plan = TorchServeProcess(config).plan()
+            workers = workers or plan.workers
             api.scale(model, api.describe(model)["modelVersion"], workers)
             print(f"{model}: {workers} worker(s) READY")
+            _warn(plan, workers)
         case "status":
             status(config)
         case "token":

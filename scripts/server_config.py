@@ -5,6 +5,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
+METRICS_CONFIG = Path(__file__).with_name("metrics.yaml")
+
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 
@@ -130,6 +132,7 @@ class ServerConfig:
             "initial_worker_port": str(self.port_of("first_worker")),
             "model_store": str(self.store),
             "allowed_urls": f"file://{self.store}/.*",
+            "metrics_config": str(METRICS_CONFIG),
         }
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
         self.properties_file.write_text(_escaped(text), encoding="ascii")

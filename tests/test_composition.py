@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from composition import clear_transparent, cover, cut_out, flatten, keep_inside, lay_on
+from composition import (
+    clear_transparent,
+    cover,
+    cut_out,
+    flatten,
+    is_transparent,
+    keep_inside,
+    lay_on,
+    multiply_own,
+)
 
 
 def gradient(width: int, height: int) -> Image.Image:
@@ -35,9 +44,15 @@ def test_colours_are_untouched_even_where_nothing_is_seen(
 def test_a_pictures_own_alpha_multiplies(own: int, found: int, expected: int) -> None:
     picture = Image.new("RGBA", (2, 2), (10, 20, 30, own))
 
-    cutout = cut_out(picture, Image.new("L", (2, 2), found))
+    alpha = multiply_own(Image.new("L", (2, 2), found), picture)
 
-    assert cutout.getpixel((0, 0)) == (10, 20, 30, expected)
+    assert alpha.getextrema() == (expected, expected)
+
+
+def test_an_opaque_picture_multiplies_nothing() -> None:
+    alpha = Image.new("L", (2, 2), 77)
+
+    assert multiply_own(alpha, Image.new("RGB", (2, 2))) is alpha
 
 
 def test_cutting_out_leaves_the_picture_alone() -> None:
@@ -173,3 +188,17 @@ def test_a_transparent_background_does_not_bleed_its_hidden_colour() -> None:
     covered = np.asarray(cover(background, (50, 50)))
 
     assert covered[..., 0][covered[..., 3] > 0].max() == 0
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_without_alpha_nothing_is_transparent(mode: str) -> None:
+    assert not is_transparent(Image.new(mode, (2, 2)))
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 60_000), (100_000, 2)])
+def test_one_pixel_makes_a_picture_transparent(size: tuple[int, int]) -> None:
+    picture = Image.new("RGBA", size, "red")
+    assert not is_transparent(picture)
+    picture.putpixel((size[0] - 1, size[1] - 1), (255, 0, 0, 254))
+
+    assert is_transparent(picture)

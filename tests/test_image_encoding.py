@@ -7,13 +7,7 @@ import pytest
 from PIL import Image
 
 from composition import flatten
-from image_encoding import (
-    CONTENT_TYPES,
-    MAX_SIDE,
-    OutputFormat,
-    encode,
-    is_transparent,
-)
+from image_encoding import CONTENT_TYPES, MAX_SIDE, OutputFormat, encode
 
 
 @pytest.fixture
@@ -223,18 +217,6 @@ def test_the_longest_side_is_what_the_encoder_takes(output_format: OutputFormat)
     assert encode(Image.new("RGB", (longest, 1)), output_format)
     with pytest.raises((OSError, ValueError)):
         encode(Image.new("RGB", (longest + 1, 1)), output_format)
-
-
-@pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_without_alpha_nothing_is_transparent(mode: str) -> None:
-    assert not is_transparent(Image.new(mode, (2, 2)))
-
-
-def test_one_pixel_makes_a_picture_transparent() -> None:
-    picture = Image.new("RGBA", (2, 2), "red")
-    picture.putpixel((1, 1), (255, 0, 0, 254))
-
-    assert is_transparent(picture)
 
 
 @pytest.mark.parametrize(

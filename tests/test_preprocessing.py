@@ -37,7 +37,11 @@ def test_a_photo_is_rescaled_as_torch_interpolates(photos: list[Image.Image], in
 
 @pytest.mark.parametrize(
     ("width", "height"),
-    [(1, 1), (2, 3), (37, 100), (319, 321), (320, 320), (1, 4000), (4000, 1)],
+    [
+        *((1, 1), (2, 3), (37, 100), (319, 321), (320, 320), (1, 4000), (4000, 1)),
+        # On these, samples lie on whole pixels, where rounding could pick the wrong neighbour.
+        *((448, 704), (1472, 960), (33_600, 325)),
+    ],
 )
 def test_any_aspect_and_size_is_rescaled_as_torch_interpolates(width: int, height: int) -> None:
     picture = noise(width, height)
@@ -54,7 +58,7 @@ def test_a_rescaled_picture_is_a_float32_square(width: int, height: int) -> None
     assert (rescaled.dtype, rescaled.shape) == (torch.float32, (3, SIZE, SIZE))
 
 
-def test_a_large_picture_is_never_turned_into_floats() -> None:
+def test_a_large_picture_is_never_copied() -> None:
     picture = Image.new("RGB", (4000, 3000), "teal")
     size = 4000 * 3000 * 3
 
@@ -65,8 +69,8 @@ def test_a_large_picture_is_never_turned_into_floats() -> None:
     finally:
         tracemalloc.stop()
 
-    # Pillow hands its pixels over as chunks and their sum, twice the size; floats would add 4 more.
-    assert peak < 2.1 * size
+    # What there is are some squares of floats.
+    assert peak < size / 4
 
 
 @pytest.mark.parametrize("brightest", [1.0, 100.0, 255.0])

@@ -17,7 +17,7 @@ U2NETP = VARIANTS["u2netp"]
 
 
 def load(weights: Path, precision: Precision = Precision.FP32) -> TorchRuntime:
-    return load_torch([weights / "u2netp.pth"], U2NETP, precision, CPU, torch.get_num_threads())
+    return load_torch([weights / "u2netp.pth"], U2NETP, precision, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def batch(photos: list[Image.Image]) -> Tensor:
 
 def test_weights_of_another_variant_are_refused(weights: Path) -> None:
     with pytest.raises(ModelLoadError, match="does not hold weights of u2net"):
-        load_torch([weights / "u2netp.pth"], VARIANTS["u2net"], Precision.FP32, CPU, 1)
+        load_torch([weights / "u2netp.pth"], VARIANTS["u2net"], Precision.FP32, CPU)
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     torch.save(nn.Linear(1, 1), pickled)
 
     with pytest.raises(pickle.UnpicklingError):
-        load_torch([pickled], U2NETP, Precision.FP32, CPU, 1)
+        load_torch([pickled], U2NETP, Precision.FP32, CPU)
 
 
 def test_a_precision_that_torch_does_not_have_is_refused(weights: Path) -> None:

@@ -17,23 +17,24 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
+from model_metadata import ModelMetadata
 from runtime_errors import ModelLoadError
 from saliency_runtime import SaliencyRuntime
 
 with warnings.catch_warnings():
     # TorchServe reads its own version while it is imported, and does not close the file.
     warnings.simplefilter("ignore", ResourceWarning)
-    import ts
     from ts.context import Context
     from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
     from ts.protocol.otf_message_handler import create_predict_response
     from ts.service import Service
 
     from u2net_handler import U2Net
+from wheel_data import sha256_of
 
 ROOT = Path(__file__).resolve().parents[1]
-METRICS = Path(ts.__file__).parent / "configs" / "metrics.yaml"
-EMITTED = re.compile(r"\[METRICS\](\w+)\.(\w+):([0-9.]+)\|.*#hostname:[^,]*,\d+,(\S+)$")
+METRICS = ROOT / "scripts" / "metrics.yaml"
+EMITTED = re.compile(r"\[METRICS\](\w+)\.(\w+):([0-9.e-]+)\|#(\S+)\|#type.*,\d+,(\S+)$")
 HEAT = {"explain": "True"}
 PNG = {"Accept": "image/png"}
 
@@ -194,10 +195,20 @@ def replies(handler: U2Net, context: Context, batch: list[Request]) -> list[Repl
     return send(handler, context, *batch)
 
 
-def emitted(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, float, str]]:
-    """Return name, unit, value and request ids of the metrics that were emitted."""
+class Metric(NamedTuple):
+    """What TorchServe's frontend reads of a metric that was emitted."""
+
+    name: str
+    unit: str
+    value: float
+    labels: str
+    request_ids: str
+
+
+def emitted(caplog: pytest.LogCaptureFixture) -> list[Metric]:
+    """Return the metrics that were emitted, in their order."""
     found = (EMITTED.match(record.getMessage()) for record in caplog.records)
-    return [(hit[1], hit[2], float(hit[3]), hit[4]) for hit in found if hit]
+    return [Metric(hit[1], hit[2], float(hit[3]), hit[4], hit[5]) for hit in found if hit]
 
 
 def test_each_request_of_a_batch_has_its_own_status(replies: list[Reply]) -> None:
@@ -348,10 +359,50 @@ def test_handler_time_is_emitted_once_for_a_batch_in_milliseconds(
     with caplog.at_level(logging.INFO, "ts.metrics.caching_metric"):
         send(handler, context, *batch[:3])
 
-    (metric,) = emitted(caplog)
-    name, unit, value, request_ids = metric
-    assert (name, unit, request_ids) == ("HandlerTime", "Milliseconds", "id-0,id-1,id-2")
-    assert value > 0
+    gauge, histogram, *others = emitted(caplog)
+    assert (gauge.name, gauge.unit) == ("HandlerTime", "Milliseconds")
+    assert (histogram.name, histogram.unit) == ("cutout_handler_seconds", "Seconds")
+    assert gauge.request_ids == histogram.request_ids == "id-0,id-1,id-2"
+    assert gauge.value == round(histogram.value * 1000, 2) > 0
+    assert {gauge.name, histogram.name}.isdisjoint(metric.name for metric in others)
+
+
+def test_each_request_of_a_batch_tells_its_own_stages(
+    handler: U2Net, context: Context, batch: list[Request], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "ts.metrics.caching_metric"):
+        replies = send(handler, context, *batch[:3])
+
+    for index, reply in enumerate(replies):
+        own = [
+            metric
+            for metric in emitted(caplog)
+            if (metric.name, metric.request_ids) == ("cutout_stage_seconds", f"id-{index}")
+        ]
+        told = ", ".join(
+            f"{metric.labels.split(',')[0].removeprefix('Stage:')};dur={metric.value * 1000:.1f}"
+            for metric in own
+        )
+        assert told == reply.headers.get("Server-Timing", "")
+        assert len(own) == (5 if reply.status == 200 else 0)
+
+
+def test_each_request_of_a_batch_is_counted_by_what_it_got(
+    handler: U2Net, context: Context, batch: list[Request], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "ts.metrics.caching_metric"):
+        replies = send(handler, context, *batch[:3])
+
+    counted = [metric for metric in emitted(caplog) if metric.name == "cutout_answers_total"]
+    assert [(metric.value, metric.labels, metric.request_ids) for metric in counted] == [
+        (
+            1,
+            f"Status:{reply.status},ContentType:{reply.headers['content-type']},"
+            "ModelName:u2netp,Level:Model",
+            f"id-{index}",
+        )
+        for index, reply in enumerate(replies)
+    ]
 
 
 def test_with_profiling_each_step_tells_its_time(
@@ -367,7 +418,7 @@ def test_with_profiling_each_step_tells_its_time(
     with caplog.at_level(logging.INFO, "ts.metrics.caching_metric"):
         send(handler, context, batch[0])
 
-    assert [name for name, *_ in emitted(caplog)] == [
+    assert [metric.name for metric in emitted(caplog)][:4] == [
         "ts_handler_preprocess",
         "ts_handler_inference",
         "ts_handler_postprocess",
@@ -376,9 +427,9 @@ def test_with_profiling_each_step_tells_its_time(
 
 
 def test_the_description_tells_what_is_served(
-    handler: U2Net, context: Context, archive: Path, weights: Path
+    handler: U2Net, context: Context, archive: Path
 ) -> None:
-    record = json.loads((weights / "u2netp.json").read_text(encoding="utf-8"))
+    metadata = ModelMetadata.read(archive)
     config = yaml.safe_load((archive / "model-config.yaml").read_text(encoding="utf-8"))
 
     (description,) = handler.handle(
@@ -391,9 +442,12 @@ def test_the_description_tells_what_is_served(
         "variant": "u2netp",
         "precision": "fp32",
         "runtime": f"torch {torch.__version__}",
-        "device": "cpu",
-        "weights_sha256": record["sha256"],
-        "weights_source": record["source"],
+        "kernels": {"cpu float32": 119},
+        "device": f"cpu, {torch.get_num_threads()} thread(s)",
+        "worker": handler.cpu_allocation.as_dict(),
+        "parity": metadata.parity,
+        "weights_sha256": sha256_of(archive / "u2netp.pth"),
+        "weights_source": metadata.weights_source,
         "license": "Apache-2.0",
         "input_size": [320, 320],
         "formats": ["rgba", "png", "webp", "jpg", "zip", "auto"],

@@ -5,7 +5,6 @@ Both are the same model; one answers with nested lists. Its own configuration ca
 """
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +16,13 @@ from bench_errors import BenchError
 from bench_pictures import Picture
 from bench_servers import multipart
 from load_generator import Request
+from machine import Machine
 from management_api import ManagementApi
 from process_tree import ProcessTree
 from product_server import Product
 from server_config import ServerConfig, ServerError, read_properties
 from torchserve_process import TorchServeProcess
+from worker_plan import Profile, plan_workers
 
 ROOT = Path(__file__).resolve().parents[2]
 HANDLER = Path(__file__).with_name("tolist_handler.py")
@@ -82,7 +83,7 @@ class ArticleServer:
         process.stop()
         try:
             wheels = (self.build / "wheels").resolve()
-            process.start(base, wheels, len(os.sched_getaffinity(0)))
+            process.start(base, wheels, plan_workers(Machine.here(), Profile.LATENCY))
             api.wait_until_up()
             for model in ("u2net", LIST_MODEL):
                 api.register(model, VERSION, 1)

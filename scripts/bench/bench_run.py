@@ -9,11 +9,11 @@ from pathlib import Path
 
 from bench_cases import PRECISIONS, SMALL, SMALL_CASE, SMALL_EXACT, THROUGHPUT, Case, Turn
 from bench_errors import BenchError
+from bench_machine import served_facts
 from bench_pictures import Pictures
 from bench_results import Results
 from bench_servers import Fleet
 from contenders import Contenders
-from machine import served_facts
 from machine_peak import measure_peaks
 from mask_error import compare_masks, served_alphas
 from measuring import alone, measure_case

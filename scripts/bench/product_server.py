@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bench_cases import LATENCY, Turn
 from bench_errors import BenchError
+from bench_machine import served_facts
 from bench_pictures import Picture
 from bench_servers import multipart
 from load_generator import Request
-from machine import served_facts
 from process_tree import ProcessTree
 from server_config import ServerConfig
 from torchserve_process import TorchServeProcess

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench_cases import FULL, QUICK
 from bench_errors import BenchError
+from bench_machine import describe_machine, peer_versions
 from bench_pictures import fetch_pictures, pictures_in
 from bench_plots import write_plots
 from bench_report import write_report
@@ -14,7 +15,6 @@ from bench_results import Results
 from bench_run import Run
 from contenders import contenders
 from load_generator import find_hey
-from machine import describe_machine, peer_versions
 from machine_peak import network_operations
 from report_tables import target_table
 from server_config import ServerError

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import Compose
 
-from composition import cut_out, flatten
+from composition import flatten
 from cutout_limits import Limits
 from foreground_colour import decontaminate
 from image_decoding import decode_image
@@ -41,7 +41,7 @@ def ours(picture: Image.Image, network: SaliencyNetwork) -> Image.Image:
     batch = Compose([Rescale(INPUT_SIZE), Normalize()])(flatten(picture)).unsqueeze(0)
     with torch.inference_mode():
         alpha = alpha_matte(network(batch)[0, 0], picture.size)
-    return cut_out(decontaminate(flatten(picture), alpha), alpha)
+    return decontaminate(flatten(picture), alpha)
 
 
 def rembgs(data: bytes, export: Path) -> Image.Image:

@@ -110,7 +110,7 @@ def format_table(rows: list[Row]) -> str:
 def _add_errors(row: Row, composite: Composite, alpha: Image.Image) -> None:
     truth, shares = _floats(composite.foreground), _floats(alpha)
     for name, method in METHODS.items():
-        colours = _floats(method(composite.picture, alpha))
+        colours = _floats(method(composite.picture, alpha).convert("RGB"))
         row.errors.setdefault(name, []).append(colour_error(colours, truth, shares))
 
 

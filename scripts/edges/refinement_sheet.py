@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import Compose
 
-from composition import cut_out, flatten
+from composition import flatten
 from contact_sheet import LIMITS, MODEL, row, stack
 from foreground_colour import decontaminate
 from image_decoding import decode_image
@@ -61,7 +61,7 @@ def main() -> None:
             print(f"{number}/{len(arguments.pictures)} {path.name}", flush=True)
             picture = flatten(decode_image(path.read_bytes(), LIMITS))
             looks = mattes(picture, network)
-            rows.append(row([cut_out(decontaminate(picture, look), look) for look in looks]))
+            rows.append(row([decontaminate(picture, look) for look in looks]))
     except WeightsError as error:
         sys.exit(f"{error}: make weights")
     except ImportError as error:

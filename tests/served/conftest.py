@@ -15,10 +15,15 @@ import requests
 
 from build_archive import build_archive
 from lifecycle import serve
+from machine import Machine
 from management_api import ManagementApi, local_session
 from server_config import HOST, ServerConfig
 from tests.conftest import ROOT, WEIGHTS, WHEELS
 from torchserve_process import TorchServeProcess
+from worker_plan import Profile, plan_workers
+
+# A second worker would only take memory, where a test does not need one.
+ONE_WORKER = plan_workers(Machine.here(), Profile.LATENCY)
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def served(networks: dict[str, Path]) -> Iterator[Served]:
         for model, network in networks.items():
             build_archive(model, "1.0", network, config.store)
         try:
-            serve(config, WHEELS, "u2net", "1.0", 1)
+            serve(config, WHEELS, "u2net", "1.0", ONE_WORKER)
             server = Served(build, config)
             server.api.register("u2netp", "1.0", 1)
             yield server

@@ -21,12 +21,12 @@ PATIENT_MS, CLIENT_TIMEOUT_S = 300_000, 90
 
 
 @pytest.fixture
-def batching(served: Served, weights: Path) -> Iterator[Callable[[int], str]]:
+def batching(served: Served, networks: dict[str, Path]) -> Iterator[Callable[[int], str]]:
     """Registers a version of u2netp that waits so many milliseconds for eight requests."""
     version = "8.0"
 
     def register(delay_ms: int) -> str:
-        build_archive("u2netp", version, weights / "u2netp.pth", served.config.store)
+        build_archive("u2netp", version, networks["u2netp"], served.config.store)
         served.api.register("u2netp", version, 1, Batching(BATCH_SIZE, delay_ms))
         return version
 

@@ -11,25 +11,29 @@ from PIL import Image
 
 from build_archive import build_archive
 from lifecycle import serve, unregister
+from machine import Machine
 from management_api import ManagementApi
 from server_config import ServerConfig, ServerError
 from tests.conftest import ROOT, WHEELS
-from tests.served.conftest import Served, build_folder, make, server_in
+from tests.served.conftest import ONE_WORKER, Served, build_folder, make, server_in
 from torchserve_process import TorchServeProcess
+from worker_plan import Profile, plan_workers
+
+TWO_WORKERS = plan_workers(Machine.here(), Profile.THROUGHPUT, workers=2)
 
 
 @pytest.fixture
-def second(weights: Path) -> Iterator[ServerConfig]:
+def second(networks: dict[str, Path]) -> Iterator[ServerConfig]:
     """Another server's settings on the same machine; whatever runs there is ended."""
     with build_folder() as build:
         config = server_in(build)
-        build_archive("u2netp", "1.0", weights / "u2netp.pth", config.store)
+        build_archive("u2netp", "1.0", networks["u2netp"], config.store)
         yield config
         TorchServeProcess(config).stop()
 
 
 def test_two_servers_live_side_by_side(served: Served, second: ServerConfig) -> None:
-    serve(second, WHEELS, "u2netp", "1.0", 1)
+    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     assert ManagementApi(second).describe("u2netp")["workers"][0]["status"] == "READY"
 
     assert TorchServeProcess(second).stop()
@@ -40,10 +44,10 @@ def test_two_servers_live_side_by_side(served: Served, second: ServerConfig) -> 
 
 
 def test_serve_replaces_what_an_earlier_serve_left(second: ServerConfig) -> None:
-    serve(second, WHEELS, "u2netp", "1.0", 1)
+    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     first = TorchServeProcess(second).find()
 
-    serve(second, WHEELS, "u2netp", "1.0", 2)
+    serve(second, WHEELS, "u2netp", "1.0", TWO_WORKERS)
 
     assert first is not None
     assert not first.is_running()
@@ -54,7 +58,7 @@ def test_a_model_that_does_not_start_ends_the_server_and_tells_why(
     second: ServerConfig, tmp_path: Path
 ) -> None:
     with pytest.raises(ServerError, match="pip package installation failed"):
-        serve(second, tmp_path / "no-wheels", "u2netp", "1.0", 1)
+        serve(second, tmp_path / "no-wheels", "u2netp", "1.0", ONE_WORKER)
 
     assert TorchServeProcess(second).find() is None
 
@@ -63,14 +67,14 @@ def test_a_taken_port_is_told(served: Served, tmp_path: Path) -> None:
     config = ServerConfig(served.config.port, tmp_path / "servers", tmp_path)
 
     with pytest.raises(ServerError, match=f"port {config.port} is taken.*another PORT"):
-        serve(config, WHEELS, "u2netp", "1.0", 1)
+        serve(config, WHEELS, "u2netp", "1.0", ONE_WORKER)
 
 
 def test_a_token_about_to_expire_is_renewed(second: ServerConfig, tmp_path: Path) -> None:
     base = tmp_path / "config.properties"
     text = (ROOT / "config.properties").read_text()
     base.write_text(f"{text}\ntoken_expiration_min=1\n")
-    TorchServeProcess(second).start(base, WHEELS, threads=1)
+    TorchServeProcess(second).start(base, WHEELS, ONE_WORKER)
     api = ManagementApi(second)
     api.wait_until_up()
 
@@ -154,13 +158,15 @@ def test_a_picture_that_is_none_is_refused_in_words(served: Served, tmp_path: Pa
     assert not (tmp_path / "none.png").exists()
 
 
-def test_a_model_is_unregistered_and_registered_again(served: Served, weights: Path) -> None:
+def test_a_model_is_unregistered_and_registered_again(
+    served: Served, networks: dict[str, Path]
+) -> None:
     unregister(served.api, "u2netp", None)
     assert served.ask(data=b"x", method="PUT").status_code == 404
     with pytest.raises(ServerError, match="not registered"):
         unregister(served.api, "u2netp", None)
 
-    build_archive("u2netp", "1.0", weights / "u2netp.pth", served.config.store)
+    build_archive("u2netp", "1.0", networks["u2netp"], served.config.store)
     served.api.register("u2netp", "1.0", 1)
 
     assert served.api.describe("u2netp")["modelVersion"] == "1.0"

@@ -18,12 +18,12 @@ CLIENTS = 4
 
 
 @pytest.fixture(autouse=True)
-def version_1_0_again(served: Served, weights: Path) -> Iterator[None]:
+def version_1_0_again(served: Served, networks: dict[str, Path]) -> Iterator[None]:
     """Leave the server as the other tests expect it."""
     yield
     if [each["modelVersion"] for each in served.api.versions("u2netp")] != ["1.0"]:
         unregister(served.api, "u2netp", None)
-        build_archive("u2netp", "1.0", weights / "u2netp.pth", served.config.store)
+        build_archive("u2netp", "1.0", networks["u2netp"], served.config.store)
         served.api.register("u2netp", "1.0", 1)
 
 
@@ -60,9 +60,9 @@ def test_no_request_fails_while_a_version_is_replaced(
 
 
 def test_a_version_that_does_not_start_leaves_the_old_one_serving(
-    served: Served, weights: Path, photo_files: list[Path]
+    served: Served, networks: dict[str, Path], photo_files: list[Path]
 ) -> None:
-    archive = build_archive("u2netp", "1.2", weights / "u2netp.pth", served.config.store)
+    archive = build_archive("u2netp", "1.2", networks["u2netp"], served.config.store)
     damage_weights(archive)
 
     with pytest.raises(ServerError, match=r"u2netp\.pth is damaged"):
@@ -81,8 +81,10 @@ def damage_weights(archive: Path) -> None:
             damaged.writestr(name, content)
 
 
-def test_an_interrupted_rollout_goes_on_where_it_stopped(served: Served, weights: Path) -> None:
-    build_archive("u2netp", "1.3", weights / "u2netp.pth", served.config.store)
+def test_an_interrupted_rollout_goes_on_where_it_stopped(
+    served: Served, networks: dict[str, Path]
+) -> None:
+    build_archive("u2netp", "1.3", networks["u2netp"], served.config.store)
     served.api.register("u2netp", "1.3", 1)
     served.api.set_default("u2netp", "1.3")
 

@@ -1,0 +1,108 @@
+"""How many workers a server has, with how many threads, on which CPUs. Nothing else decides it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from machine import Machine
+
+# What one worker takes at most, so that as many fit as are started: the largest photo and answer
+# that the limits allow, with the network.
+MEMORY_OF_A_WORKER = 1536 << 20
+# The same for the JVM: its heap and direct buffers of `config.properties`, and itself.
+MEMORY_OF_THE_SERVER = 1024 << 20
+
+
+class Profile(StrEnum):
+    """What the server is to be best at."""
+
+    THROUGHPUT = "throughput"
+    """Many requests at once: a worker for each physical core, with one thread."""
+    LATENCY = "latency"
+    """One request at a time: a single worker, with a thread on every core."""
+
+
+@dataclass(frozen=True)
+class WorkerPlan:
+    """The workers of one server; each model that it serves has as many."""
+
+    profile: Profile
+    workers: int
+    threads: int
+    """Of each worker."""
+    cores: int
+    """Physical cores that the plan is made for."""
+    slots: tuple[tuple[int, ...], ...]
+    """The CPUs that each worker keeps to, whole physical cores; none: wherever the kernel likes."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the plan as the workers are told it, in environment variables.
+
+        ``handler/cpu_allocation.py`` reads them.
+        """
+        return {
+            "CUTOUT_PROFILE": self.profile,
+            "CUTOUT_WORKERS": str(self.workers),
+            "CUTOUT_THREADS": str(self.threads),
+            "CUTOUT_CORES": str(self.cores),
+            "CUTOUT_CPU_SLOTS": ";".join(",".join(map(str, slot)) for slot in self.slots),
+            # What computes in the worker and knows nothing of the plan: torch, NumPy's BLAS.
+            "OMP_NUM_THREADS": str(self.threads),
+        }
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "WorkerPlan":
+        """Read the plan back from a server's environment."""
+        slots = environment["CUTOUT_CPU_SLOTS"]
+        return cls(
+            Profile(environment["CUTOUT_PROFILE"]),
+            int(environment["CUTOUT_WORKERS"]),
+            int(environment["CUTOUT_THREADS"]),
+            int(environment["CUTOUT_CORES"]),
+            tuple(tuple(map(int, slot.split(","))) for slot in slots.split(";") if slot),
+        )
+
+    def warning(self, workers: int) -> str | None:
+        """Say what is wrong with that many workers under this plan, if anything is."""
+        if workers * self.threads <= self.cores:
+            return None
+        advice = (
+            f": to share them out anew, make serve WORKERS={workers}" if self.threads > 1 else ""
+        )
+        return (
+            f"{workers} worker(s) with {self.threads} thread(s) each slow each other down on "
+            f"{self.cores} physical core(s){advice}"
+        )
+
+    def __str__(self) -> str:
+        pinned = " of its own" if self.slots else ""
+        return (
+            f"{self.workers} worker(s) with {self.threads} thread(s), each on "
+            f"{self.threads} core(s){pinned}, PROFILE={self.profile}"
+        )
+
+
+def plan_workers(machine: Machine, profile: Profile, workers: int | None = None) -> WorkerPlan:
+    """Share a machine's physical cores out among workers.
+
+    By default the profile says how many workers there are; with `throughput` no more than the free
+    memory holds. `workers` says it instead. Each gets an equal share of the cores, at least one.
+
+    Workers keep to CPUs of their own where every core is ours: not where a container is granted
+    less time than it has cores, since its neighbours would then all choose the same ones; and not
+    where there are more workers than cores.
+    """
+    cores = len(machine.cores)
+    if machine.quota is not None:
+        cores = max(1, min(cores, int(machine.quota)))
+    if workers is None:
+        fitting = (machine.memory - MEMORY_OF_THE_SERVER) // MEMORY_OF_A_WORKER
+        workers = 1 if profile is Profile.LATENCY else max(1, min(cores, fitting))
+    threads = max(1, cores // workers)
+    slots: tuple[tuple[int, ...], ...] = ()
+    if cores == len(machine.cores) and workers <= cores:
+        slots = tuple(
+            tuple(cpu for core in machine.cores[first : first + threads] for cpu in core)
+            for first in range(0, workers * threads, threads)
+        )
+    return WorkerPlan(profile, workers, threads, cores, slots)

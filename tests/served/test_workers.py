@@ -1,0 +1,112 @@
+"""Where the workers of a real server compute, by the profile it is started with."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from build_archive import build_archive
+from lifecycle import serve
+from machine import Machine
+from management_api import ManagementApi
+from server_config import ServerConfig
+from tests.conftest import WHEELS
+from tests.served.conftest import build_folder, make, server_in
+from torchserve_process import TorchServeProcess
+from worker_plan import Profile, plan_workers
+
+MACHINE = Machine.here()
+CPUS = sorted(os.sched_getaffinity(0))
+
+two_cores = pytest.mark.skipif(len(MACHINE.cores) < 2, reason="needs two cores")
+unlimited = pytest.mark.skipif(MACHINE.quota is not None, reason="the container shares its CPUs")
+
+
+@pytest.fixture
+def config(weights: Path) -> Iterator[ServerConfig]:
+    """A server's settings, with u2netp to serve; whatever runs there is ended."""
+    with build_folder() as build:
+        config = server_in(build)
+        build_archive("u2netp", "1.0", weights / "u2netp.pth", config.store)
+        yield config
+        TorchServeProcess(config).stop()
+
+
+def workers(api: ManagementApi) -> dict[int, dict[str, Any]]:
+    """What each worker tells of itself, by its process; any free one answers the question."""
+    pids = {worker["pid"] for worker in api.describe("u2netp")["workers"]}
+    told: dict[int, dict[str, Any]] = {}
+    for _ in range(100):
+        worker = api.customized("u2netp", "1.0")["worker"]
+        told[worker["process"]] = worker
+        if set(told) == pids:
+            break
+    return told
+
+
+def allowed_cpus(pid: int) -> list[list[int]]:
+    """The CPUs that each thread of a process may run on, as the kernel has them."""
+    threads = [thread.id for thread in psutil.Process(pid).threads()]
+    return [sorted(os.sched_getaffinity(thread)) for thread in threads]
+
+
+@two_cores
+@unlimited
+def test_for_throughput_each_worker_has_cores_of_its_own_and_keeps_them_for_its_successor(
+    config: ServerConfig,
+) -> None:
+    plan = plan_workers(MACHINE, Profile.THROUGHPUT, workers=2)
+    serve(config, WHEELS, "u2netp", "1.0", plan)
+    api = ManagementApi(config)
+
+    first = workers(api)
+
+    assert sorted(worker["slot"] for worker in first.values()) == [0, 1]
+    for pid, worker in first.items():
+        assert (worker["profile"], worker["workers"]) == ("throughput", 2)
+        assert worker["threads"] == plan.threads
+        assert worker["cpus"] == sorted(plan.slots[worker["slot"]])
+        assert all(cpus == worker["cpus"] for cpus in allowed_cpus(pid))
+
+    victim, survivor = first
+    os.kill(victim, signal.SIGKILL)
+    while victim in {worker["pid"] for worker in api.describe("u2netp")["workers"]}:
+        time.sleep(0.2)
+    api.wait_until_ready("u2netp", "1.0", 2)
+
+    second = workers(api)
+    (successor,) = set(second) - {survivor}
+    assert second[survivor] == first[survivor]
+    assert second[successor] == {**first[victim], "process": successor}
+
+
+@unlimited
+def test_for_latency_one_worker_has_every_core(config: ServerConfig) -> None:
+    serve(config, WHEELS, "u2netp", "1.0", plan_workers(MACHINE, Profile.LATENCY))
+
+    ((pid, worker),) = workers(ManagementApi(config)).items()
+
+    assert (worker["profile"], worker["workers"], worker["slot"]) == ("latency", 1, 0)
+    assert worker["threads"] == len(MACHINE.cores)
+    assert worker["cpus"] == CPUS
+    assert all(cpus == CPUS for cpus in allowed_cpus(pid))
+
+
+def test_the_status_tells_the_plan_and_scaling_beyond_it_warns(config: ServerConfig) -> None:
+    plan = plan_workers(MACHINE, Profile.LATENCY)
+    serve(config, WHEELS, "u2netp", "1.0", plan)
+    build = config.servers.parent
+
+    scaled = make(build, config.port, "scale", "MODEL=u2netp", "WORKERS=2")
+    status = make(build, config.port, "status").stdout
+    again = make(build, config.port, "scale", "MODEL=u2netp")
+
+    assert f"planned for {plan}" in status
+    assert "on CPU" in status
+    assert "slow each other down" in scaled.stderr
+    assert (again.stdout.strip(), again.stderr) == ("u2netp: 1 worker(s) READY", "")

@@ -1,0 +1,99 @@
+import pytest
+
+from machine import Machine
+from worker_plan import (
+    MEMORY_OF_A_WORKER,
+    MEMORY_OF_THE_SERVER,
+    Profile,
+    WorkerPlan,
+    plan_workers,
+)
+
+AMPLE = 1 << 40
+FOUR_CORES = Machine(((0, 4), (1, 5), (2, 6), (3, 7)), None, AMPLE)
+
+
+def test_for_throughput_each_physical_core_has_a_worker() -> None:
+    plan = plan_workers(FOUR_CORES, Profile.THROUGHPUT)
+
+    assert (plan.workers, plan.threads) == (4, 1)
+    assert plan.slots == ((0, 4), (1, 5), (2, 6), (3, 7))
+
+
+def test_for_latency_one_worker_has_every_core() -> None:
+    plan = plan_workers(FOUR_CORES, Profile.LATENCY)
+
+    assert (plan.workers, plan.threads) == (1, 4)
+    assert plan.slots == ((0, 4, 1, 5, 2, 6, 3, 7),)
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_the_user_may_say_how_many(profile: Profile) -> None:
+    plan = plan_workers(FOUR_CORES, profile, workers=2)
+
+    assert (plan.workers, plan.threads) == (2, 2)
+    assert plan.slots == ((0, 4, 1, 5), (2, 6, 3, 7))
+
+
+def test_what_can_not_be_shared_out_evenly_stays_free() -> None:
+    plan = plan_workers(FOUR_CORES, Profile.THROUGHPUT, workers=3)
+
+    assert (plan.threads, plan.slots) == (1, ((0, 4), (1, 5), (2, 6)))
+
+
+def test_more_workers_than_cores_share_them_all_and_are_warned_of() -> None:
+    plan = plan_workers(FOUR_CORES, Profile.THROUGHPUT, workers=5)
+
+    assert (plan.workers, plan.threads, plan.slots) == (5, 1, ())
+    assert plan.warning(5) == (
+        "5 worker(s) with 1 thread(s) each slow each other down on 4 physical core(s)"
+    )
+
+
+def test_a_plan_that_fits_has_no_warning() -> None:
+    assert plan_workers(FOUR_CORES, Profile.THROUGHPUT).warning(4) is None
+
+
+def test_workers_beyond_a_plan_of_many_threads_are_told_the_way_out() -> None:
+    warning = plan_workers(FOUR_CORES, Profile.LATENCY).warning(2)
+
+    assert warning is not None
+    assert "make serve WORKERS=2" in warning
+
+
+@pytest.mark.parametrize(("quota", "workers"), [(2.9, 2), (0.5, 1), (4, 4), (8, 4)])
+def test_a_containers_time_caps_the_cores(quota: float, workers: int) -> None:
+    machine = Machine(FOUR_CORES.cores, quota, AMPLE)
+
+    assert plan_workers(machine, Profile.THROUGHPUT).workers == workers
+    assert plan_workers(machine, Profile.LATENCY).threads == workers
+
+
+@pytest.mark.parametrize(("quota", "pinned"), [(2, False), (4, True)])
+def test_neighbours_with_a_part_of_the_time_do_not_all_take_the_same_cores(
+    quota: float, pinned: bool
+) -> None:
+    plan = plan_workers(Machine(FOUR_CORES.cores, quota, AMPLE), Profile.THROUGHPUT)
+
+    assert bool(plan.slots) == pinned
+
+
+@pytest.mark.parametrize(("fitting", "workers"), [(2, 2), (0, 1), (9, 4)])
+def test_no_more_workers_than_memory_holds(fitting: int, workers: int) -> None:
+    memory = MEMORY_OF_THE_SERVER + fitting * MEMORY_OF_A_WORKER
+    machine = Machine(FOUR_CORES.cores, None, memory)
+
+    assert plan_workers(machine, Profile.THROUGHPUT).workers == workers
+
+
+@pytest.mark.parametrize("workers", [None, 2, 5])
+def test_the_environment_tells_the_whole_plan(workers: int | None) -> None:
+    plan = plan_workers(FOUR_CORES, Profile.THROUGHPUT, workers)
+
+    assert WorkerPlan.from_environment(plan.environment()) == plan
+
+
+def test_a_person_is_told_the_plan() -> None:
+    assert str(plan_workers(FOUR_CORES, Profile.LATENCY)) == (
+        "1 worker(s) with 4 thread(s), each on 4 core(s) of its own, PROFILE=latency"
+    )
