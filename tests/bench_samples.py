@@ -24,6 +24,7 @@ def measured(case: Case, turn: Turn, rates: list[float], **figures: float) -> li
             **{"p50": 1000 / rate, "p95": 0, "p99": 0, "cpu_s": 0.4, "worker_cpu_s": 0.3}
             | {name: value for name, value in figures.items() if name != "pss_bytes"},
             answer_bytes=1_500_000,
+            other_load=0.01,
             pss_bytes=int(figures.get("pss_bytes", 10**9)),
         )
         for number, rate in enumerate(rates, 1)

@@ -27,7 +27,9 @@ of two turns of the same round; its median and range over the rounds are told. L
 when it is answered. A rate is good answers over the time to the last of them; percentiles are the
 median round's, and with few requests p99 is the slowest. CPU time and memory (PSS) are those of all
 of a server's processes, Java included; memory is the most that was seen during a turn. Each server
-is warmed up first, and its first answer checked."""
+is warmed up first, and its first answer checked. "others" is the most of all cores' time that went
+to anything but the server and the load generator in one of its turns; a turn with more than a
+twentieth is repeated once."""
 
 PEERS = """\
 - **rembg**: `rembg s --no-ui`, all cores for each request, as by default. PNG by Pillow, colours

@@ -28,3 +28,5 @@ class Measurement:
     worker_cpu_s: float
     """Those of TorchServe's workers among them; 0 of other servers."""
     pss_bytes: int
+    other_load: float
+    """Share of all cores' time that others took meanwhile."""

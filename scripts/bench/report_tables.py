@@ -42,11 +42,12 @@ def case_table(results: Results, case: str) -> str:
                 f"{max(m.pss_bytes for m in turns) / 1e9:.2f}",
                 str(sum(m.requests for m in turns)),
                 str(sum(m.errors for m in turns)),
+                f"{max(m.other_load for m in turns):.2f}",
             )
         )
     head = (
         *("server, format", "requests/s", f"times {first}", "p50 ms", "p95 ms", "p99 ms"),
-        *("MB an answer", "CPU s a picture", "memory GB", "answers", "errors"),
+        *("MB an answer", "CPU s a picture", "memory GB", "answers", "errors", "others"),
     )
     clients = rounds[0].concurrency
     told = f"{rounds[0].picture} MP, {clients} client(s), {len(rounds)} round(s)."

@@ -1,6 +1,7 @@
 """Measure our server beside its peers, on this machine, in one run; write BENCHMARKS.md."""
 
 import argparse
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +72,8 @@ def _measure(arguments: argparse.Namespace) -> Results:
 def main() -> None:
     """Run the command line."""
     arguments = _parse()
+    # However it is ended, the servers end too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         results = Results.read(arguments.report) if arguments.report else _measure(arguments)
     except (BenchError, ServerError) as error:
