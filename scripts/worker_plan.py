@@ -6,11 +6,11 @@ from enum import StrEnum
 
 from machine import Machine
 
-# The most that a worker was seen to take, so that as many are started as fit: with u2net in float32, a
-# photo of 50 megapixels and lossless WebP.
+# The most that a worker was seen to take, so that as many are started as fit: with u2net in
+# float32, a photo of 50 megapixels and lossless WebP.
 MEMORY_OF_A_WORKER = 2048 << 20
-# The same of the JVM: six raw answers of 24 megapixels at a time.
-MEMORY_OF_THE_SERVER = 2560 << 20
+# The same of the JVM: its queue full of pictures of 32 MiB.
+MEMORY_OF_THE_SERVER = 3328 << 20
 
 
 class Profile(StrEnum):
