@@ -1,6 +1,7 @@
 """In which library and arithmetic a network can run, and what this machine's processor has."""
 
 import platform
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -34,7 +35,23 @@ class Precision(Enum):
 INSTRUCTIONS: dict[Precision, frozenset[str]] = {
     Precision.INT8: frozenset({"avx512_vnni", "avx_vnni", "amx_int8"}),
     Precision.BF16: frozenset({"avx512_bf16", "amx_bf16"}),
+    Precision.FP16: frozenset({"a GPU"}),
 }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """In what a network is served."""
+
+    runtime: Runtime
+    precision: Precision
+    device: str = "cpu"
+    """The kind of device, as torch calls it: ``cpu`` or ``cuda``."""
+
+    def __str__(self) -> str:
+        """Return it as part of a folder's name."""
+        named = f"{self.precision.value}-{self.runtime.value}"
+        return named if self.device == "cpu" else f"{named}-{self.device}"
 
 
 def cpu_has(precision: Precision, cpuinfo: Path = CPUINFO) -> bool:
@@ -47,9 +64,19 @@ def cpu_has(precision: Precision, cpuinfo: Path = CPUINFO) -> bool:
         return True
     if platform.machine() not in ("x86_64", "AMD64"):
         return False
+    flags = _told("flags", cpuinfo).split()
+    return not INSTRUCTIONS[precision].isdisjoint(flags)
+
+
+def cpu_name(cpuinfo: Path = CPUINFO) -> str:
+    """Return what this machine's CPU is called, and its flags: two of a name may differ in them."""
+    named = _told("model name", cpuinfo) or platform.machine()
+    return f"{named} {_told('flags', cpuinfo)}"
+
+
+def _told(fact: str, cpuinfo: Path) -> str:
     try:
         lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
-        return False
-    flags = next((line.partition(":")[2] for line in lines if line.startswith("flags")), "")
-    return not INSTRUCTIONS.get(precision, frozenset()).isdisjoint(flags.split())
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(fact)), "")

@@ -17,6 +17,8 @@ class ModelMetadata:
     """A value of ``execution.Runtime``."""
     precision: str
     """A value of ``execution.Precision``."""
+    device: str
+    """The kind of device it is built for and was measured on: ``cpu`` or ``cuda``."""
     files_sha256: dict[str, str]
     """Of each file that holds the network, by its name in the archive; the weights first."""
     weights_source: str

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from execution import Precision, Runtime
+from execution import INSTRUCTIONS, Precision, Runtime, cpu_has
 from model_metadata import ModelMetadata
 from runtime_errors import ModelLoadError
 from saliency_network import VARIANTS
@@ -53,6 +53,16 @@ def load_runtime(
         variant = VARIANTS[metadata.variant]
     except (KeyError, ValueError) as error:
         raise ModelLoadError(f"the archive's {error} is not known here") from error
+    if metadata.device != device.type:
+        raise ModelLoadError(
+            f"the archive is built for {metadata.device}, but TorchServe assigned {device}: build "
+            "it here, or for CPUs with RUNTIME=openvino"
+        )
+    if device.type == "cpu" and not cpu_has(precision):
+        raise ModelLoadError(
+            f"{precision.value} needs {' or '.join(sorted(INSTRUCTIONS[precision]))}, which this "
+            "machine's CPU does not have: build the archive with PRECISION=fp32"
+        )
     files = [_proven(model_dir / name, digest) for name, digest in metadata.files_sha256.items()]
     if runtime is Runtime.OPENVINO:
         try:
@@ -62,7 +72,7 @@ def load_runtime(
                 f"the server's environment has no working openvino ({error}): pip install "
                 "openvino, or build the archive with RUNTIME=torch"
             ) from error
-        return load_openvino(files, precision, device, threads)
+        return load_openvino(files, precision, threads)
     return load_torch(files, variant, precision, device)
 
 

@@ -1,7 +1,7 @@
 """Build the model archive: all that TorchServe needs to serve a model, in one reproducible file.
 
-``torch-model-archiver`` gathers the members; they are then written without anything of the moment
-or the machine, so that the same inputs give the same bytes everywhere.
+``torch-model-archiver`` gathers the members; they are then written without anything of the moment,
+so that the same inputs give the same bytes.
 """
 
 import argparse
@@ -78,9 +78,11 @@ def build_archive(
 
 
 def archived_metadata(archive: Path) -> ModelMetadata | None:
-    """Read the metadata of an archive; None if there is no readable archive of this kind."""
+    """Read the metadata of an archive; None if there is no sound archive of this kind."""
     try:
         with zipfile.ZipFile(archive) as members:
+            if members.testzip() is not None:
+                return None
             return ModelMetadata.from_json(members.read(METADATA_FILE))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None
@@ -131,6 +133,12 @@ def _gather(
     """Let the archiver lay the members out in a folder; return the folder."""
     described = scratch / METADATA_FILE
     described.write_text(metadata.to_json(), encoding="utf-8")
+    config = scratch / MODEL_CONFIG.name
+    text = MODEL_CONFIG.read_text(encoding="utf-8")
+    if metadata.device == "cpu" and "deviceType" not in yaml.safe_load(text):
+        # TorchServe assigns a GPU wherever it finds one, whatever the archive was built for.
+        text += "\n# The network was built for the CPU and measured on it.\ndeviceType: cpu\n"
+    config.write_text(text, encoding="utf-8")
     serialized, *others = (network / name for name in metadata.files_sha256)
     others.append(network / PARITY_FILE)
     # The archiver empties <temporary folder>/<model name> without asking: give it one of its own.
@@ -140,7 +148,7 @@ def _gather(
         *(sys.executable, "-m", "model_archiver.model_packaging", "--model-name", model),
         *("--version", version, "--handler", str(handler), "--serialized-file", str(serialized)),
         *("--extra-files", ",".join(map(str, (*modules_beside(handler), *others, described)))),
-        *("--requirements-file", str(REQUIREMENTS), "--config-file", str(MODEL_CONFIG)),
+        *("--requirements-file", str(REQUIREMENTS), "--config-file", str(config)),
         *("--archive-format", "no-archive", "--export-path", str(scratch)),
     ]
     environment = {**os.environ, "TMPDIR": str(staging)}

@@ -5,24 +5,26 @@ because it takes seconds to load.
 """
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from execution import Precision, Runtime, cpu_has
+from execution import Choice, Precision, Runtime, cpu_has, cpu_name
 from model_metadata import ModelMetadata
-from parity import ParityError, check_parity
+from parity import PARITY_FILE, ParityError, check_parity
+from runtime_errors import ModelLoadError
 from wheel_data import sha256_of
 
 ROOT = Path(__file__).resolve().parents[1]
 AUTO = "auto"
 
-# What decides how a network comes out.
+# What decides how a network comes out, and what its masks measure.
 SOURCES = (
-    *("handler/rsu.py", "handler/saliency_network.py", "preprocessing.py"),
+    *("handler/rsu.py", "handler/saliency_network.py", "handler/matting.py", "preprocessing.py"),
+    *("handler/openvino_runtime.py", "handler/torch_runtime.py", "scripts/parity.py"),
     *("scripts/network_steps.py", "scripts/quantisation.py", "scripts/openvino_graph.py"),
     *("scripts/calibration_photos.py", "scripts/network_export.py"),
 )
@@ -36,20 +38,11 @@ GPU_PRECISIONS = (Precision.FP16, Precision.FP32)
 GPU_DEVICE = Path("/dev/nvidiactl")
 
 
+LIBRARIES = ("torch", "openvino")
+
+
 class ChoiceError(Exception):
     """There is no such network; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """In what a network is to be served."""
-
-    runtime: Runtime
-    precision: Precision
-
-    def __str__(self) -> str:
-        """Return it as part of a folder's name."""
-        return f"{self.precision.value}-{self.runtime.value}"
 
 
 def choices(runtime: str, precision: str) -> list[Choice]:
@@ -74,9 +67,10 @@ def choices(runtime: str, precision: str) -> list[Choice]:
             f"{library.value} does not run the network in {wanted.value} here; it does in "
             f"{', '.join(each.value for each in offered)}"
         )
+    device = "cuda" if on_gpu else "cpu"
     if wanted is not None:
-        return [Choice(library, wanted)]
-    return [Choice(library, each) for each in offered if on_gpu or cpu_has(each)]
+        return [Choice(library, wanted, device)]
+    return [Choice(library, each, device) for each in offered if on_gpu or cpu_has(each)]
 
 
 def export_network(
@@ -101,7 +95,7 @@ def export_network(
             source = PhotoSource(photos, pip_arguments)
             written = Path(scratch) / folder.name
             written.mkdir()
-            write_network(weights, written, choice.runtime, choice.precision, source, digest)
+            write_network(weights, written, choice, source, digest)
             shutil.rmtree(folder, ignore_errors=True)
             written.replace(folder)
     check_parity(ModelMetadata.read(folder).parity, choice.precision)
@@ -115,15 +109,15 @@ def export_best(
     pip_arguments: Sequence[str],
     candidates: Sequence[Choice],
 ) -> Path:
-    """Write the first of the candidates whose masks hold their bound; return its folder.
+    """Write the first of the candidates that runs and holds its bound; return its folder.
 
     Raises:
-        ParityError: none does.
+        ParityError, ModelLoadError: the last one does not either.
     """
     for candidate in candidates[:-1]:
         try:
             return export_network(weights, networks, photos, pip_arguments, candidate)
-        except ParityError as error:
+        except (ParityError, ModelLoadError) as error:
             print(f"{weights.stem}: {error}; taking the next best", flush=True)
     return export_network(weights, networks, photos, pip_arguments, candidates[-1])
 
@@ -144,19 +138,29 @@ def _best_runtime(gpu: bool) -> Runtime:
 
 
 def _digest(weights: Path, choice: Choice) -> str:
-    digest = hashlib.sha256(f"{choice}\0{sha256_of(weights)}\0".encode())
+    # Measured on this CPU, by these libraries: others have to measure for themselves.
+    facts = [str(choice), sha256_of(weights), cpu_name(), *map(_version, LIBRARIES)]
+    digest = hashlib.sha256("\0".join(facts).encode())
     for source in SOURCES:
         digest.update((ROOT / source).read_bytes())
     return digest.hexdigest()
+
+
+def _version(library: str) -> str:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
 
 
 def _is_fresh(folder: Path, digest: str) -> bool:
     try:
         metadata = ModelMetadata.read(folder)
         found = {name: sha256_of(folder / name) for name in metadata.files_sha256}
+        complete = (folder / PARITY_FILE).exists()
     except (OSError, ValueError):
         return False
-    return metadata.sources_sha256 == digest and found == metadata.files_sha256
+    return complete and (metadata.sources_sha256, metadata.files_sha256) == (digest, found)
 
 
 def _values(kind: type[Runtime] | type[Precision]) -> str:

@@ -5,7 +5,6 @@ from pathlib import Path
 import yaml
 
 from build_archive import MODEL_CONFIG, archived_metadata
-from execution import Runtime
 from export_network import has_gpu
 from management_api import Batching
 
@@ -20,7 +19,7 @@ DELAY_MS = 5
 def gpus_for(archive: Path, model_config: Path = MODEL_CONFIG) -> int:
     """Return how many GPUs TorchServe will run an archive's workers on."""
     metadata = archived_metadata(archive)
-    if metadata is None or metadata.runtime != Runtime.TORCH.value or not has_gpu():
+    if metadata is None or metadata.device != "cuda" or not has_gpu():
         return 0
     if yaml.safe_load(model_config.read_text(encoding="utf-8")).get("deviceType") == "cpu":
         return 0

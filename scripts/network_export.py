@@ -9,14 +9,12 @@ from PIL import Image
 from torch import Tensor
 
 from calibration_photos import fetch_calibration, fetch_evaluation
-from execution import Precision, Runtime
+from execution import Choice, Precision, Runtime
 from fetch_weights import variant_named
 from matting import stretch
 from model_metadata import METADATA_FILE, ModelMetadata
-from openvino_graph import EXACT, openvino_graph, save_graph
-from parity import DIGITS, PARITY_FILE, Parity, PictureParity
+from parity import DIGITS, PARITY_FILE, Parity, ParityError, PictureParity
 from preprocessing import Normalize, Rescale
-from quantisation import quantise
 from saliency_network import INPUT_SIZE, SaliencyNetwork
 from saliency_runtime import load_runtime
 from weights_conversion import folded_network
@@ -44,8 +42,7 @@ class PhotoSource:
 def write_network(
     weights: Path,
     folder: Path,
-    runtime: Runtime,
-    precision: Precision,
+    choice: Choice,
     photos: PhotoSource,
     sources_sha256: str,
 ) -> None:
@@ -55,15 +52,19 @@ def write_network(
         WeightsError: the weights are missing or damaged.
         WheelDataError: the photos can't be had.
         ModelLoadError: this machine can't run it.
+        ParityError: its masks are no masks.
     """
+    # All of them, also those that only 8 bits need: another machine may get a copy of the folder.
+    calibration, evaluation = photos.calibration(), photos.evaluation()
     record = WeightsRecord.beside(weights)
     variant = variant_named(record.variant)
     network = folded_network(torch.load(weights, weights_only=True), variant)
-    files = _write_files(network, folder / weights.stem, runtime, precision, photos)
+    files = _write_files(network, folder / weights.stem, choice, calibration)
     metadata = ModelMetadata(
         record.variant,
-        runtime.value,
-        precision.value,
+        choice.runtime.value,
+        choice.precision.value,
+        choice.device,
         {file.name: sha256_of(file) for file in files},
         record.source,
         record.license,
@@ -71,7 +72,7 @@ def write_network(
         sources_sha256,
     )
     print("parity: the masks beside those of float32", flush=True)
-    parity = measure_parity(folder, metadata, network, photos.evaluation())
+    parity = measure_parity(folder, metadata, network, evaluation)
     print(parity, flush=True)
     (folder / PARITY_FILE).write_text(parity.to_json(), encoding="utf-8")
     described = replace(metadata, parity=parity.summary).to_json()
@@ -88,21 +89,30 @@ def measure_parity(
 
     Raises:
         ModelLoadError: this machine can't run it.
+        ParityError: its masks are no masks.
     """
-    on_gpu = metadata.runtime == Runtime.TORCH.value and torch.cuda.is_available()
-    device = torch.device("cuda", 0) if on_gpu else torch.device("cpu")
+    device = torch.device("cuda:0" if metadata.device == "cuda" else "cpu")
     runtime = load_runtime(folder, metadata, device, torch.get_num_threads())
     found: dict[str, PictureParity] = {}
     with torch.inference_mode():
         for name, picture in pictures.items():
             batch = picture.unsqueeze(0)
-            mask, exact = runtime(batch.to(device)).cpu(), network(batch)
-            found[name] = compare_masks(stretch(mask[0, 0]), stretch(exact[0, 0]))
+            try:
+                mask = runtime(batch.to(device)).cpu()
+            except FloatingPointError as error:
+                raise ParityError(f"{name}: {error}") from error
+            found[name] = compare_masks(stretch(mask[0, 0]), stretch(network(batch)[0, 0]))
     return Parity(found)
 
 
 def compare_masks(mask: Tensor, exact: Tensor) -> PictureParity:
-    """Compare two masks, each (H, W) in [0, 1]."""
+    """Compare two masks, each (H, W) in [0, 1].
+
+    Raises:
+        ParityError: one of them holds what is no number.
+    """
+    if not (mask.isfinite().all() and exact.isfinite().all()):
+        raise ParityError("the masks are not numbers: the precision's range is too small")
     inside, expected = mask > 0.5, exact > 0.5
     union = int((inside | expected).sum())
     iou = int((inside & expected).sum()) / union if union else 1.0
@@ -111,19 +121,19 @@ def compare_masks(mask: Tensor, exact: Tensor) -> PictureParity:
 
 
 def _write_files(
-    network: SaliencyNetwork,
-    target: Path,
-    runtime: Runtime,
-    precision: Precision,
-    photos: PhotoSource,
+    network: SaliencyNetwork, target: Path, choice: Choice, calibration: Sequence[Tensor]
 ) -> list[Path]:
-    if runtime is Runtime.TORCH:
+    if choice.runtime is Runtime.TORCH:
         weights = target.with_suffix(".pth")
         torch.save(network.state_dict(), weights)
         return [weights]
+    # Only here: an environment without OpenVINO does all the rest.
+    from openvino_graph import EXACT, openvino_graph, save_graph
+    from quantisation import quantise
+
     quantisation = EXACT
-    if precision is Precision.INT8:
-        quantisation = quantise(network, photos.calibration(), lambda what: print(what, flush=True))
+    if choice.precision is Precision.INT8:
+        quantisation = quantise(network, calibration, lambda what: print(what, flush=True))
     save_graph(openvino_graph(network, quantisation), target)
     return [target.with_suffix(".bin"), target.with_suffix(".xml")]
 

@@ -9,7 +9,7 @@ from execution import Precision
 
 PARITY_FILE = "parity.json"
 
-# A figure's digits: enough for float32, few enough not to differ from machine to machine.
+# A figure's digits.
 DIGITS = 6
 
 
@@ -83,7 +83,8 @@ def check_parity(summary: Mapping[str, float], precision: Precision) -> None:
         ParityError: they are not.
     """
     bound = BOUNDS[precision]
-    if summary["mean_error"] > bound.mean or summary["worst_error"] > bound.worst:
+    # Written so that what is not a number does not pass.
+    if not (summary["mean_error"] <= bound.mean and summary["worst_error"] <= bound.worst):
         raise ParityError(
             f"{precision.value} masks differ from float32's by {summary['mean_error']:.4f} on "
             f"average and {summary['worst_error']:.4f} at worst; the bounds are {bound.mean} and "

@@ -11,14 +11,15 @@ from hypothesis import settings
 from PIL import Image, ImageCms
 
 from cutout_limits import Limits
-from execution import Precision, Runtime, cpu_has
-from export_network import Choice, export_network
+from execution import Choice, Precision, Runtime, cpu_has
+from export_network import export_network
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / os.environ.get("BUILD", "build")
 # Not the user's own weights, which may be others.
 WEIGHTS = BUILD / "test" / "weights"
 WHEELS = BUILD / "wheels"
+PIP_ARGUMENTS = shlex.split(os.environ.get("PIP_ARGS", ""))
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -66,7 +67,7 @@ def exported(model: str, runtime: Runtime, precision: Precision) -> Path:
         WEIGHTS / f"{model}.pth",
         WEIGHTS.parent / "networks",
         WEIGHTS.parent / "photos",
-        shlex.split(os.environ.get("PIP_ARGS", "")),
+        PIP_ARGUMENTS,
         Choice(runtime, precision),
     )
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from execution import Precision, cpu_has
+from execution import Precision, cpu_has, cpu_name
 
 
 def cpuinfo(folder: Path, flags: str) -> Path:
@@ -34,6 +34,14 @@ def test_the_cpu_has_what_its_flags_say(
     tmp_path: Path, flags: str, precision: Precision, has: bool
 ) -> None:
     assert cpu_has(precision, cpuinfo(tmp_path, flags)) == has
+
+
+def test_the_cpu_is_known_by_its_name_and_flags(tmp_path: Path) -> None:
+    file = cpuinfo(tmp_path, "avx2")
+    file.write_text(f"model name\t: A CPU\n{file.read_text()}")
+
+    assert cpu_name(file) == "A CPU fpu avx2 sse"
+    assert cpu_name(tmp_path / "missing").startswith("x86_64")
 
 
 def test_a_system_that_tells_nothing_has_float32_alone(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import export_network as subject
-from execution import Precision, Runtime
-from export_network import Choice, ChoiceError, choices, export_best, export_network
+from execution import Choice, Precision, Runtime
+from export_network import ChoiceError, choices, export_best, export_network
 from model_metadata import METADATA_FILE, ModelMetadata
 from parity import ParityError
-from tests.conftest import WEIGHTS
+from tests.conftest import ROOT, WEIGHTS
 
 FP32 = Choice(Runtime.OPENVINO, Precision.FP32)
 
@@ -50,8 +53,8 @@ def test_without_openvino_torch_is_taken(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.usefixtures("with_gpu")
 def test_a_gpu_takes_torch_in_half_precision() -> None:
-    assert [str(c) for c in choices("auto", "auto")] == ["fp16-torch", "fp32-torch"]
-    assert [str(c) for c in choices("auto", "bf16")] == ["bf16-torch"]
+    assert [str(c) for c in choices("auto", "auto")] == ["fp16-torch-cuda", "fp32-torch-cuda"]
+    assert [str(c) for c in choices("auto", "bf16")] == ["bf16-torch-cuda"]
 
 
 @pytest.mark.usefixtures("without_gpu")
@@ -92,6 +95,52 @@ def test_a_damaged_network_is_written_again(networks: dict[str, Path], tmp_path:
     export_network(WEIGHTS / "u2netp.pth", tmp_path, WEIGHTS.parent / "photos", [], FP32)
 
     assert (folder / "u2netp.bin").read_bytes() == (networks["u2netp"] / "u2netp.bin").read_bytes()
+
+
+def test_what_does_not_run_here_is_passed_over(
+    networks: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Half precision is for GPUs, and this network is asked for on a CPU.
+    fp16 = Choice(Runtime.TORCH, Precision.FP16)
+    folder = networks["u2netp"].parent
+
+    taken = export_best(WEIGHTS / "u2netp.pth", folder, folder.parent / "photos", [], [fp16, FP32])
+
+    assert taken == networks["u2netp"]
+    assert "fp16 needs a GPU" in capsys.readouterr().out
+    assert not (folder / f"u2netp-{fp16}").exists()
+
+
+def test_another_cpu_measures_for_itself(
+    networks: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / networks["u2netp"].name
+    shutil.copytree(networks["u2netp"], folder)
+    monkeypatch.setattr(subject, "cpu_name", lambda: "another")
+
+    export_network(WEIGHTS / "u2netp.pth", tmp_path, WEIGHTS.parent / "photos", [], FP32)
+
+    before, after = (ModelMetadata.read(each) for each in (networks["u2netp"], folder))
+    assert before.sources_sha256 != after.sources_sha256
+
+
+def test_a_network_for_torch_is_written_without_openvino(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = (
+        "import sys; sys.modules['openvino'] = None\n"
+        "from pathlib import Path\n"
+        "from execution import Choice, Precision, Runtime\n"
+        "from export_network import export_network\n"
+        f"weights, photos = Path({str(weights / 'u2netp.pth')!r}), Path({str(WEIGHTS.parent)!r})\n"
+        f"export_network(weights, Path({str(tmp_path)!r}), photos / 'photos', [],\n"
+        "               Choice(Runtime.TORCH, Precision.FP32))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(["handler", "scripts", "."])}
+
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, check=True)
+
+    assert (tmp_path / "u2netp-fp32-torch" / "u2netp.pth").exists()
 
 
 def test_a_precision_that_misses_its_bound_is_passed_over_and_remembered(

@@ -6,6 +6,7 @@ import torch
 from execution import Precision, Runtime
 from model_metadata import ModelMetadata
 from network_export import compare_masks, measure_parity
+from parity import ParityError
 from saliency_network import VARIANTS
 from tests.conftest import exported
 from weights_conversion import folded_network
@@ -28,6 +29,11 @@ def test_masks_are_compared_by_their_mean_difference_and_their_foregrounds() -> 
 
     assert found.error == pytest.approx(0.2)
     assert found.iou == pytest.approx(0.5)
+
+
+def test_masks_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(ParityError):
+        compare_masks(torch.full((4, 4), torch.nan), torch.zeros(4, 4))
 
 
 def test_two_masks_without_foreground_agree() -> None:

@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -26,6 +27,14 @@ def test_the_report_has_each_picture_and_the_summary() -> None:
 
 def test_a_line_tells_of_each_picture() -> None:
     assert [line.split()[0] for line in str(PARITY).splitlines()] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("name", ["mean_error", "worst_error"])
+def test_what_is_no_number_does_not_pass(name: str) -> None:
+    summary = {"mean_error": 0.0, "worst_error": 0.0, name: math.nan}
+
+    with pytest.raises(ParityError):
+        check_parity(summary, Precision.BF16)
 
 
 @pytest.mark.parametrize("precision", Precision)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import saliency_runtime
 from model_metadata import ModelMetadata
 from runtime_errors import ModelLoadError
 from saliency_runtime import choose_device, load_runtime, warm_up
@@ -56,6 +57,30 @@ def test_what_is_not_known_is_refused(
 ) -> None:
     with pytest.raises(ModelLoadError, match=next(iter(change.values()))):
         load_runtime(torch_network, replace(metadata, **change), CPU, 1)  # type: ignore[arg-type]
+
+
+def test_an_archive_for_gpus_is_not_served_on_a_cpu_in_silence(
+    torch_network: Path, metadata: ModelMetadata
+) -> None:
+    with pytest.raises(ModelLoadError, match="built for cuda, but TorchServe assigned cpu"):
+        load_runtime(torch_network, replace(metadata, device="cuda"), CPU, 1)
+
+
+def test_an_archive_for_cpus_is_not_served_on_a_gpu(
+    torch_network: Path, metadata: ModelMetadata
+) -> None:
+    with pytest.raises(ModelLoadError, match="built for cpu, but TorchServe assigned cuda:0"):
+        load_runtime(torch_network, metadata, torch.device("cuda", 0), 1)
+
+
+@pytest.mark.parametrize("precision", ["int8", "bf16", "fp16"])
+def test_a_cpu_without_the_instructions_is_told(
+    torch_network: Path, metadata: ModelMetadata, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    monkeypatch.setattr(saliency_runtime, "cpu_has", lambda precision: False)
+
+    with pytest.raises(ModelLoadError, match=rf"{precision} needs.*PRECISION=fp32"):
+        load_runtime(torch_network, replace(metadata, precision=precision), CPU, 1)
 
 
 def test_a_refusal_is_of_the_only_kind_that_torchserve_reports() -> None:
