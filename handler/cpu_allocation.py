@@ -10,10 +10,9 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 
 @dataclass
@@ -30,7 +29,7 @@ class CpuAllocation:
     workers: int | None = None
     slot: int | None = field(default=None, init=False)
     """The number of the slot that is taken."""
-    _lock: IO[bytes] | None = field(default=None, init=False, repr=False)
+    _lock: ExitStack | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "CpuAllocation":
@@ -58,15 +57,13 @@ class CpuAllocation:
         if self.slot is not None:
             return
         for number, cpus in enumerate(self.slots):
-            lock = (self.folder / f"cpu-slot-{number}").open("ab")
-            try:
+            # It is taken, its file belongs to another user, or a CPU of it is not ours any more.
+            with suppress(OSError), ExitStack() as opened:
+                lock = opened.enter_context((self.folder / f"cpu-slot-{number}").open("ab"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _keep_to(cpus)
-            except OSError:  # it is taken, or a CPU of it is not ours any more
-                lock.close()
-                continue
-            self.slot, self._lock = number, lock
-            return
+                self.slot, self._lock = number, opened.pop_all()
+                return
 
     def as_dict(self) -> dict[str, object]:
         """Tell the plan and this worker's part in it."""

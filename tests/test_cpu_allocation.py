@@ -110,6 +110,16 @@ def test_a_cpu_that_is_not_there_any_more_costs_nothing_but_the_slot(tmp_path: P
         assert worker.claim() == (None, set(CPUS))
 
 
+@pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
+def test_a_slot_whose_file_can_not_be_opened_is_passed_over(tmp_path: Path) -> None:
+    # As another user's file can't; but a folder in its place stops root, too.
+    (tmp_path / "cpu-slot-0").mkdir()
+
+    with workers(tmp_path, f"{CPUS[0]};{CPUS[1]}", 2) as (first, second):
+        assert first.claim() == (1, {CPUS[1]})
+        assert second.claim() == (None, set(CPUS))
+
+
 def test_without_a_plan_it_is_told_what_is() -> None:
     allocation = CpuAllocation.from_environment({})
     allocation.claim()
