@@ -52,8 +52,17 @@ def serve(
     print(f"  with the header  Authorization: Bearer $(make -s token{port})")
 
 
-def _warn(plan: WorkerPlan, workers: int) -> None:
-    if warning := plan.warning(workers):
+def _planned_workers(plan: WorkerPlan | None) -> int:
+    if plan is None:
+        raise ServerError(
+            "this server was not started with a plan of this version's: say WORKERS=<how many>, or "
+            "start it anew with make serve"
+        )
+    return plan.workers
+
+
+def _warn(plan: WorkerPlan | None, workers: int) -> None:
+    if plan and (warning := plan.warning(workers)):
         print(warning, file=sys.stderr)
 
 
@@ -81,7 +90,8 @@ def status(config: ServerConfig) -> None:
         print(f"no server runs on port {config.port}")
         return
     print(f"TorchServe, process {process.pid}, {config.inference_address}")
-    print(f"planned for {TorchServeProcess(config).plan()}")
+    plan = TorchServeProcess(config).plan()
+    print(f"planned for {plan}" if plan else "its plan of workers and cores is not known")
     for model in sorted(entry["modelName"] for entry in api.models()):
         default = api.describe(model)["modelVersion"]
         for described in api.versions(model):
@@ -143,6 +153,7 @@ def _run(arguments: argparse.Namespace) -> None:
         checked_version(version)
     batching = Batching(arguments.batch_size, arguments.batch_delay)
     archive = config.store / f"{model}.mar"
+    plan: WorkerPlan | None
     match arguments.command:
         case "serve":
             gpus = gpus_for(archive)
@@ -151,7 +162,7 @@ def _run(arguments: argparse.Namespace) -> None:
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
         case "register":
             plan = TorchServeProcess(config).plan()
-            workers = workers or plan.workers
+            workers = workers or _planned_workers(plan)
             batching = batching_for(gpus_for(archive), batching)
             api.register(model, version, workers, batching)
             print(f"{model} {version}: {workers} worker(s) READY")
@@ -160,7 +171,7 @@ def _run(arguments: argparse.Namespace) -> None:
             unregister(api, model, version)
         case "scale":
             plan = TorchServeProcess(config).plan()
-            workers = workers or plan.workers
+            workers = workers or _planned_workers(plan)
             api.scale(model, api.describe(model)["modelVersion"], workers)
             print(f"{model}: {workers} worker(s) READY")
             _warn(plan, workers)

@@ -94,8 +94,10 @@ class TorchServeProcess:
         except (OSError, ValueError, psutil.Error):
             return None
 
-    def plan(self) -> WorkerPlan:
+    def plan(self) -> WorkerPlan | None:
         """Return the plan that the running server was started with.
+
+        None: another version of this program started it, or someone by hand.
 
         Raises:
             ServerError: no server runs, or it belongs to another user.

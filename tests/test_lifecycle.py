@@ -1,0 +1,61 @@
+"""What the commands do around a server, without TorchServe; tests/served has it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server_config import ServerConfig
+from tests.conftest import ROOT
+from torchserve_process import TorchServeProcess
+
+PORT = 31180
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ServerConfig:
+    return ServerConfig(PORT, tmp_path / "servers", tmp_path / "model-store")
+
+
+@pytest.fixture
+def stranger(config: ServerConfig) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is found as the server, and that was started without a plan."""
+    config.temporary.mkdir(parents=True)
+    idle = (sys.executable, "-c", "import time; time.sleep(600)", str(config.properties_file))
+    process = subprocess.Popen(idle, env={})
+    (config.temporary / ".model_server.pid").write_text(str(process.pid))
+    yield process
+    process.kill()
+    process.wait()
+
+
+def lifecycle(config: ServerConfig, *arguments: str) -> subprocess.CompletedProcess[str]:
+    build = config.servers.parent
+    where = ("--build", str(build), "--port", str(config.port))
+    return subprocess.run(
+        [sys.executable, "scripts/lifecycle.py", *where, *arguments],
+        cwd=ROOT,
+        env={"PYTHONPATH": "handler:scripts:."},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.usefixtures("stranger")
+def test_a_server_without_a_plan_is_known_as_one(config: ServerConfig) -> None:
+    assert TorchServeProcess(config).plan() is None
+    assert "its plan of workers and cores is not known" in lifecycle(config, "status").stdout
+
+
+@pytest.mark.usefixtures("stranger")
+@pytest.mark.parametrize("command", ["scale", "register"])
+def test_without_a_plan_the_user_says_how_many_workers(config: ServerConfig, command: str) -> None:
+    unsaid = lifecycle(config, command, "--version", "1.0")
+    said = lifecycle(config, command, "--version", "1.0", "--workers", "2")
+
+    assert "say WORKERS=<how many>" in unsaid.stderr
+    # It goes on to the tokens, which a server that is none does not have.
+    assert "key_file.json is not readable" in said.stderr
