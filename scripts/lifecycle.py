@@ -20,6 +20,19 @@ from worker_plan import Profile, WorkerPlan, plan_workers
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def make_room(
+    config: ServerConfig, profile: Profile, workers: int | None = None, gpus: int = 0
+) -> WorkerPlan:
+    """End whatever an earlier call left running, and plan with the memory that it has given back.
+
+    Raises:
+        ServerError: it does not end.
+    """
+    if TorchServeProcess(config).stop():
+        print(f"stopped the server that was running on port {config.port}", flush=True)
+    return plan_workers(Machine.here(), profile, workers, gpus)
+
+
 def serve(
     config: ServerConfig,
     wheels: Path,
@@ -28,15 +41,13 @@ def serve(
     plan: WorkerPlan,
     batching: Batching = AS_ARCHIVED,
 ) -> None:
-    """Start a server with one model; whatever an earlier call left running there is replaced.
+    """Start a server with one model, where ``make_room`` has ended an earlier one.
 
     Raises:
         ServerError: the server or the model does not start.
     """
     start = time.monotonic()
     process, api = TorchServeProcess(config), ManagementApi(config)
-    if process.stop():
-        print(f"stopped the server that was running on port {config.port}")
     try:
         process.start(ROOT / "config.properties", wheels, plan)
         api.wait_until_up()
@@ -157,7 +168,7 @@ def _run(arguments: argparse.Namespace) -> None:
     match arguments.command:
         case "serve":
             gpus = gpus_for(archive)
-            plan = plan_workers(Machine.here(), arguments.profile, workers, gpus)
+            plan = make_room(config, arguments.profile, workers, gpus)
             batching = batching_for(gpus, batching)
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
         case "register":

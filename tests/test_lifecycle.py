@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lifecycle import make_room
+from machine import Machine
 from server_config import ServerConfig
 from tests.conftest import ROOT
 from torchserve_process import TorchServeProcess
+from worker_plan import Profile
 
 PORT = 31180
 
@@ -59,3 +62,20 @@ def test_without_a_plan_the_user_says_how_many_workers(config: ServerConfig, com
     assert "say WORKERS=<how many>" in unsaid.stderr
     # It goes on to the tokens, which a server that is none does not have.
     assert "key_file.json is not readable" in said.stderr
+
+
+def test_a_server_that_is_replaced_has_ended_before_the_machine_is_looked_at(
+    config: ServerConfig, stranger: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[bool] = []
+    look = Machine.here
+
+    def here() -> Machine:
+        ended.append(stranger.poll() is not None)
+        return look()
+
+    monkeypatch.setattr(Machine, "here", here)
+
+    plan = make_room(config, Profile.THROUGHPUT, workers=1)
+
+    assert (ended, plan.workers) == ([True], 1)
