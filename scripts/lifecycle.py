@@ -12,7 +12,7 @@ from gpu_serving import batching_for, gpus_for
 from machine import Machine
 from management_api import AS_ARCHIVED, TOKEN_MARGIN_FOR_PEOPLE, Batching, ManagementApi
 from model_version import VersionError, checked_version
-from rollout import roll_out
+from rollout import check_precision, roll_out
 from server_config import DEFAULT_PORT, ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
 from worker_plan import Profile, WorkerPlan, plan_workers
@@ -149,6 +149,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, help="by default, as the profile says")
     parser.add_argument("--batch-size", type=int, help="by default, as the archive says")
     parser.add_argument("--batch-delay", type=int, help="ms; by default, as the archive says")
+    parser.add_argument(
+        "--precision-chosen",
+        action="store_true",
+        help="roll out whatever the archive calculates in",
+    )
     parser.add_argument("--wheels", type=Path, help="folder with the wheels of the requirements")
     parser.add_argument("--kind", choices=("inference", "management"), default="inference")
     return parser.parse_args()
@@ -194,6 +199,8 @@ def _run(arguments: argparse.Namespace) -> None:
             stopped = TorchServeProcess(config).stop()
             print("stopped" if stopped else f"no server runs on port {config.port}")
         case "rollout":
+            if not arguments.precision_chosen:
+                check_precision(api, model, version)
             roll_out(api, model, version, batching_for(gpus_for(archive), batching))
 
 

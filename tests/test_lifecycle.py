@@ -1,5 +1,6 @@
 """What the commands do around a server, without TorchServe; tests/served has it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,3 +80,26 @@ def test_a_server_that_is_replaced_has_ended_before_the_machine_is_looked_at(
     plan = make_room(config, Profile.THROUGHPUT, workers=1)
 
     assert (ended, plan.workers) == ([True], 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen"),
+    [((), False), (("PRECISION=fp32",), True), (("RUNTIME=torch",), True), (("PORT=1",), False)],
+)
+def test_a_rollout_knows_whether_the_user_chose_the_precision(
+    said: tuple[str, ...], chosen: bool
+) -> None:
+    environment = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+    done = subprocess.run(
+        ["make", "--dry-run", "rollout", "VERSION=1.1", *said],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (command,) = (
+        line for line in done.stdout.splitlines() if "lifecycle.py" in line and "rollout" in line
+    )
+
+    assert ("--precision-chosen" in command) == chosen
