@@ -44,6 +44,7 @@ BATCHING   = $(if $(BATCH_SIZE),--batch-size $(BATCH_SIZE)) $(if $(BATCH_DELAY),
 HOW_MANY   = $(if $(WORKERS),--workers $(WORKERS))
 # Set by the user, not by the default above.
 CHOSEN_VERSION = $(if $(filter-out file,$(origin VERSION)),--version "$(VERSION)")
+PRECISION_CHOSEN = $(if $(filter-out file,$(origin PRECISION) $(origin RUNTIME)),--precision-chosen)
 
 # The scripts read it from here, whatever quotes it holds.
 export PIP_ARGS
@@ -121,7 +122,7 @@ scale: installed  ## Give MODEL this many WORKERS
 
 .PHONY: rollout
 rollout: running archive  ## Replace the served version of MODEL by VERSION, without a failed request
-	@$(LIFECYCLE) rollout --version "$(VERSION)" $(BATCHING)
+	@$(LIFECYCLE) rollout --version "$(VERSION)" $(BATCHING) $(PRECISION_CHOSEN)
 
 .PHONY: status
 status: installed  ## Show the server, its models and workers

@@ -12,12 +12,25 @@ from gpu_serving import batching_for, gpus_for
 from machine import Machine
 from management_api import AS_ARCHIVED, TOKEN_MARGIN_FOR_PEOPLE, Batching, ManagementApi
 from model_version import VersionError, checked_version
-from rollout import roll_out
+from rollout import check_precision, roll_out
 from server_config import DEFAULT_PORT, ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
 from worker_plan import Profile, WorkerPlan, plan_workers
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def make_room(
+    config: ServerConfig, profile: Profile, workers: int | None = None, gpus: int = 0
+) -> WorkerPlan:
+    """End whatever an earlier call left running, and plan with the memory that it has given back.
+
+    Raises:
+        ServerError: it does not end.
+    """
+    if TorchServeProcess(config).stop():
+        print(f"stopped the server that was running on port {config.port}", flush=True)
+    return plan_workers(Machine.here(), profile, workers, gpus)
 
 
 def serve(
@@ -28,15 +41,13 @@ def serve(
     plan: WorkerPlan,
     batching: Batching = AS_ARCHIVED,
 ) -> None:
-    """Start a server with one model; whatever an earlier call left running there is replaced.
+    """Start a server with one model, where ``make_room`` has ended an earlier one.
 
     Raises:
         ServerError: the server or the model does not start.
     """
     start = time.monotonic()
     process, api = TorchServeProcess(config), ManagementApi(config)
-    if process.stop():
-        print(f"stopped the server that was running on port {config.port}")
     try:
         process.start(ROOT / "config.properties", wheels, plan)
         api.wait_until_up()
@@ -52,8 +63,17 @@ def serve(
     print(f"  with the header  Authorization: Bearer $(make -s token{port})")
 
 
-def _warn(plan: WorkerPlan, workers: int) -> None:
-    if warning := plan.warning(workers):
+def _planned_workers(plan: WorkerPlan | None) -> int:
+    if plan is None:
+        raise ServerError(
+            "this server was not started with a plan of this version's: say WORKERS=<how many>, or "
+            "start it anew with make serve"
+        )
+    return plan.workers
+
+
+def _warn(plan: WorkerPlan | None, workers: int) -> None:
+    if plan and (warning := plan.warning(workers)):
         print(warning, file=sys.stderr)
 
 
@@ -81,7 +101,8 @@ def status(config: ServerConfig) -> None:
         print(f"no server runs on port {config.port}")
         return
     print(f"TorchServe, process {process.pid}, {config.inference_address}")
-    print(f"planned for {TorchServeProcess(config).plan()}")
+    plan = TorchServeProcess(config).plan()
+    print(f"planned for {plan}" if plan else "its plan of workers and cores is not known")
     for model in sorted(entry["modelName"] for entry in api.models()):
         default = api.describe(model)["modelVersion"]
         for described in api.versions(model):
@@ -128,6 +149,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, help="by default, as the profile says")
     parser.add_argument("--batch-size", type=int, help="by default, as the archive says")
     parser.add_argument("--batch-delay", type=int, help="ms; by default, as the archive says")
+    parser.add_argument(
+        "--precision-chosen",
+        action="store_true",
+        help="roll out whatever the archive calculates in",
+    )
     parser.add_argument("--wheels", type=Path, help="folder with the wheels of the requirements")
     parser.add_argument("--kind", choices=("inference", "management"), default="inference")
     return parser.parse_args()
@@ -143,15 +169,16 @@ def _run(arguments: argparse.Namespace) -> None:
         checked_version(version)
     batching = Batching(arguments.batch_size, arguments.batch_delay)
     archive = config.store / f"{model}.mar"
+    plan: WorkerPlan | None
     match arguments.command:
         case "serve":
             gpus = gpus_for(archive)
-            plan = plan_workers(Machine.here(), arguments.profile, workers, gpus)
+            plan = make_room(config, arguments.profile, workers, gpus)
             batching = batching_for(gpus, batching)
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
         case "register":
             plan = TorchServeProcess(config).plan()
-            workers = workers or plan.workers
+            workers = workers or _planned_workers(plan)
             batching = batching_for(gpus_for(archive), batching)
             api.register(model, version, workers, batching)
             print(f"{model} {version}: {workers} worker(s) READY")
@@ -160,7 +187,7 @@ def _run(arguments: argparse.Namespace) -> None:
             unregister(api, model, version)
         case "scale":
             plan = TorchServeProcess(config).plan()
-            workers = workers or plan.workers
+            workers = workers or _planned_workers(plan)
             api.scale(model, api.describe(model)["modelVersion"], workers)
             print(f"{model}: {workers} worker(s) READY")
             _warn(plan, workers)
@@ -172,6 +199,8 @@ def _run(arguments: argparse.Namespace) -> None:
             stopped = TorchServeProcess(config).stop()
             print("stopped" if stopped else f"no server runs on port {config.port}")
         case "rollout":
+            if not arguments.precision_chosen:
+                check_precision(api, model, version)
             roll_out(api, model, version, batching_for(gpus_for(archive), batching))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from PIL import Image
 
+from build_archive import archived_metadata
 from inference_api import request_cutout
 from management_api import AS_ARCHIVED, Batching, ManagementApi
 from server_config import ServerError
@@ -14,6 +15,29 @@ from server_config import ServerError
 DRAIN_TIMEOUT_S = 120
 
 SMOKE_TEST_SIZE = (64, 48)
+
+
+def check_precision(api: ManagementApi, model: str, version: str) -> None:
+    """Refuse to roll out an archive that calculates in something else than the served version.
+
+    For a user who said nothing of it: ``make`` builds what is best here, whatever `serve` was told.
+
+    Raises:
+        ServerError: it does.
+    """
+    described = api.describe(model)
+    served = described["modelVersion"]
+    # Only a worker that is READY tells; where there is none, nothing is lost by going on.
+    ready = any(worker["status"] == "READY" for worker in described["workers"])
+    archived = archived_metadata(api.config.store / f"{model}.mar")
+    if served == version or not ready or archived is None:
+        return
+    precision = api.customized(model, served).get("precision", archived.precision)
+    if precision != archived.precision:
+        raise ServerError(
+            f"{model} {served} is served in {precision}, the new archive is in "
+            f"{archived.precision}: say PRECISION={precision} or PRECISION={archived.precision}"
+        )
 
 
 def roll_out(

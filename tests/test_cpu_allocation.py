@@ -32,7 +32,7 @@ CPUS = sorted(os.sched_getaffinity(0))
 class Worker:
     """A process that claims a slot whenever it is asked."""
 
-    def __init__(self, folder: Path, slots: str) -> None:
+    def __init__(self, folder: Path, slots: str, shared: Path | None = None) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", WORKER],
             env={
@@ -40,6 +40,7 @@ class Worker:
                 "TMPDIR": str(folder),
                 "CUTOUT_THREADS": "1",
                 "CUTOUT_CPU_SLOTS": slots,
+                **({"CUTOUT_SLOT_FOLDER": str(shared)} if shared else {}),
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -62,8 +63,10 @@ class Worker:
 
 
 @contextmanager
-def workers(folder: Path, slots: str, number: int) -> Iterator[list[Worker]]:
-    started = [Worker(folder, slots) for _ in range(number)]
+def workers(
+    folder: Path, slots: str, number: int, shared: Path | None = None
+) -> Iterator[list[Worker]]:
+    started = [Worker(folder, slots, shared) for _ in range(number)]
     try:
         yield started
     finally:
@@ -94,20 +97,45 @@ def test_who_replaces_a_killed_worker_takes_its_slot(tmp_path: Path) -> None:
         assert third.claim() == (0, {CPUS[0]})
 
 
-def test_two_servers_do_not_take_each_others_slots(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-    slots = str(CPUS[0])
+@pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
+def test_the_workers_of_two_servers_keep_to_different_cpus(tmp_path: Path) -> None:
+    shared = tmp_path / "cpus"
+    for folder in (tmp_path / "a", tmp_path / "b", shared):
+        folder.mkdir()
+    # The servers share the machine out differently: to one worker, and to two.
     with (
-        workers(tmp_path / "a", slots, 1) as (one,),
-        workers(tmp_path / "b", slots, 1) as (other,),
+        workers(tmp_path / "a", f"{CPUS[1]}", 1, shared) as (one,),
+        workers(tmp_path / "b", f"{CPUS[0]};{CPUS[1]}", 2, shared) as (other, late),
     ):
-        assert one.claim() == other.claim() == (0, {CPUS[0]})
+        assert one.claim() == (0, {CPUS[1]})
+        assert other.claim() == (0, {CPUS[0]})
+        assert late.claim() == (None, set(CPUS))
+
+
+@pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
+def test_a_slot_that_is_taken_in_part_is_left_alone(tmp_path: Path) -> None:
+    with (
+        workers(tmp_path, f"{CPUS[1]}", 1) as (one,),
+        workers(tmp_path, f"{CPUS[0]},{CPUS[1]};{CPUS[0]}", 1) as (other,),
+    ):
+        one.claim()
+
+        assert other.claim() == (1, {CPUS[0]})
 
 
 def test_a_cpu_that_is_not_there_any_more_costs_nothing_but_the_slot(tmp_path: Path) -> None:
     with workers(tmp_path, "9999", 1) as (worker,):
         assert worker.claim() == (None, set(CPUS))
+
+
+@pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
+def test_a_slot_whose_file_can_not_be_opened_is_passed_over(tmp_path: Path) -> None:
+    # As another user's file can't; but a folder in its place stops root, too.
+    (tmp_path / f"cpu-{CPUS[0]}").mkdir()
+
+    with workers(tmp_path, f"{CPUS[0]};{CPUS[1]}", 2) as (first, second):
+        assert first.claim() == (1, {CPUS[1]})
+        assert second.claim() == (None, set(CPUS))
 
 
 def test_without_a_plan_it_is_told_what_is() -> None:

@@ -113,6 +113,20 @@ def test_the_environment_tells_the_whole_plan(workers: int | None) -> None:
     assert WorkerPlan.from_environment(plan.environment()) == plan
 
 
+@pytest.mark.parametrize("left_out", ["CUTOUT_CPU_SLOTS", "CUTOUT_CORES", "CUTOUT_PROFILE"])
+def test_without_one_of_its_parts_there_is_no_plan(left_out: str) -> None:
+    environment = plan_workers(FOUR_CORES, Profile.THROUGHPUT).environment()
+    del environment[left_out]
+
+    assert WorkerPlan.from_environment(environment) is None
+
+
+def test_a_profile_that_is_not_known_is_no_plan() -> None:
+    environment = plan_workers(FOUR_CORES, Profile.THROUGHPUT).environment()
+
+    assert WorkerPlan.from_environment({**environment, "CUTOUT_PROFILE": "speed"}) is None
+
+
 def test_a_person_is_told_the_plan() -> None:
     assert str(plan_workers(FOUR_CORES, Profile.LATENCY)) == (
         "1 worker(s) with 4 thread(s), each on 4 core(s) of its own, PROFILE=latency"

@@ -10,16 +10,13 @@ import pytest
 from PIL import Image
 
 from build_archive import build_archive
-from lifecycle import serve, unregister
-from machine import Machine
+from lifecycle import make_room, serve, unregister
 from management_api import ManagementApi
 from server_config import ServerConfig, ServerError
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import ONE_WORKER, Served, build_folder, make, server_in
 from torchserve_process import TorchServeProcess
-from worker_plan import Profile, plan_workers
-
-TWO_WORKERS = plan_workers(Machine.here(), Profile.THROUGHPUT, workers=2)
+from worker_plan import Profile
 
 
 @pytest.fixture
@@ -47,7 +44,7 @@ def test_serve_replaces_what_an_earlier_serve_left(second: ServerConfig) -> None
     serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     first = TorchServeProcess(second).find()
 
-    serve(second, WHEELS, "u2netp", "1.0", TWO_WORKERS)
+    serve(second, WHEELS, "u2netp", "1.0", make_room(second, Profile.THROUGHPUT, workers=2))
 
     assert first is not None
     assert not first.is_running()

@@ -1,8 +1,10 @@
 """Replacing a version under load, with a real server."""
 
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ import requests
 
 from build_archive import build_archive
 from lifecycle import unregister
-from rollout import roll_out
+from model_metadata import METADATA_FILE, ModelMetadata
+from rollout import check_precision, roll_out
 from server_config import ServerError
 from tests.served.conftest import Served, make
 
@@ -91,6 +94,21 @@ def test_an_interrupted_rollout_goes_on_where_it_stopped(
     roll_out(served.api, "u2netp", "1.3")
 
     assert [each["modelVersion"] for each in served.api.versions("u2netp")] == ["1.3"]
+
+
+def test_another_precision_than_the_served_one_is_not_rolled_out_in_silence(
+    served: Served, networks: dict[str, Path], tmp_path: Path
+) -> None:
+    network = shutil.copytree(networks["u2netp"], tmp_path / "network")
+    metadata = replace(ModelMetadata.read(network), precision="int8")
+    (network / METADATA_FILE).write_text(metadata.to_json())
+    build_archive("u2netp", "1.4", network, served.config.store)
+
+    with pytest.raises(ServerError, match=r"served in fp32.*is in int8: say PRECISION=fp32 or "):
+        check_precision(served.api, "u2netp", "1.4")
+
+    build_archive("u2netp", "1.4", networks["u2netp"], served.config.store)
+    check_precision(served.api, "u2netp", "1.4")
 
 
 def test_rolling_out_what_is_served_is_refused(served: Served) -> None:

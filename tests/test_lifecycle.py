@@ -1,0 +1,105 @@
+"""What the commands do around a server, without TorchServe; tests/served has it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lifecycle import make_room
+from machine import Machine
+from server_config import ServerConfig
+from tests.conftest import ROOT
+from torchserve_process import TorchServeProcess
+from worker_plan import Profile
+
+PORT = 31180
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ServerConfig:
+    return ServerConfig(PORT, tmp_path / "servers", tmp_path / "model-store")
+
+
+@pytest.fixture
+def stranger(config: ServerConfig) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is found as the server, and that was started without a plan."""
+    config.temporary.mkdir(parents=True)
+    idle = (sys.executable, "-c", "import time; time.sleep(600)", str(config.properties_file))
+    process = subprocess.Popen(idle, env={})
+    (config.temporary / ".model_server.pid").write_text(str(process.pid))
+    yield process
+    process.kill()
+    process.wait()
+
+
+def lifecycle(config: ServerConfig, *arguments: str) -> subprocess.CompletedProcess[str]:
+    build = config.servers.parent
+    where = ("--build", str(build), "--port", str(config.port))
+    return subprocess.run(
+        [sys.executable, "scripts/lifecycle.py", *where, *arguments],
+        cwd=ROOT,
+        env={"PYTHONPATH": "handler:scripts:."},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.usefixtures("stranger")
+def test_a_server_without_a_plan_is_known_as_one(config: ServerConfig) -> None:
+    assert TorchServeProcess(config).plan() is None
+    assert "its plan of workers and cores is not known" in lifecycle(config, "status").stdout
+
+
+@pytest.mark.usefixtures("stranger")
+@pytest.mark.parametrize("command", ["scale", "register"])
+def test_without_a_plan_the_user_says_how_many_workers(config: ServerConfig, command: str) -> None:
+    unsaid = lifecycle(config, command, "--version", "1.0")
+    said = lifecycle(config, command, "--version", "1.0", "--workers", "2")
+
+    assert "say WORKERS=<how many>" in unsaid.stderr
+    # It goes on to the tokens, which a server that is none does not have.
+    assert "key_file.json is not readable" in said.stderr
+
+
+def test_a_server_that_is_replaced_has_ended_before_the_machine_is_looked_at(
+    config: ServerConfig, stranger: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[bool] = []
+    look = Machine.here
+
+    def here() -> Machine:
+        ended.append(stranger.poll() is not None)
+        return look()
+
+    monkeypatch.setattr(Machine, "here", here)
+
+    plan = make_room(config, Profile.THROUGHPUT, workers=1)
+
+    assert (ended, plan.workers) == ([True], 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen"),
+    [((), False), (("PRECISION=fp32",), True), (("RUNTIME=torch",), True), (("PORT=1",), False)],
+)
+def test_a_rollout_knows_whether_the_user_chose_the_precision(
+    said: tuple[str, ...], chosen: bool
+) -> None:
+    environment = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+    done = subprocess.run(
+        ["make", "--dry-run", "rollout", "VERSION=1.1", *said],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (command,) = (
+        line for line in done.stdout.splitlines() if "lifecycle.py" in line and "rollout" in line
+    )
+
+    assert ("--precision-chosen" in command) == chosen
