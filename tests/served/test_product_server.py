@@ -13,7 +13,6 @@ from product_server import Product
 from stage_costs import NETWORK, parse_stages
 from tests.served.conftest import build_folder, free_port
 
-
 OUTER = {
     **{"VERSION": "9.9", "CHECKPOINT": "/outer.pth", "RUNTIME": "torch", "PRECISION": "int8"},
     **{"MODEL": "u2net", "PROFILE": "latency", "WORKERS": "7", "BATCH_SIZE": "8"},
