@@ -74,6 +74,8 @@ def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
 def import_checkpoint(model: str, checkpoint: Path, folder: Path) -> Path:
     """Convert a checkpoint or ONNX file of your own; it replaces what was there.
 
+    The published ONNX file goes too: it would pass for what these weights came from.
+
     Raises:
         WeightsError: the file is damaged or belongs to another architecture.
     """
@@ -81,7 +83,11 @@ def import_checkpoint(model: str, checkpoint: Path, folder: Path) -> Path:
     if not checkpoint.is_file():
         raise WeightsError(f"there is no file {checkpoint}")
     source = f"{checkpoint.name}, sha256 {sha256_of(checkpoint)}"
-    return _convert(checkpoint, variant, folder / f"{model}.pth", source, UNKNOWN_LICENSE)
+    target = _convert(checkpoint, variant, folder / f"{model}.pth", source, UNKNOWN_LICENSE)
+    export = target.with_suffix(".onnx")
+    if export.exists() and not export.samefile(checkpoint):
+        export.unlink()
+    return target
 
 
 def variant_named(model: str) -> Variant:

@@ -19,7 +19,7 @@ def ports_of(server: object) -> list[int]:
 
 @pytest.mark.parametrize("case", [*FULL, *QUICK], ids=lambda case: case.name)
 def test_those_of_a_case_have_ports_of_their_own(case: Case, tmp_path: Path) -> None:
-    found = contenders(tmp_path, 9080, 9300)
+    found = contenders(tmp_path, tmp_path / "u2net.onnx", 9080, 9300)
 
     running = {turn.server for turn in case.turns}
     ports = [port for name in running for port in ports_of(found.fleet.servers[name])]

@@ -78,6 +78,19 @@ def test_a_checkpoint_of_ones_own_replaces_what_was_there(weights: Path, tmp_pat
     assert record.license == "unknown"
 
 
+def test_an_export_of_other_weights_does_not_stay_beside_a_checkpoint(
+    weights: Path, tmp_path: Path
+) -> None:
+    export = tmp_path / "u2netp.onnx"
+    export.write_bytes((weights / "u2netp.onnx").read_bytes())
+
+    import_checkpoint("u2netp", export, tmp_path)
+    assert export.exists()
+
+    import_checkpoint("u2netp", weights / "u2netp.pth", tmp_path)
+    assert not export.exists()
+
+
 def test_a_damaged_checkpoint_leaves_what_was_there(weights: Path, tmp_path: Path) -> None:
     import_checkpoint("u2netp", weights / "u2netp.pth", tmp_path)
     damaged = tmp_path / "damaged.pth"

@@ -1,3 +1,4 @@
+import json
 import socket
 import sys
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 
 from bench_errors import BenchError
 from bench_servers import Fleet
-from peer_servers import PeerServer, peer_servers
+from peer_servers import PeerServer, peer_servers, shared_weights
 
 
 def free_port() -> int:
@@ -66,6 +67,45 @@ def test_the_peers_share_the_weights_and_no_port(tmp_path: Path) -> None:
     homes = {peer.environment["U2NET_HOME"] for peer in peers}
     assert [(Path(home) / "u2net.onnx").read_bytes() for home in homes] == [b"weights"]
     assert len({peer.url.split("/")[2] for peer in peers}) == len(peers)
+
+
+def weights_folder(published: Path, folder: Path) -> Path:
+    """A folder with u2net's weights, their record and the file that they came from."""
+    for suffix in (".pth", ".json", ".onnx"):
+        (folder / f"u2net{suffix}").symlink_to(published / f"u2net{suffix}")
+    return folder
+
+
+def test_the_peers_serve_the_file_that_ours_came_from(weights: Path, tmp_path: Path) -> None:
+    assert shared_weights(weights_folder(weights, tmp_path)) == tmp_path / "u2net.onnx"
+
+
+def test_without_that_file_nothing_is_measured(weights: Path, tmp_path: Path) -> None:
+    (weights_folder(weights, tmp_path) / "u2net.onnx").unlink()
+
+    with pytest.raises(BenchError, match=r"u2net\.\* away, then make bench"):
+        shared_weights(tmp_path)
+
+
+def test_another_file_under_its_name_is_refused(weights: Path, tmp_path: Path) -> None:
+    export = weights_folder(weights, tmp_path) / "u2net.onnx"
+    export.unlink()
+    export.write_bytes(b"another training")
+
+    with pytest.raises(BenchError, match="is not the published file"):
+        shared_weights(tmp_path)
+
+
+def test_weights_of_ones_own_are_not_held_against_the_published(
+    weights: Path, tmp_path: Path
+) -> None:
+    record = weights_folder(weights, tmp_path) / "u2net.json"
+    told = json.loads(record.read_text()) | {"source": "mine.pth, sha256 0"}
+    record.unlink()
+    record.write_text(json.dumps(told))
+
+    with pytest.raises(BenchError, match=r"ours \(mine\.pth, sha256 0\)"):
+        shared_weights(tmp_path)
 
 
 def test_one_that_does_not_start_leaves_the_others_running(tmp_path: Path) -> None:

@@ -24,8 +24,11 @@ class Contenders:
     """As a user starts it who chooses nothing."""
 
 
-def contenders(build: Path, port: int, peer_port: int) -> Contenders:
-    """Set all of them up below a build folder; those that share a port never run together."""
+def contenders(build: Path, weights: Path, port: int, peer_port: int) -> Contenders:
+    """Set all of them up below a build folder; those that share a port never run together.
+
+    The peers serve the ONNX file `weights`.
+    """
     ports = {name: port + PORT_STEP * each for each, name in enumerate(PRECISIONS)}
     products = {
         name + profile: product(name + profile, ports[name], build)
@@ -37,7 +40,7 @@ def contenders(build: Path, port: int, peer_port: int) -> Contenders:
         products[name] = Product(name, small_port, build, precision, model="u2netp")
     peers = peer_servers(
         build / "bench" / "venv",
-        build / "weights" / "u2net.onnx",
+        weights,
         build / "bench" / "peers",
         peer_port,
         len(os.sched_getaffinity(0)),

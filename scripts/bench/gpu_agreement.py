@@ -1,5 +1,6 @@
 """How far what a GPU does is from the same work on the CPU; nothing is printed here."""
 
+import dataclasses
 from io import BytesIO
 
 import numpy as np
@@ -17,25 +18,48 @@ from network_input import DeviceInput, HostInput
 def measure_agreement(bench: Bench, picture: Image.Image, jpeg: bytes) -> dict[str, float | str]:
     """Compare the steps on an RGB picture and on a file of it; 0 is expected where it says so.
 
+    What is expected is all the CPU's: input, and maps of the network in float32.
+
     Raises:
         ModelLoadError: torch does not run the network here as it should.
     """
     host, there = HostInput(), DeviceInput(bench.device)
     expected = host.collate([host.prepare(picture)])
     batch = there.collate([there.prepare(picture)] * 2)
+    on_the_cpu = dataclasses.replace(bench, device=torch.device("cpu"))
+    found: dict[str, float | str] = {
+        "input, greatest (0 expected)": _greatest(batch[:1].cpu(), expected)
+    }
     with torch.inference_mode():
-        network = bench.load(Precision.FP32)
-        exact, alone = network(batch), network(batch[:1])
-        mattes = [alpha_matte(maps[0, 0], picture.size) for maps in (exact, exact.cpu())]
-        found: dict[str, float | str] = {
-            "input, greatest (0 expected)": _greatest(batch[:1].cpu(), expected),
-            "matte, greatest of 255 levels (0 expected)": _greatest(*map(_levels, mattes)),
-            "maps of a picture in a batch and alone, greatest": _greatest(exact[:1], alone),
-        }
-        for precision in (Precision.FP16, Precision.BF16):
-            mask, truth = stretch(bench.load(precision)(batch[:1])[0, 0]), stretch(exact[0, 0])
-            found[f"masks in {precision.value} and fp32, mean"] = float((mask - truth).abs().mean())
+        truth = on_the_cpu.load(Precision.FP32)(expected)
+        if bench.device.type != "cpu":
+            # Else it would be a tensor against itself.
+            levels = _matte_difference(truth.to(bench.device), truth, picture.size)
+            found["matte of the CPU's map, greatest of 255 levels (0 expected)"] = levels
+        for precision in (Precision.FP32, Precision.FP16, Precision.BF16):
+            network = bench.load(precision)
+            maps = network(batch[:1])
+            found |= _from_the_cpus(f"in {precision.value}", maps, truth, picture.size)
+            if precision is Precision.FP32:
+                both = network(batch)[:1]
+                found["maps of a picture in a batch and alone, greatest"] = _greatest(both, maps)
     return {**found, "nvjpeg and libjpeg-turbo, mean of 255 levels": _jpeg_error(bench, jpeg)}
+
+
+def _from_the_cpus(
+    how: str, maps: Tensor, truth: Tensor, size: tuple[int, int]
+) -> dict[str, float | str]:
+    """Compare a picture's maps, and what becomes of the first on the device and on the CPU."""
+    mask, true_mask = stretch(maps[0, 0]).cpu(), stretch(truth[0, 0])
+    return {
+        f"maps {how}, greatest": _greatest(maps.cpu(), truth),
+        f"masks {how}, mean": float((mask - true_mask).abs().mean()),
+        f"mattes {how}, greatest of 255 levels": _matte_difference(maps, truth, size),
+    }
+
+
+def _matte_difference(first: Tensor, second: Tensor, size: tuple[int, int]) -> float:
+    return _greatest(*(_levels(alpha_matte(maps[0, 0], size)) for maps in (first, second)))
 
 
 def _jpeg_error(bench: Bench, jpeg: bytes) -> float | str:

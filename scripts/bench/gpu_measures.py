@@ -10,20 +10,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from cutout_answer import Figures, picture_answer
+from cutout_errors import CutoutError
 from cutout_limits import Limits
 from cutout_rendering import render
 from execution import Precision
 from machine_peak import network_operations
 from network_input import DeviceInput
 from photo import Photo, load_photo
-from request_batch import each, together
+from request_batch import each
 from saliency_network import INPUT_SIZE, Variant
 from torch_runtime import DTYPES, TorchRuntime, load_torch
+
+T = TypeVar("T")
 
 LIMITS = Limits(max_file_bytes=1 << 25, max_pixels=50_000_000, max_response_bytes=100 << 20)
 
@@ -112,15 +116,13 @@ class Bench:
                 picture_answer(rendering.picture, figures, photo.request, 100 << 20)
             return photo
 
-        photos = each(ids, load, jpegs, pool=pool)
-        inputs = each(ids, prepare, photos, pool=pool)
+        photos = _all_good(each(ids, load, jpegs, pool=pool))
+        inputs = _all_good(each(ids, prepare, photos, pool=pool))
         start = time.perf_counter()
-        maps = together(ids, lambda ready: list(runtime(there.collate(ready))), inputs)
+        # Not as the server does, which runs a batch that fails one by one: that is another figure.
+        maps = list(runtime(there.collate(inputs)))
         spent = (time.perf_counter() - start) * 1000 / len(jpegs)
-        rows = each(ids, answer, photos, maps, pool=pool)
-        answered = [row for row in rows if isinstance(row, Photo)]
-        if len(answered) < len(jpegs):
-            raise RuntimeError("the handler's steps failed; the reason stands above")
+        answered = _all_good(each(ids, answer, photos, maps, pool=pool))
         for photo in answered:
             photo.timing.add("inference", spent)
         return answered
@@ -142,3 +144,10 @@ class Bench:
     ) -> Rate:
         operations = size * network_operations(self.variant.name) / seconds
         return Rate(size, size / seconds, operations / 1e12, operations / peak, stages or {})
+
+
+def _all_good(column: Sequence[T | CutoutError]) -> list[T]:
+    good = [entry for entry in column if not isinstance(entry, CutoutError)]
+    if len(good) < len(column):
+        raise RuntimeError("the handler's steps failed; the reason stands above")
+    return good

@@ -13,10 +13,13 @@ from bench_cases import LITSERVE, REMBG, REMBG_SINGLE, Turn
 from bench_errors import BenchError
 from bench_pictures import Picture
 from bench_servers import multipart
+from fetch_weights import PUBLISHED
 from load_generator import Request
 from management_api import local_session
 from process_tree import ProcessTree
 from server_config import HOST
+from weights_record import WeightsError, WeightsRecord
+from wheel_data import sha256_of
 
 START_TIMEOUT_S = 120
 LITSERVE_PROGRAM = Path(__file__).with_name("litserve_server.py")
@@ -87,10 +90,33 @@ class PeerServer:
         return multipart(self.folder / "forms", self.url, self.fields, photo)
 
 
+def shared_weights(folder: Path) -> Path:
+    """Return the ONNX file in `folder` that ours were converted from; the peers serve it.
+
+    Raises:
+        BenchError: it is not there, or ours are others.
+    """
+    published = PUBLISHED["u2net"]
+    export = folder / published.name
+    try:
+        ours = WeightsRecord.beside(export.with_suffix(".pth")).source
+    except WeightsError as error:
+        raise BenchError(str(error)) from error
+    found = export.is_file() and sha256_of(export) == published.sha256
+    if not (found and ours.endswith(published.sha256)):
+        # rembg would fetch weights of its own without a word.
+        raise BenchError(
+            f"the peers can't serve the same weights as ours: {export} is not the published file, "
+            f"or ours ({ours}) do not come from it. Move {folder}/u2net.* away, then make bench, "
+            "which fetches both"
+        )
+    return export
+
+
 def peer_servers(
     venv: Path, weights: Path, folder: Path, port: int, cores: int
 ) -> list[PeerServer]:
-    """Set the peers up to serve the ONNX weights in `weights` on `port` and those after it."""
+    """Set the peers up to serve the ONNX file `weights` on `port` and those after it."""
     home = folder / "rembg-models"
     home.mkdir(parents=True, exist_ok=True)
     model = home / "u2net.onnx"

@@ -19,6 +19,13 @@ from torchserve_process import TorchServeProcess
 # The fastest precision that the machine can have within its bound.
 AUTO = "auto"
 
+# What the make that runs the bench exports, and a shell may: it would change what is measured.
+OUTER_VARIABLES = (
+    *("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL", "MAKEFILES", "GNUMAKEFLAGS"),
+    *("MODEL", "VERSION", "CHECKPOINT", "PRECISION", "RUNTIME", "PROFILE"),
+    *("WORKERS", "BATCH_SIZE", "BATCH_DELAY", "PORT", "BUILD", "WHEELS", "KIND"),
+)
+
 # Folders below the build folder that every precision can use.
 SHARED = ("weights", "networks", "photos")
 
@@ -55,9 +62,9 @@ class Product:
             *(f"PRECISION={self.precision}", f"PROFILE={self.profile}"),
             f"WHEELS={self.build / 'wheels'}",
         ]
-        # The variables of the make that runs the bench are not meant for this one.
-        leave_out = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL")
-        environment = {name: value for name, value in os.environ.items() if name not in leave_out}
+        environment = {
+            name: value for name, value in os.environ.items() if name not in OUTER_VARIABLES
+        }
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             words = (done.stderr.strip() or done.stdout.strip())[-2000:]

@@ -17,6 +17,7 @@ from bench_run import Run
 from contenders import contenders
 from load_generator import find_hey
 from machine_peak import network_operations
+from peer_servers import shared_weights
 from report_tables import target_table
 from server_config import ServerError
 
@@ -40,6 +41,7 @@ def _parse() -> argparse.Namespace:
 
 def _measure(arguments: argparse.Namespace) -> Results:
     folder = arguments.build / "bench"
+    weights = shared_weights(arguments.build / "weights")
     hey = find_hey(folder / "packages")
     if arguments.pictures:
         pictures = pictures_in(arguments.pictures)
@@ -56,7 +58,7 @@ def _measure(arguments: argparse.Namespace) -> Results:
     )
     raw = folder / "results" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     run = Run(
-        contenders(arguments.build, arguments.port, arguments.peer_port),
+        contenders(arguments.build, weights, arguments.port, arguments.peer_port),
         pictures,
         hey,
         arguments.lock,

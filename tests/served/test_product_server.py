@@ -13,6 +13,26 @@ from product_server import Product
 from stage_costs import NETWORK, parse_stages
 from tests.served.conftest import build_folder, free_port
 
+OUTER = {
+    **{"VERSION": "9.9", "CHECKPOINT": "/outer.pth", "RUNTIME": "torch", "PRECISION": "int8"},
+    **{"MODEL": "u2net", "PROFILE": "latency", "WORKERS": "7", "BATCH_SIZE": "8"},
+    **{"BATCH_DELAY": "99", "KIND": "management", "MAKEFLAGS": " -- VERSION=9.8 WORKERS=6"},
+}
+
+
+def test_the_settings_of_the_make_that_runs_the_bench_do_not_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wheels").mkdir()
+    server = Product("small", 9080, tmp_path, "fp32", model="u2netp")
+    expected = server.make("--dry-run", "serve", "token")
+    for name, value in OUTER.items():
+        monkeypatch.setenv(name, value)
+
+    assert server.make("--dry-run", "serve", "token") == expected
+    assert '--version "1.0"' in expected
+    assert "--precision fp32" in expected
+
 
 def test_it_is_started_asked_and_ended(photo_files: list[Path]) -> None:
     picture = Picture.of("photo", photo_files[0], "")
