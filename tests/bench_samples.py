@@ -1,12 +1,14 @@
 """Made-up results for the tests of the bench's report."""
 
+import math
+
 from bench_cases import Case, Turn
 from bench_results import Results
 from measurement import Measurement
 
 
 def measured(case: Case, turn: Turn, rates: list[float], **figures: float) -> list[Measurement]:
-    """One contender's rounds: p50 is 1000 ms over the rate, unless said."""
+    """One contender's rounds: p50 is 1000 ms over the rate, unless said; a rate of 0 is failure."""
     return [
         Measurement(
             case=case.name,
@@ -17,11 +19,17 @@ def measured(case: Case, turn: Turn, rates: list[float], **figures: float) -> li
             label=turn.label,
             picture=case.picture,
             concurrency=case.concurrency,
-            requests=10,
-            errors=0,
-            seconds=10 / rate,
+            requests=10 if rate else 0,
+            errors=0 if rate else 10,
+            seconds=10 / rate if rate else math.nan,
             rate=rate,
-            **{"p50": 1000 / rate, "p95": 0, "p99": 0, "cpu_s": 0.4, "worker_cpu_s": 0.3}
+            **{
+                "p50": 1000 / rate if rate else math.nan,
+                "p95": 0,
+                "p99": 0,
+                "cpu_s": 0.4,
+                "worker_cpu_s": 0.3,
+            }
             | {name: value for name, value in figures.items() if name != "pss_bytes"},
             answer_bytes=1_500_000,
             other_load=0.01,

@@ -1,8 +1,9 @@
 from pathlib import Path
 
-from bench_cases import REMBG, THROUGHPUT, Turn
+from bench_cases import LATENCY_CASE, MATRIX, REMBG, THROUGHPUT, Turn
 from bench_plots import write_plots
 from bench_report import write_report
+from bench_results import Results
 from mask_error import MaskError
 from report_tables import case_table, table, target_table
 from stage_costs import StageCosts
@@ -46,6 +47,24 @@ def test_the_report_holds_every_part_and_links_its_plots(tmp_path: Path) -> None
     assert "| int8 | 0 | 7.00 | 0.70 (0.60 to 0.80) |" in text
     assert "| int8, png | 5.0 | 80.0 | 100 | 0.20 |" in text
     assert "| u2net int8 | 0.00100 | 0.00100 | 0.900 |" in text
+
+
+def test_a_turn_without_a_good_answer_does_not_cost_the_report(tmp_path: Path) -> None:
+    sizes = [case for case in MATRIX if case.concurrency == 4]
+    turns = [
+        measured(case, turn, rates)
+        for case in (THROUGHPUT, *sizes)
+        for turn, rates in ((Turn(REMBG), [0.0, 0]), (Turn("int8"), [0.0, 5]))
+    ]
+    raw = tmp_path / "raw.json"
+    results_of(*turns, measured(LATENCY_CASE, Turn(REMBG), [0])).write(raw)
+    results = Results.read(raw)
+
+    plots = write_plots(results, tmp_path)
+    write_report(results, tmp_path / "BENCHMARKS.md", plots, quick=False)
+
+    assert [plot.name for plot in plots] == ["throughput.png", "sizes.png"]
+    assert "no good answers, 30 errors | failed |" in (tmp_path / "BENCHMARKS.md").read_text()
 
 
 def test_plots_are_small_pictures(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from bench_cases import REMBG, THROUGHPUT, Turn
 from bench_pictures import Picture
 from bench_results import Results
 from mask_error import MaskError
+from measurement import Measurement
 from stage_costs import StageCosts
 from tests.bench_samples import measured, results_of
 
@@ -28,6 +30,34 @@ def test_a_round_without_its_pair_has_no_ratio() -> None:
     results = results_of(measured(THROUGHPUT, INT8, [4]))
 
     assert results.ratios(THROUGHPUT.name, INT8.label, REMBG, lambda m: m.rate) is None
+
+
+@pytest.mark.parametrize("figure", [lambda m: m.rate, lambda m: 1 / m.p50])
+def test_a_round_without_a_good_answer_has_no_ratio(figure: Callable[[Measurement], float]) -> None:
+    results = results_of(
+        measured(THROUGHPUT, REMBG_TURN, [1, 0, 2, 4]), measured(THROUGHPUT, INT8, [4, 6, 0, 20])
+    )
+
+    ratios = results.ratios(THROUGHPUT.name, INT8.label, REMBG, figure)
+
+    assert ratios is not None
+    assert ratios.values == pytest.approx((4, 5))
+    assert ratios.errors == 20
+
+
+def test_without_any_good_answer_that_is_told() -> None:
+    results = results_of(measured(THROUGHPUT, REMBG_TURN, [0]), measured(THROUGHPUT, INT8, [4]))
+
+    ratios = results.ratios(THROUGHPUT.name, INT8.label, REMBG, lambda m: m.rate)
+
+    assert str(ratios) == "no good answers"
+
+
+def test_without_a_peak_there_is_no_share_of_it() -> None:
+    results = results_of(measured(THROUGHPUT, Turn("int8", "rgba"), [6]))
+    results.peaks = {}
+
+    assert results.peak_share(THROUGHPUT.name, "int8, rgba", "int8") is None
 
 
 def test_the_share_of_the_peak_is_of_the_precisions_own() -> None:

@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from article_server import ArticleServer
-from bench_cases import FULL, QUICK, Case
+from bench_cases import BATCH_CASE, FULL, QUICK, WORKERS_CASE, Case
 from contenders import contenders
 from peer_servers import PeerServer
 from product_server import Product
@@ -25,6 +26,22 @@ def test_those_of_a_case_have_ports_of_their_own(case: Case, tmp_path: Path) -> 
     ports = [port for name in running for port in ports_of(found.fleet.servers[name])]
 
     assert len(set(ports)) == len(ports)
+
+
+def test_each_size_of_batch_and_number_of_workers_is_served(tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    products = contenders(tmp_path, tmp_path / "u2net.onnx", 9080, 9300).products
+
+    batches = [products[turn.server].make("-n", "serve") for turn in BATCH_CASE.turns]
+    workers = [products[turn.server].make("-n", "serve") for turn in WORKERS_CASE.turns]
+
+    assert [re.findall(r"--batch-size (\d)", words) for words in batches] == [["1"], ["2"], ["4"]]
+    assert [re.findall(r"--workers (\d)", words) for words in workers] == [["1"], ["2"]]
+
+
+def test_the_full_run_measures_all_and_the_quick_one_what_the_targets_need() -> None:
+    assert {BATCH_CASE, WORKERS_CASE} <= set(FULL)
+    assert not {BATCH_CASE.name, WORKERS_CASE.name} & {case.name for case in QUICK}
 
 
 def test_case_names_are_their_own() -> None:

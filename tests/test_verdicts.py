@@ -3,7 +3,7 @@ import pytest
 from bench_cases import QUICK, REMBG, THROUGHPUT, Turn
 from stage_costs import StageCosts
 from tests.bench_samples import measured, results_of
-from verdicts import NOT_MEASURED, TARGETS, Target
+from verdicts import FAILED, NOT_MEASURED, TARGETS, Target
 
 INT8 = TARGETS[0]
 MEMORY = next(target for target in TARGETS if "memory" in target.what)
@@ -20,6 +20,22 @@ def test_a_ratio_is_judged_by_its_median(rate: float, word: str) -> None:
     )
 
     assert INT8.verdict(results) == (f"{rate:.2f} (1.00 to 9.00)", word)
+
+
+@pytest.mark.parametrize("rates", [[0, 9], [0, 0]])
+@pytest.mark.parametrize("failing", [REMBG, "int8"])
+def test_with_errors_nothing_is_reached(failing: str, rates: list[float]) -> None:
+    results = results_of(
+        *(
+            measured(THROUGHPUT, Turn(name), rates if name == failing else [1, 9])
+            for name in (REMBG, "int8")
+        )
+    )
+
+    shown, word = INT8.verdict(results)
+
+    assert word == FAILED
+    assert f"{10 * rates.count(0)} errors" in shown
 
 
 @pytest.mark.parametrize(("pss", "word"), [(0.7, "missed"), (0.6, "reached"), (0.3, "stretch")])

@@ -98,8 +98,17 @@ MATRIX = tuple(
     for concurrency in (1, 4, 16)
 )
 
+# int8 with other settings of `make serve` than the default, by the name of the server.
+BATCHES = {f"int8, BATCH_SIZE={size}": size for size in (1, 2, 4)}
+WORKERS = {f"int8, WORKERS={workers}": workers for workers in (1, 2)}
+BATCH_CASE = Case("batches on a CPU", "1.5", 4, tuple(map(Turn, BATCHES)), rounds=3)
+WORKERS_CASE = Case("workers on a CPU", "1.5", 4, tuple(map(Turn, WORKERS)), rounds=3)
+
 # In the order in which they need the fewest servers to be started.
-FULL = (THROUGHPUT, LARGE, *MATRIX, LATENCY_CASE, SMALL_CASE, *LISTS)
+FULL = (
+    *(THROUGHPUT, LARGE, *MATRIX, BATCH_CASE, WORKERS_CASE, LATENCY_CASE, SMALL_CASE),
+    *LISTS,
+)
 
 
 def _quick(case: Case, seconds: int, rounds: int, *left_out: str) -> Case:

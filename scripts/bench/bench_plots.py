@@ -22,17 +22,21 @@ def write_plots(results: Results, folder: Path) -> list[Path]:
         (THROUGHPUT.name, "rate", "requests/s, 1.5 MP, 4 clients"),
         (LATENCY_CASE.name, "p50", "p50 ms, 1.5 MP, 1 client"),
     ):
-        if case in results.cases():
+        if any(m.case == case and m.good for m in results.measurements):
             written.append(_bars(results, case, figure, title, folder / f"{case}.png"))
-    measured = [case for case in MATRIX if case.name in results.cases()]
-    if measured:
+    sizes = {case.name for case in MATRIX if case.concurrency == THROUGHPUT.concurrency}
+    if any(m.case in sizes and m.good for m in results.measurements):
         written.append(_sizes(results, folder / "sizes.png"))
     return written
 
 
 def _bars(results: Results, case: str, figure: str, title: str, path: Path) -> Path:
-    labels = results.labels(case)[::-1]
-    values = [[getattr(m, figure) for m in results.of(case, label)] for label in labels]
+    rounds = {
+        label: [getattr(m, figure) for m in results.of(case, label) if m.good]
+        for label in results.labels(case)[::-1]
+    }
+    labels = [label for label, values in rounds.items() if values]
+    values = [rounds[label] for label in labels]
     middle = [sorted(each)[len(each) // 2] for each in values]
     spread = [
         [value - min(each) for value, each in zip(middle, values, strict=True)],
@@ -53,11 +57,12 @@ def _sizes(results: Results, path: Path) -> Path:
     turns: tuple[Turn, ...] = cases[0].turns
     for turn in turns:
         points = [
-            (float(case.picture), median_of(found, lambda m: m.rate))
+            (float(case.picture), rate)
             for case in cases
-            if (found := results.of(case.name, turn.label))
+            if (rate := median_of(results.of(case.name, turn.label), lambda m: m.rate)) > 0
         ]
-        axes.loglog(*zip(*points, strict=True), marker="o", label=turn.label)
+        if points:
+            axes.loglog(*zip(*points, strict=True), marker="o", label=turn.label)
     axes.set_xlabel("megapixels")
     axes.set_ylabel(f"requests/s, {THROUGHPUT.concurrency} clients")
     axes.legend(fontsize="small")

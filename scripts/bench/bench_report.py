@@ -38,6 +38,8 @@ PEERS = """\
   one worker with all cores (`litserve_server.py`).
 - **int8**, **bf16**, **fp32**: ours, `make serve PRECISION=...`, with `PROFILE=throughput` unless
   "latency" is said.
+- **int8, BATCH_SIZE=...**, **int8, WORKERS=...**: the same with that setting; the workers share all
+  cores, so that fewer have more threads.
 - **article**: ours in fp32, one worker with all cores, with `.tolist()` or `.tobytes()` (rgba).
 
 PNG has `edges=plain`, which is what rembg does, unless "default edges" is said."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -15,16 +16,20 @@ from stage_costs import StageCosts
 
 @dataclass(frozen=True)
 class Ratios:
-    """One server against another, a ratio a round."""
+    """One server against another, a ratio a round in which both had good answers."""
 
     values: tuple[float, ...]
+    errors: int = 0
+    """Requests that failed, in all the rounds of both."""
 
     @property
     def median(self) -> float:
-        """The middle one."""
-        return statistics.median(self.values)
+        """The middle one; NaN where there is none."""
+        return statistics.median(self.values) if self.values else math.nan
 
     def __str__(self) -> str:
+        if not self.values:
+            return "no good answers"
         return f"{self.median:.2f} ({min(self.values):.2f} to {max(self.values):.2f})"
 
 
@@ -70,18 +75,22 @@ class Results:
     def ratios(
         self, case: str, label: str, against: str, figure: Callable[[Measurement], float]
     ) -> Ratios | None:
-        """Divide a figure of one contender by another's of the same round."""
+        """Divide a figure of one contender by another's of the same round; None: no such rounds."""
         others = {m.round: m for m in self.of(case, against)}
-        values = tuple(
-            figure(m) / figure(others[m.round]) for m in self.of(case, label) if m.round in others
-        )
-        return Ratios(values) if values else None
+        pairs = [(m, others[m.round]) for m in self.of(case, label) if m.round in others]
+        values = tuple(figure(m) / figure(other) for m, other in pairs if m.good and other.good)
+        # Of a contender against itself they count once.
+        turns = {*(m for m, _ in pairs), *(other for _, other in pairs)}
+        return Ratios(values, sum(m.errors for m in turns)) if pairs else None
 
     def peak_share(self, case: str, label: str, precision: str) -> Ratios | None:
         """Of the machine's peak, what the network reaches through the server."""
-        operations = self.network_operations["u2net"]
-        shares = tuple(m.rate * operations / self.peaks[precision] for m in self.of(case, label))
-        return Ratios(shares) if shares and precision in self.peaks else None
+        turns = self.of(case, label)
+        if not turns or precision not in self.peaks:
+            return None
+        share = self.network_operations["u2net"] / self.peaks[precision]
+        values = tuple(m.rate * share for m in turns if m.good)
+        return Ratios(values, sum(m.errors for m in turns))
 
     def published(self) -> "Results":
         """Leave out where files lie on this machine."""
@@ -116,5 +125,6 @@ def _nowhere(picture: Picture) -> Picture:
 
 
 def median_of(measurements: Iterable[Measurement], figure: Callable[[Measurement], float]) -> float:
-    """Return the middle of a figure over the rounds."""
-    return statistics.median(figure(m) for m in measurements)
+    """Return the middle of a figure over the rounds with good answers; NaN without any."""
+    figures = [figure(m) for m in measurements if m.good]
+    return statistics.median(figures) if figures else math.nan

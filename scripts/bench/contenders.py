@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from article_server import ArticleServer
-from bench_cases import LATENCY, PRECISIONS, SMALL, SMALL_EXACT
+from bench_cases import BATCHES, LATENCY, PRECISIONS, SMALL, SMALL_EXACT, WORKERS
 from bench_servers import Fleet, Server
 from peer_servers import peer_servers
 from product_server import AUTO, Product, product
@@ -38,6 +38,10 @@ def contenders(build: Path, weights: Path, port: int, peer_port: int) -> Contend
     for name, small_port in zip((SMALL_EXACT, SMALL), ports.values(), strict=False):
         precision = name.split()[1]
         products[name] = Product(name, small_port, build, precision, model="u2netp")
+    for (name, size), batch_port in zip(BATCHES.items(), ports.values(), strict=True):
+        products[name] = Product(name, batch_port, build, "int8", batch_size=size)
+    for (name, workers), workers_port in zip(WORKERS.items(), ports.values(), strict=False):
+        products[name] = Product(name, workers_port, build, "int8", workers=workers)
     peers = peer_servers(
         build / "bench" / "venv",
         weights,

@@ -16,6 +16,7 @@ class Measurement:
     picture: str
     concurrency: int
     requests: int
+    """Good answers."""
     errors: int
     seconds: float
     rate: float
@@ -30,3 +31,8 @@ class Measurement:
     pss_bytes: int
     other_load: float
     """Share of all cores' time that others took meanwhile."""
+
+    @property
+    def good(self) -> bool:
+        """Whether any answer was; without one there are no rate and no percentiles."""
+        return self.rate > 0

@@ -112,7 +112,7 @@ def _measurement(
         label=turn.label,
         picture=case.picture,
         concurrency=case.concurrency,
-        requests=answered,
+        requests=len(load.latencies_ms),
         errors=load.errors,
         seconds=load.seconds,
         rate=load.rate,

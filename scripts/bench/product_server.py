@@ -41,6 +41,9 @@ class Product:
     precision: str
     profile: str = "throughput"
     model: str = "u2net"
+    batch_size: int | None = None
+    """None, here and below: as `make serve` has it by default."""
+    workers: int | None = None
     seconds_to_ready: list[float] = field(default_factory=list)
     """How long each start took."""
 
@@ -61,6 +64,8 @@ class Product:
             *(f"MODEL={self.model}", f"PORT={self.port}", f"BUILD={self.folder}"),
             *(f"PRECISION={self.precision}", f"PROFILE={self.profile}"),
             f"WHEELS={self.build / 'wheels'}",
+            *([f"BATCH_SIZE={self.batch_size}"] if self.batch_size else []),
+            *([f"WORKERS={self.workers}"] if self.workers else []),
         ]
         environment = {
             name: value for name, value in os.environ.items() if name not in OUTER_VARIABLES

@@ -1,5 +1,6 @@
 """The tables of BENCHMARKS.md."""
 
+import statistics
 from collections.abc import Sequence
 
 from bench_cases import PRECISIONS, THROUGHPUT, Turn
@@ -32,7 +33,7 @@ def case_table(results: Results, case: str) -> str:
             (
                 label,
                 _range(turns),
-                str(ratio),
+                str(ratio or ""),
                 *(
                     f"{median_of(turns, figure):.0f}"
                     for figure in (lambda m: m.p50, lambda m: m.p95, lambda m: m.p99)
@@ -62,7 +63,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _range(turns: Sequence[Measurement]) -> str:
     rates = [m.rate for m in turns]
-    return f"{median_of(turns, lambda m: m.rate):.2f} ({min(rates):.2f} to {max(rates):.2f})"
+    # Also of rounds without a good answer, whose rate is 0.
+    return f"{statistics.median(rates):.2f} ({min(rates):.2f} to {max(rates):.2f})"
 
 
 def machine_table(results: Results) -> str:

@@ -9,6 +9,7 @@ from bench_results import Ratios, Results
 from measurement import Measurement
 
 NOT_MEASURED = "not measured"
+FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Target:
         found = self.measured(results)
         if found is None:
             return NOT_MEASURED, ""
+        if isinstance(found, Ratios) and found.errors:
+            # A rate says nothing where answers are missing.
+            return f"{found}, {found.errors} errors", FAILED
         value = found.median if isinstance(found, Ratios) else found
         shown = str(found) if isinstance(found, Ratios) else f"{found:.3g}"
         if self.stretch is not None and self._reached(value, self.stretch):
