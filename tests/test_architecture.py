@@ -71,6 +71,7 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
         ("content_negotiation", set()),
         ("model_metadata", set()),
         ("rsu", {"torch"}),
+        ("sample_request", {"torch", "PIL", "saliency_network"}),
         ("saliency_network", {"torch", "rsu"}),
         ("execution", set()),
         ("runtime_errors", set()),

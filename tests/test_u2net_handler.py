@@ -767,6 +767,31 @@ def test_a_worker_warms_up_on_the_batches_that_it_is_registered_for(
     assert handler.pool is None
 
 
+def test_a_worker_warms_up_every_step_around_the_network(
+    context: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: dict[str, Any] = {}
+    for name in ("_load_image", "_prepare", "_answer"):
+        own = getattr(U2Net, name)
+
+        def step(handler: U2Net, *given: Any, name: str = name, run: Any = own) -> Any:
+            done[name] = run(handler, *given)
+            return done[name]
+
+        monkeypatch.setattr(U2Net, name, step)
+
+    with caplog.at_level(logging.INFO, "ts.metrics.caching_metric"):
+        handler = loaded(context)
+
+    assert list(done) == ["_load_image", "_prepare", "_answer"]
+    assert (done["_answer"].status, done["_answer"].content_type) == (200, "image/png")
+    with Image.open(BytesIO(done["_answer"].body)) as cutout:
+        soft = sum(cutout.getchannel("A").histogram()[1:255])
+    assert soft > 0
+    # Nobody asked for it, so nobody counts it.
+    assert (emitted(caplog), handler.context) == ([], None)
+
+
 def test_the_configurations_jpeg_decoder_is_asked_first(
     context: Context, photo_bytes: list[bytes], photos: list[Image.Image]
 ) -> None:

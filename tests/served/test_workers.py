@@ -28,11 +28,11 @@ unlimited = pytest.mark.skipif(MACHINE.quota is not None, reason="the container 
 
 
 @pytest.fixture
-def config(weights: Path) -> Iterator[ServerConfig]:
+def config(networks: dict[str, Path]) -> Iterator[ServerConfig]:
     """A server's settings, with u2netp to serve; whatever runs there is ended."""
     with build_folder() as build:
         config = server_in(build)
-        build_archive("u2netp", "1.0", weights / "u2netp.pth", config.store)
+        build_archive("u2netp", "1.0", networks["u2netp"], config.store)
         yield config
         TorchServeProcess(config).stop()
 
