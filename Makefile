@@ -182,8 +182,8 @@ $(PEERS): scripts/bench/peers.txt
 
 .PHONY: bench
 bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tolist(); write BENCHMARKS.md; QUICK=1, PICTURES=/folder
-	@$(MAKE) --no-print-directory weights MODEL=u2net
-	@$(MAKE) --no-print-directory weights MODEL=u2netp
+	@$(MAKE) --no-print-directory weights MODEL=u2net CHECKPOINT=
+	@$(MAKE) --no-print-directory weights MODEL=u2netp CHECKPOINT=
 	@PYTHONPATH=handler:scripts:scripts/bench:. $(BIN)/python scripts/bench/run_bench.py --build $(BUILD) \
 		$(if $(QUICK),--quick) $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(LOCK),--lock "$(LOCK)")
 
