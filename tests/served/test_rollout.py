@@ -68,7 +68,7 @@ def test_a_version_that_does_not_start_leaves_the_old_one_serving(
     archive = build_archive("u2netp", "1.2", networks["u2netp"], served.config.store)
     damage_weights(archive)
 
-    with pytest.raises(ServerError, match=r"u2netp\.pth is damaged"):
+    with pytest.raises(ServerError, match=r"u2netp\.bin is damaged"):
         roll_out(served.api, "u2netp", "1.2")
 
     assert [each["modelVersion"] for each in served.api.versions("u2netp")] == ["1.0"]
@@ -78,7 +78,7 @@ def test_a_version_that_does_not_start_leaves_the_old_one_serving(
 def damage_weights(archive: Path) -> None:
     with zipfile.ZipFile(archive) as whole:
         members = {name: whole.read(name) for name in whole.namelist()}
-    members["u2netp.pth"] = members["u2netp.pth"][:-1000]
+    members["u2netp.bin"] = members["u2netp.bin"][:-1000]
     with zipfile.ZipFile(archive, "w") as damaged:
         for name, content in members.items():
             damaged.writestr(name, content)
