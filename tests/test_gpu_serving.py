@@ -1,3 +1,5 @@
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,13 +8,18 @@ import torch
 from build_archive import build_archive
 from gpu_serving import batching_for, gpus_for
 from management_api import AS_ARCHIVED, Batching
+from model_metadata import METADATA_FILE, ModelMetadata
 from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
 def for_torch(torch_network: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    store = tmp_path_factory.mktemp("torch") / "store"
-    return build_archive("u2netp", "1.0", torch_network, store)
+    """An archive as a machine with a GPU builds it."""
+    folder = tmp_path_factory.mktemp("torch")
+    network = shutil.copytree(torch_network, folder / "network")
+    metadata = replace(ModelMetadata.read(network), device="cuda")
+    (network / METADATA_FILE).write_text(metadata.to_json(), encoding="utf-8")
+    return build_archive("u2netp", "1.0", network, folder / "store")
 
 
 @pytest.fixture

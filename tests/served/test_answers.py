@@ -17,6 +17,7 @@ from torchvision.transforms import Compose
 
 from management_api import local_session
 from matting import alpha_matte
+from model_metadata import ModelMetadata
 from preprocessing import Normalize, Rescale
 from saliency_network import VARIANTS
 from tests.conftest import WHEELS
@@ -277,16 +278,18 @@ def test_an_explanation_refuses_what_it_can_not_be(served: Served, chelsea: byte
     assert refusal(response) == (400, "unsupported_parameter")
 
 
-def test_the_description_tells_what_is_served(served: Served, weights: Path) -> None:
+def test_the_description_tells_what_is_served(served: Served, networks: dict[str, Path]) -> None:
     described = served.api.customized("u2net", "1.0")
 
     assert described["model"] == "u2net"
     assert described["version"] == "1.0"
     assert described["precision"] == "fp32"
-    assert described["runtime"].startswith("torch ")
-    assert described["device"] == "cpu"
-    record = json.loads((weights / "u2net.json").read_text())
-    assert described["weights_sha256"] == record["sha256"]
+    assert described["runtime"].startswith("openvino 20")
+    assert described["device"].startswith("cpu (")
+    assert all(kernel.endswith("f32") for kernel in described["kernels"])
+    metadata = ModelMetadata.read(networks["u2net"])
+    assert described["parity"] == metadata.parity
+    assert described["weights_sha256"] == metadata.weights_sha256
     assert described["license"] == "Apache-2.0"
     assert described["input_size"] == [320, 320]
     assert described["formats"] == ["rgba", "png", "webp", "jpg", "zip", "auto"]
