@@ -57,8 +57,8 @@ def test_no_request_fails_while_a_version_is_replaced(
 
     assert rollout.returncode == 0, rollout.stderr
     assert [status for status in statuses if status != 200] == []
-    # All of them were asked while the rollout went on; how many depends on the machine.
-    assert len(statuses) >= 30
+    # They were asked while the rollout went on; how many depends on the machine.
+    assert len(statuses) > 2 * CLIENTS
     assert [each["modelVersion"] for each in served.api.versions("u2netp")] == ["1.1"]
 
 
