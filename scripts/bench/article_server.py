@@ -1,7 +1,7 @@
 """The article's handler in its two forms, on one TorchServe: .tolist() and .tobytes().
 
 Both are the same model; one answers with nested lists. Its own configuration carries the lists of
-12 megapixels, 660 MB of JSON, which the product's rightly refuses.
+12 megapixels, 620 MB of JSON, which the product's rightly refuses.
 """
 
 import json
