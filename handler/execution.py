@@ -35,7 +35,6 @@ class Precision(Enum):
 INSTRUCTIONS: dict[Precision, frozenset[str]] = {
     Precision.INT8: frozenset({"avx512_vnni", "avx_vnni", "amx_int8"}),
     Precision.BF16: frozenset({"avx512_bf16", "amx_bf16"}),
-    Precision.FP16: frozenset({"a GPU"}),
 }
 
 
@@ -64,19 +63,21 @@ def cpu_has(precision: Precision, cpuinfo: Path = CPUINFO) -> bool:
         return True
     if platform.machine() not in ("x86_64", "AMD64"):
         return False
-    flags = _told("flags", cpuinfo).split()
-    return not INSTRUCTIONS[precision].isdisjoint(flags)
+    flags = cpu_fact("flags", cpuinfo).split()
+    return not INSTRUCTIONS.get(precision, frozenset()).isdisjoint(flags)
 
 
 def cpu_name(cpuinfo: Path = CPUINFO) -> str:
     """Return what this machine's CPU is called, and its flags: two of a name may differ in them."""
-    named = _told("model name", cpuinfo) or platform.machine()
-    return f"{named} {_told('flags', cpuinfo)}"
+    named = cpu_fact("model name", cpuinfo) or platform.machine()
+    return f"{named} {cpu_fact('flags', cpuinfo)}"
 
 
-def _told(fact: str, cpuinfo: Path) -> str:
+def cpu_fact(name: str, cpuinfo: Path = CPUINFO) -> str:
+    """Return what Linux tells of the first CPU under a name; nothing where it does not."""
     try:
         lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(fact)), "")
+    facts = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in facts if key.strip() == name), "")

@@ -59,9 +59,10 @@ def load_runtime(
             "it here, or for CPUs with RUNTIME=openvino"
         )
     if device.type == "cpu" and not cpu_has(precision):
+        needed = " or ".join(sorted(INSTRUCTIONS.get(precision, {"a GPU"})))
         raise ModelLoadError(
-            f"{precision.value} needs {' or '.join(sorted(INSTRUCTIONS[precision]))}, which this "
-            "machine's CPU does not have: build the archive with PRECISION=fp32"
+            f"{precision.value} needs {needed}, which this machine's CPU does not have: build the "
+            "archive with PRECISION=fp32"
         )
     files = [_proven(model_dir / name, digest) for name, digest in metadata.files_sha256.items()]
     if runtime is Runtime.OPENVINO:

@@ -33,7 +33,7 @@ CPU_PRECISIONS = {
     Runtime.OPENVINO: (Precision.INT8, Precision.BF16, Precision.FP32),
     Runtime.TORCH: (Precision.BF16, Precision.FP32),
 }
-GPU_PRECISIONS = (Precision.FP16, Precision.FP32)
+GPU_PRECISIONS = (Precision.FP16, Precision.BF16, Precision.FP32)
 # There where a driver of NVIDIA's is; torch, which takes seconds to import, is then asked.
 GPU_DEVICE = Path("/dev/nvidiactl")
 
@@ -62,7 +62,7 @@ def choices(runtime: str, precision: str) -> list[Choice]:
         ) from error
     on_gpu = gpu and library is Runtime.TORCH
     offered = GPU_PRECISIONS if on_gpu else CPU_PRECISIONS[library]
-    if wanted is not None and wanted not in (*offered, Precision.BF16):
+    if wanted is not None and wanted not in offered:
         raise ChoiceError(
             f"{library.value} does not run the network in {wanted.value} here; it does in "
             f"{', '.join(each.value for each in offered)}"

@@ -18,8 +18,10 @@ DELAY_MS = 5
 
 def gpus_for(archive: Path, model_config: Path = MODEL_CONFIG) -> int:
     """Return how many GPUs TorchServe will run an archive's workers on."""
+    if not has_gpu():
+        return 0
     metadata = archived_metadata(archive)
-    if metadata is None or metadata.device != "cuda" or not has_gpu():
+    if metadata is None or metadata.device != "cuda":
         return 0
     if yaml.safe_load(model_config.read_text(encoding="utf-8")).get("deviceType") == "cpu":
         return 0

@@ -10,15 +10,10 @@ from measurement import Measurement
 def measured(case: Case, turn: Turn, rates: list[float], **figures: float) -> list[Measurement]:
     """One contender's rounds: p50 is 1000 ms over the rate, unless said; a rate of 0 is failure."""
     return [
-        Measurement(
-            case=case.name,
-            round=number,
-            server=turn.server,
-            format=turn.format,
-            edges=turn.edges,
-            label=turn.label,
-            picture=case.picture,
-            concurrency=case.concurrency,
+        Measurement.of(
+            case,
+            number,
+            turn,
             requests=10 if rate else 0,
             errors=0 if rate else 10,
             seconds=10 / rate if rate else math.nan,

@@ -53,7 +53,11 @@ def test_without_openvino_torch_is_taken(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.usefixtures("with_gpu")
 def test_a_gpu_takes_torch_in_half_precision() -> None:
-    assert [str(c) for c in choices("auto", "auto")] == ["fp16-torch-cuda", "fp32-torch-cuda"]
+    assert [str(c) for c in choices("auto", "auto")] == [
+        "fp16-torch-cuda",
+        "bf16-torch-cuda",
+        "fp32-torch-cuda",
+    ]
     assert [str(c) for c in choices("auto", "bf16")] == ["bf16-torch-cuda"]
 
 

@@ -5,8 +5,18 @@ import pytest
 
 from execution import Precision
 from parity import BOUNDS, Parity, ParityError, PictureParity, check_parity
+from tests.conftest import ROOT
 
 PARITY = Parity({"a.jpg": PictureParity(0.001, 0.99), "b.jpg": PictureParity(0.002, 0.98)})
+
+
+@pytest.mark.parametrize("precision", Precision)
+def test_the_readme_tells_each_bound(precision: Precision) -> None:
+    rows = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (row for row in rows if row.startswith(f"| `{precision.value}` |"))
+
+    mean, worst = (float(figure) for figure in row.split("|")[-2].split(","))
+    assert (mean, worst) == (BOUNDS[precision].mean, BOUNDS[precision].worst)
 
 
 def test_the_summary_is_of_all_pictures() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from execution import cpu_fact
+
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8", "amx_bf16")
 # What a model tells of itself that says nothing of how it runs.
 STANDING = (
@@ -18,10 +20,9 @@ PACKAGES = ("torch", "openvino", "onnxruntime", "torchserve", "pillow", "numpy")
 
 def describe_machine() -> dict[str, str]:
     """Name the machine and the versions of what serves."""
-    cpu = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    model = _first(cpu, "model name") or platform.processor() or platform.machine()
-    flags = (_first(cpu, "flags") or "").split()
-    family = f" (family {_first(cpu, 'cpu family')}, model {_first(cpu, 'model')})"
+    model = cpu_fact("model name") or platform.processor() or platform.machine()
+    flags = cpu_fact("flags").split()
+    family = f" (family {cpu_fact('cpu family')}, model {cpu_fact('model')})"
     return {
         "CPU": model + (family if flags else ""),
         "cores that may be used": str(len(os.sched_getaffinity(0))),
@@ -47,12 +48,6 @@ def served_facts(status: str) -> dict[str, str]:
     told = (line.partition(": ") for line in lines if not line.startswith("worker "))
     facts = {name: value for name, _, value in told if name not in STANDING}
     return {"workers": str(workers), **facts}
-
-
-def _first(text: str, name: str) -> str | None:
-    """Return the first value of a name in /proc/cpuinfo."""
-    pairs = (line.partition(":") for line in text.splitlines())
-    return next((value.strip() for key, _, value in pairs if key.strip() == name), None)
 
 
 def _version(package: str) -> str | None:

@@ -22,6 +22,8 @@ from server_config import ServerError
 from stage_costs import measure_stages
 
 STARTS = 2
+# What the others' masks are held against.
+EXACT = "fp32"
 
 
 @dataclass
@@ -82,12 +84,12 @@ class Run:
             )
         if case.name == THROUGHPUT.name:
             self._stages()
-            self._masks("u2net", {name: self._products[name] for name in PRECISIONS}, "fp32")
+            self._masks("u2net", {name: self._products[name] for name in PRECISIONS})
             for name in self._fleet.running & set(PRECISIONS):
                 self.results.served[name] = served_facts(self._products[name].make("status"))
         if case.name == SMALL_CASE.name:
             small = {name.split()[1]: self._products[name] for name in (SMALL, SMALL_EXACT)}
-            self._masks("u2netp", small, "fp32")
+            self._masks("u2netp", small)
 
     def _peaks(self) -> None:
         with alone(self.lock):
@@ -107,19 +109,19 @@ class Run:
                 self.results.stages.append(costs)
                 self._tell(f"stages of {turn.label}: {costs.outside_share:.2f} outside the network")
 
-    def _masks(self, model: str, servers: dict[str, Product], exact: str) -> None:
+    def _masks(self, model: str, servers: dict[str, Product]) -> None:
         servers = {
             name: server for name, server in servers.items() if server.name in self._fleet.running
         }
-        if exact not in servers:
+        if EXACT not in servers:
             return
         with alone(self.lock):
             alphas = {
                 name: served_alphas(server, self.pictures.masks) for name, server in servers.items()
             }
         for name in servers:
-            if name != exact:
-                error = compare_masks(alphas[exact], alphas[name])
+            if name != EXACT:
+                error = compare_masks(alphas[EXACT], alphas[name])
                 self.results.masks[f"{model} {name}"] = error
                 self._tell(f"masks of {model} {name}: {error.mean:.5f} off on average")
 

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
-import numpy as np
+import torch
+from torch import Tensor
 
+import network_export
 from bench_client import ask
 from bench_pictures import Picture
 from product_server import Product
@@ -20,7 +23,7 @@ class MaskError:
     @property
     def mean(self) -> float:
         """Of the pictures' errors."""
-        return float(np.mean(list(self.errors.values())))
+        return mean(self.errors.values())
 
     @property
     def worst(self) -> float:
@@ -45,12 +48,14 @@ def served_alphas(server: Product, pictures: list[Picture]) -> Alphas:
 
 def compare_masks(exact: Alphas, found: Alphas) -> MaskError:
     """Hold masks against those of the same pictures in float32."""
-    errors, overlaps = {}, {}
-    for name in exact:
-        true = np.frombuffer(exact[name], np.uint8)
-        seen = np.frombuffer(found[name], np.uint8)
-        errors[name] = float(np.mean(np.abs(true.astype(float) - seen)) / 255)
-        either = np.count_nonzero((true > 127) | (seen > 127))
-        both = np.count_nonzero((true > 127) & (seen > 127))
-        overlaps[name] = both / either if either else 1.0
-    return MaskError(errors, overlaps)
+    compared = {
+        name: network_export.compare_masks(_mask(found[name]), _mask(exact[name])) for name in exact
+    }
+    return MaskError(
+        {name: picture.error for name, picture in compared.items()},
+        {name: picture.iou for name, picture in compared.items()},
+    )
+
+
+def _mask(alpha: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(alpha), dtype=torch.uint8) / 255

@@ -1,6 +1,9 @@
 """One turn of one server: what it did and cost."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench_cases import Case, Turn
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,19 @@ class Measurement:
     pss_bytes: int
     other_load: float
     """Share of all cores' time that others took meanwhile."""
+
+    @classmethod
+    def of(cls, case: Case, number: int, turn: Turn, **figures: Any) -> "Measurement":
+        """Note what a turn did in a round; `figures` are the other fields."""
+        return cls(
+            case=case.name,
+            round=number,
+            **asdict(turn),
+            label=turn.label,
+            picture=case.picture,
+            concurrency=case.concurrency,
+            **figures,
+        )
 
     @property
     def good(self) -> bool:

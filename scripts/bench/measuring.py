@@ -103,15 +103,10 @@ def _measurement(
     case: Case, number: int, turn: Turn, answer_bytes: int, load: Load, costs: Costs
 ) -> Measurement:
     answered = max(1, len(load.latencies_ms))
-    return Measurement(
-        case=case.name,
-        round=number,
-        server=turn.server,
-        format=turn.format,
-        edges=turn.edges,
-        label=turn.label,
-        picture=case.picture,
-        concurrency=case.concurrency,
+    return Measurement.of(
+        case,
+        number,
+        turn,
         requests=len(load.latencies_ms),
         errors=load.errors,
         seconds=load.seconds,
