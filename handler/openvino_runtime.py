@@ -17,7 +17,7 @@ from execution import Precision
 from runtime_errors import ModelLoadError
 
 # The precision that OpenVINO is told to calculate in where the graph does not say 8 bits. Beside
-# them float32 is as fast as bfloat16, and truer.
+# them float32 is about as fast as bfloat16, and truer.
 HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
 # What it then tells of a convolution that does.
 CONVOLUTION_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "u8"}

@@ -3,7 +3,8 @@
 Weights: signed, symmetric, a scale for each output channel. Activations: unsigned, a scale for each
 group of maps that flow into one another, so that pooling, resizing and concatenating them need no
 rescaling between. Sides and the output convolution, which draw the maps, and the first convolution,
-which sees the picture, stay in floating point: half of the error for a fiftieth of the time.
+which sees the picture, stay in floating point. Over 18 photos that takes 3 % more time and leaves
+hardly less error (0.00125 against 0.00129), but the worst mask is truer (IoU 0.976 against 0.969).
 
 Rounding a channel's weights shifts what it answers with on average. Its bias takes that back, where
 it answers at all: what ReLU cuts off anyway has no say. (Nagel et al., "Data-Free Quantization
