@@ -111,3 +111,13 @@ def served(networks: dict[str, Path]) -> Iterator[Served]:
             yield server
         finally:
             TorchServeProcess(config).stop()
+
+
+@pytest.fixture
+def second(networks: dict[str, Path]) -> Iterator[ServerConfig]:
+    """Settings of another server, with u2netp to serve; whatever runs there is ended."""
+    with build_folder() as build:
+        config = server_in(build)
+        build_archive("u2netp", "1.0", networks["u2netp"], config.store)
+        yield config
+        TorchServeProcess(config).stop()

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,19 +13,9 @@ from lifecycle import make_room, serve, unregister
 from management_api import ManagementApi
 from server_config import ServerConfig, ServerError
 from tests.conftest import ROOT, WHEELS
-from tests.served.conftest import ONE_WORKER, Served, build_folder, make, server_in
+from tests.served.conftest import ONE_WORKER, Served, make
 from torchserve_process import TorchServeProcess
 from worker_plan import Profile
-
-
-@pytest.fixture
-def second(networks: dict[str, Path]) -> Iterator[ServerConfig]:
-    """Another server's settings on the same machine; whatever runs there is ended."""
-    with build_folder() as build:
-        config = server_in(build)
-        build_archive("u2netp", "1.0", networks["u2netp"], config.store)
-        yield config
-        TorchServeProcess(config).stop()
 
 
 def test_two_servers_live_side_by_side(served: Served, second: ServerConfig) -> None:

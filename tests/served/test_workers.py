@@ -3,21 +3,17 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from build_archive import build_archive
 from lifecycle import serve
 from machine import Machine
 from management_api import ManagementApi
 from server_config import ServerConfig
 from tests.conftest import WHEELS
-from tests.served.conftest import build_folder, make, server_in
-from torchserve_process import TorchServeProcess
+from tests.served.conftest import make
 from worker_plan import Profile, plan_workers
 
 MACHINE = Machine.here()
@@ -25,16 +21,6 @@ CPUS = sorted(os.sched_getaffinity(0))
 
 two_cores = pytest.mark.skipif(len(MACHINE.cores) < 2, reason="needs two cores")
 unlimited = pytest.mark.skipif(MACHINE.quota is not None, reason="the container shares its CPUs")
-
-
-@pytest.fixture
-def config(networks: dict[str, Path]) -> Iterator[ServerConfig]:
-    """A server's settings, with u2netp to serve; whatever runs there is ended."""
-    with build_folder() as build:
-        config = server_in(build)
-        build_archive("u2netp", "1.0", networks["u2netp"], config.store)
-        yield config
-        TorchServeProcess(config).stop()
 
 
 def workers(api: ManagementApi) -> dict[int, dict[str, Any]]:
@@ -58,11 +44,11 @@ def allowed_cpus(pid: int) -> list[list[int]]:
 @two_cores
 @unlimited
 def test_for_throughput_each_worker_has_cores_of_its_own_and_keeps_them_for_its_successor(
-    config: ServerConfig,
+    second: ServerConfig,
 ) -> None:
     plan = plan_workers(MACHINE, Profile.THROUGHPUT, workers=2)
-    serve(config, WHEELS, "u2netp", "1.0", plan)
-    api = ManagementApi(config)
+    serve(second, WHEELS, "u2netp", "1.0", plan)
+    api = ManagementApi(second)
 
     first = workers(api)
 
@@ -79,17 +65,17 @@ def test_for_throughput_each_worker_has_cores_of_its_own_and_keeps_them_for_its_
         time.sleep(0.2)
     api.wait_until_ready("u2netp", "1.0", 2)
 
-    second = workers(api)
-    (successor,) = set(second) - {survivor}
-    assert second[survivor] == first[survivor]
-    assert second[successor] == {**first[victim], "process": successor}
+    successors = workers(api)
+    (successor,) = set(successors) - {survivor}
+    assert successors[survivor] == first[survivor]
+    assert successors[successor] == {**first[victim], "process": successor}
 
 
 @unlimited
-def test_for_latency_one_worker_has_every_core(config: ServerConfig) -> None:
-    serve(config, WHEELS, "u2netp", "1.0", plan_workers(MACHINE, Profile.LATENCY))
+def test_for_latency_one_worker_has_every_core(second: ServerConfig) -> None:
+    serve(second, WHEELS, "u2netp", "1.0", plan_workers(MACHINE, Profile.LATENCY))
 
-    ((pid, worker),) = workers(ManagementApi(config)).items()
+    ((pid, worker),) = workers(ManagementApi(second)).items()
 
     assert (worker["profile"], worker["workers"], worker["slot"]) == ("latency", 1, 0)
     assert worker["threads"] == len(MACHINE.cores)
@@ -97,14 +83,14 @@ def test_for_latency_one_worker_has_every_core(config: ServerConfig) -> None:
     assert all(cpus == CPUS for cpus in allowed_cpus(pid))
 
 
-def test_the_status_tells_the_plan_and_scaling_beyond_it_warns(config: ServerConfig) -> None:
+def test_the_status_tells_the_plan_and_scaling_beyond_it_warns(second: ServerConfig) -> None:
     plan = plan_workers(MACHINE, Profile.LATENCY)
-    serve(config, WHEELS, "u2netp", "1.0", plan)
-    build = config.servers.parent
+    serve(second, WHEELS, "u2netp", "1.0", plan)
+    build = second.servers.parent
 
-    scaled = make(build, config.port, "scale", "MODEL=u2netp", "WORKERS=2")
-    status = make(build, config.port, "status").stdout
-    again = make(build, config.port, "scale", "MODEL=u2netp")
+    scaled = make(build, second.port, "scale", "MODEL=u2netp", "WORKERS=2")
+    status = make(build, second.port, "status").stdout
+    again = make(build, second.port, "scale", "MODEL=u2netp")
 
     assert f"planned for {plan}" in status
     assert "on CPU" in status
