@@ -17,6 +17,8 @@ CHECKPOINT  ?=
 IMAGE       ?= photo.jpg
 OUTPUT      ?= cutout.png
 KIND        ?= inference
+# Further options of u2net-cutout, with `make cutout`.
+OPTIONS     ?=
 # Arguments of pytest, with `make test`.
 TESTS       ?=
 # Of make bench: only what the targets need; photos of your own; a file that is locked while a server is
@@ -63,11 +65,11 @@ help:  ## List the targets
 $(SERVING): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e .
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[serve]'
 	touch $@
 
 $(TESTING): $(SERVING)
-	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[test,bench]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[serve,test,bench]'
 	touch $@
 
 # For commands that make no sense before the first `make serve`, and should not set up all of it.
@@ -141,8 +143,8 @@ stop: installed  ## Stop the server
 	@$(LIFECYCLE) stop
 
 .PHONY: cutout
-cutout: installed  ## Cut IMAGE out into OUTPUT, a PNG
-	@$(RUN) scripts/cutout.py --build $(BUILD) --port $(PORT) --model $(MODEL) -- "$(IMAGE)" "$(OUTPUT)"
+cutout: installed  ## Cut IMAGE out into OUTPUT: files, or folders; OPTIONS are those of u2net-cutout
+	@$(RUN) scripts/cutout.py --build $(BUILD) --port $(PORT) --model $(MODEL) $(OPTIONS) -- "$(IMAGE)" "$(OUTPUT)"
 
 .PHONY: test
 test: $(TESTING) $(BUILD)/wheels  ## Run every test, those against a real TorchServe included

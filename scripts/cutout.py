@@ -1,31 +1,38 @@
-"""Send one picture to a running server and save its cutout as PNG."""
+"""Cut pictures out by the server that `make serve` started: the client, with its token."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from inference_api import request_cutout
+from management_api import ManagementApi
 from server_config import ServerConfig, ServerError
+from u2net_cutout.api_key import ApiKey
+from u2net_cutout.client_errors import ServerUnusable
+from u2net_cutout.command import main
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("image", type=Path, help="the picture")
-    parser.add_argument("output", type=Path, help="where the cutout goes")
+    parser.add_argument("image", type=Path, help="the picture, or a folder of pictures")
+    parser.add_argument("output", type=Path, help="where the cutout goes, or the cutouts")
     parser.add_argument("--model", required=True)
     ServerConfig.add_arguments(parser)
-    arguments = parser.parse_args()
-    try:
-        if arguments.output.suffix.lower() != ".png":
-            raise ServerError("the cutout is a PNG: let OUTPUT end in .png")
-        picture = arguments.image.read_bytes()
-        config = ServerConfig.from_arguments(arguments)
-        arguments.output.write_bytes(request_cutout(config, arguments.model, picture))
-    except (ServerError, OSError) as error:
-        sys.exit(f"make cutout: {error}")
-    print(arguments.output)
+    # What is not known here is the client's.
+    arguments, others = parser.parse_known_args()
+    config = ServerConfig.from_arguments(arguments)
+
+    def token() -> str:
+        try:
+            return ManagementApi(config).token("inference")
+        except ServerError as error:
+            raise ServerUnusable(str(error)) from error
+
+    # OUTPUT is one file, which has always been replaced; a folder is gone on with.
+    how = ["p"] if arguments.image.is_dir() else ["i", "--force"]
+    server = ["--url", config.inference_address, "--model", arguments.model]
+    paths = ["--", str(arguments.image), str(arguments.output)]
+    main([*how, *server, *others, *paths], key=ApiKey(token), program="make cutout")
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -1,0 +1,110 @@
+"""Cutting out at home: the server gets a small copy, and its matte is laid on the picture here.
+
+Decoding, colours, composition and encoding are the server's own modules, so that the result is what
+the server makes of the whole picture with ``edges=plain``, but for the matte, which comes from the
+copy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+
+from PIL import Image
+
+from composition import cut_out, flatten, multiply_own
+from cutout_errors import CutoutError
+from cutout_limits import Limits
+from cutout_options import Channels, CutoutOptions, Edges, read_options
+from image_decoding import decode_image, register_heif
+from image_encoding import CONTENT_TYPES, OutputFormat, encode
+from u2net_cutout.client_errors import Refused, UsageError
+from u2net_cutout.cutout_client import CutoutClient
+from u2net_cutout.server_answer import Answer
+
+# The longest side of the copy. The network sees 320 x 320 pixels of it.
+PROXY_SIDE = 1024
+PROXY_QUALITY = 90
+# What can be done without the server, which alone knows where the subject is.
+POSSIBLE = frozenset({"format", "quality", "channels", "edges"})
+# The server's limits are about its memory and its line; here it is one's own.
+LIMITS = Limits(max_file_bytes=1 << 31, max_pixels=170_000_000, max_response_bytes=1 << 31)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes of pictures on the line, and what they would have been without the copy."""
+
+    sent: int = 0
+    received: int = 0
+    whole_sent: int = 0
+    whole_received: int = 0
+
+    def __add__(self, other: "Traffic") -> "Traffic":
+        return Traffic(
+            self.sent + other.sent,
+            self.received + other.received,
+            self.whole_sent + other.whole_sent,
+            self.whole_received + other.whole_received,
+        )
+
+    def __str__(self) -> str:
+        saved = self.whole_sent + self.whole_received - self.sent - self.received
+        return (
+            f"sent {self.sent / 1e6:.2f} MB instead of {self.whole_sent / 1e6:.2f}, received "
+            f"{self.received / 1e6:.2f} MB instead of {self.whole_received / 1e6:.2f}: "
+            f"{saved / 1e6:.2f} MB saved"
+        )
+
+
+def check_possible(fields: Mapping[str, str]) -> CutoutOptions:
+    """Return the options, understood.
+
+    Raises:
+        UsageError: one of them needs the whole picture at the server.
+    """
+    options = read_options(fields)
+    impossible = sorted(fields.keys() - POSSIBLE)
+    if impossible or ("edges" in fields and options.edges is not Edges.PLAIN):
+        name = impossible[0] if impossible else f"edges={options.edges.value}"
+        raise UsageError(f"composite can't be had with {name}: the server must see the picture")
+    return options
+
+
+def composite(
+    client: CutoutClient, picture: bytes, fields: Mapping[str, str]
+) -> tuple[Answer, Traffic]:
+    """Cut a picture out, sending a JPEG of at most 1024 pixels a side.
+
+    Raises:
+        UsageError: an option needs the whole picture at the server.
+        Refused, TryLater, ServerUnusable: as ``CutoutClient.cut_out``.
+    """
+    options = check_possible(fields)
+    register_heif()
+    try:
+        whole = decode_image(picture, LIMITS)
+    except CutoutError as error:
+        raise Refused(f"{error.code}: {error}", status=error.status, code=error.code) from error
+    proxy = _encode_proxy(whole)
+    answer = client.cut_out(proxy, {"format": "png", "channels": "alpha"})
+    with Image.open(BytesIO(answer.content), formats=["PNG"]) as matte:
+        alpha = matte.convert("L").resize(whole.size, Image.Resampling.BILINEAR)
+    kept = multiply_own(alpha, whole)
+    result = kept if options.channels is Channels.ALPHA else cut_out(whole, kept)
+    chosen = (options.format or OutputFormat.RGBA).resolved(result)
+    content = encode(result, chosen, options.quality)
+    traffic = Traffic(len(proxy), len(answer.content), len(picture), len(content))
+    return Answer(content, CONTENT_TYPES[chosen]), traffic
+
+
+def _encode_proxy(whole: Image.Image) -> bytes:
+    """Write the copy; transparency lies on white, as the network sees it in the whole picture."""
+    # A copy of the pixels is made where that is needed, and only then: they may be many.
+    proxy = flatten(whole)
+    scale = min(1.0, PROXY_SIDE / max(whole.size))
+    size = max(1, round(whole.width * scale)), max(1, round(whole.height * scale))
+    if size != whole.size:
+        proxy = proxy.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
+    file = BytesIO()
+    proxy.save(file, "JPEG", quality=PROXY_QUALITY, subsampling=0)
+    return file.getvalue()

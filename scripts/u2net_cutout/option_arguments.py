@@ -1,0 +1,58 @@
+"""The options of a cutout as options of the command, from the server's own table."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from cutout_errors import CutoutError
+from cutout_options import OPTIONS, read_options
+from option_values import parse_boolean
+from u2net_cutout.client_errors import UsageError
+
+BACKGROUND = "bg_image_file"
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add all that the server's table has, each under its name with dashes."""
+    group = parser.add_argument_group(
+        "options of the cutout (those of the remove.bg API, and edges)"
+    )
+    for option in OPTIONS:
+        values, meaning, default = (
+            text.replace("`", "").replace("%", "%%")
+            for text in (option.values, option.meaning, option.default)
+        )
+        if option.name == "format":
+            default = "as OUTPUT's name says, else png"
+        is_switch = option.parse is parse_boolean
+        group.add_argument(
+            f"--{option.name.replace('_', '-')}",
+            dest=option.name,
+            metavar="VALUE",
+            help=f"{values}: {meaning} (default: {default})",
+            nargs="?" if is_switch else None,
+            const="true" if is_switch else None,
+        )
+    group.add_argument(
+        "--bg-image-file",
+        dest=BACKGROUND,
+        type=Path,
+        metavar="FILE",
+        help="a picture to lie on: centred, scaled to cover",
+    )
+
+
+def chosen_options(arguments: Namespace) -> dict[str, str]:
+    """Return the options that were given, as the server takes them.
+
+    Raises:
+        UsageError: a value that the server would refuse for any picture.
+    """
+    given = {option.name: getattr(arguments, option.name) for option in OPTIONS}
+    fields = {name: value for name, value in given.items() if value is not None}
+    try:
+        read_options(fields)
+    except CutoutError as error:
+        raise UsageError(str(error)) from error
+    if getattr(arguments, BACKGROUND) and "bg_color" in fields:
+        raise UsageError("a cutout lies on --bg-color or on --bg-image-file, not on both")
+    return fields
