@@ -13,7 +13,8 @@ from tenacity import (
     sleep_using_event,
     stop_after_attempt,
     stop_when_event_set,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
@@ -27,7 +28,7 @@ PICTURE_FIELD, BACKGROUND_FIELD = "image_file", "bg_image_file"
 TRIES = 8
 TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 10.0
-_backed_off = wait_exponential_jitter(initial=0.5, max=20, jitter=0.5)
+_backed_off = wait_exponential(multiplier=0.5, max=20) + wait_random(0, 1)
 
 
 class CutoutClient:

@@ -66,16 +66,22 @@ def run(
     def unless_stopped(job: Job) -> bool:
         if stopping.is_set():
             return False
-        work(job)
+        try:
+            work(job)
+        except ServerUnusable:
+            stopping.set()
+            raise
         return True
 
     # What tqdm is not told to show it hides by itself where stderr is no terminal.
     hidden = None if progress else True
     with tqdm(total=len(jobs), unit="picture", disable=hidden) as bar:
         pool = ThreadPoolExecutor(threads)
+        pending: dict[Future[bool], Job] = {}
         try:
-            pending = {pool.submit(unless_stopped, job): job for job in jobs}
             try:
+                for job in jobs:
+                    pending[pool.submit(unless_stopped, job)] = job
                 _enter_all(pending, stopping, tally, bar)
             except KeyboardInterrupt:
                 stopping.set()
@@ -84,6 +90,7 @@ def run(
                 _enter_all(pending, stopping, tally, bar)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+    tally.left |= {job.source for job in jobs} - tally.done - tally.failures.keys()
 
 
 def _enter_all(
@@ -95,16 +102,11 @@ def _enter_all(
         try:
             if future.result():
                 tally.done.add(picture)
-            else:
-                tally.left.add(picture)
         except ServerUnusable as error:
             tally.unusable = error
-            tally.left.add(picture)
-            stopping.set()
         except (ClientError, OSError) as error:
-            if isinstance(error, TryLater) and stopping.is_set():
-                tally.left.add(picture)
-            else:
+            # Where patience was cut short, nothing is known of the picture.
+            if not (isinstance(error, TryLater) and stopping.is_set()):
                 tally.failures[picture] = str(error)
         del pending[future]
         bar.update()

@@ -23,15 +23,15 @@ def add_options(parser: ArgumentParser) -> None:
         )
         if option.name == "format":
             default = "as OUTPUT's name says, else png"
-        is_switch = option.parse is parse_boolean
-        group.add_argument(
-            f"--{option.name.replace('_', '-')}",
-            dest=option.name,
-            metavar="VALUE",
-            help=f"{values}: {meaning} (default: {default})",
-            nargs="?" if is_switch else None,
-            const="true" if is_switch else None,
-        )
+        name = f"--{option.name.replace('_', '-')}"
+        told = f"{values}: {meaning} (default: {default})"
+        if option.parse is parse_boolean:
+            # A switch that took a value would take the picture after it for one.
+            group.add_argument(
+                name, dest=option.name, action="store_const", const="true", help=meaning
+            )
+        else:
+            group.add_argument(name, dest=option.name, metavar="VALUE", help=told)
     group.add_argument(
         "--bg-image-file",
         dest=BACKGROUND,

@@ -1,7 +1,7 @@
 """Frames of a video, as ffmpeg pipes them: raw RGB in, cutouts in the same order out."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from typing import BinaryIO
@@ -34,7 +34,7 @@ def read_frames(stream: BinaryIO, size: tuple[int, int]) -> Iterator[bytes]:
 
 def in_order(
     frames: Iterator[bytes], work: Callable[[bytes], bytes], threads: int
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     """Yield what the work makes of each frame, in their order; only a few are in memory."""
     pool = ThreadPoolExecutor(threads)
     under_way: deque[Future[bytes]] = deque()
