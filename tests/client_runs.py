@@ -1,0 +1,44 @@
+"""The client's command in a process of its own, as a user runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT
+from tests.served.conftest import Served
+
+COMMAND = (sys.executable, "-c", "from u2net_cutout.command import main; main()")
+
+
+def environment(served: Served) -> dict[str, str]:
+    """Return what tells the client where the server is, and how to get a key."""
+    config = served.config
+    token = f"make --silent -C {ROOT} token BUILD={served.build} PORT={config.port}"
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT / 'handler'}:{ROOT / 'scripts'}",
+        "U2NET_URL": config.inference_address,
+        "U2NET_MODEL": "u2netp",
+        "U2NET_KEY_COMMAND": token,
+    }
+
+
+def client(
+    served: Served, *arguments: str | Path, **how: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(served),
+        capture_output=True,
+        check=False,
+        timeout=120,
+        **how,
+    )
+
+
+def start(served: Served, *arguments: str | Path) -> "subprocess.Popen[bytes]":
+    """Start the command."""
+    return subprocess.Popen([*COMMAND, *arguments], env=environment(served), stderr=subprocess.PIPE)

@@ -1,0 +1,103 @@
+"""The installed client: the wheel and what it says it needs, in an environment of its own."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.client_runs import environment
+from tests.conftest import ROOT
+from tests.served.conftest import Served
+
+
+def needed(distributions: list[Distribution]) -> dict[str, Distribution]:
+    """What distributions need, and what that needs, without extras."""
+    found: dict[str, Distribution] = {}
+    while distributions:
+        for text in distributions.pop().requires or ():
+            requirement = Requirement(text)
+            wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            if wanted and requirement.name not in found:
+                found[requirement.name] = distribution(requirement.name)
+                distributions.append(found[requirement.name])
+    return found
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment with the wheel, and with its needs linked into it."""
+    folder = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    wheel = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run([*wheel, "--no-build-isolation"], check=True)
+    (built,) = folder.glob("*.whl")
+    venv.create(folder / "venv", with_pip=False)
+    binaries = folder / "venv" / "bin"
+    subprocess.run(
+        [*pip, "--python", str(binaries / "python"), "install", "--no-deps", str(built)], check=True
+    )
+    (packages,) = (folder / "venv" / "lib").glob("python*/site-packages")
+    (own,) = Distribution.discover(name="u2net-cutout", path=[str(packages)])
+    theirs = Path(sysconfig.get_path("purelib"))
+    for needs in needed([own]).values():
+        for name in {file.parts[0] for file in needs.files or ()} - {"..", "__pycache__"}:
+            (packages / name).symlink_to(theirs / name)
+    return binaries
+
+
+def test_it_cuts_out(
+    served: Served, installed: Path, photo_files: list[Path], tmp_path: Path
+) -> None:
+    variables = {**environment(served), "PYTHONPATH": ""}
+    command = [str(installed / "u2net-cutout"), "i", str(photo_files[1])]
+    names = ("plain.png", "composite.webp")
+    for name, options in zip(names, ([], ["--composite"]), strict=True):
+        done = subprocess.run(
+            [*command, name, *options],
+            cwd=tmp_path,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    expected = served.ask(files={"image_file": photo_files[1].read_bytes()}, data={"format": "png"})
+    assert (tmp_path / "plain.png").read_bytes() == expected.content
+    assert (tmp_path / "composite.webp").exists()
+
+
+def test_its_options_are_the_servers(installed: Path) -> None:
+    variables = {**os.environ, "PYTHONPATH": str(ROOT / "handler")}
+    code = "from cutout_options import OPTIONS; print([(o.name, o.values) for o in OPTIONS])"
+    tables = [
+        subprocess.run(
+            [python, "-c", code],
+            env={**variables, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for python, path in (
+            (str(installed / "python"), ""),
+            (sys.executable, str(ROOT / "handler")),
+        )
+    ]
+
+    assert tables[0] == tables[1]
+
+
+def test_the_servers_packages_are_not_among_its_needs(installed: Path) -> None:
+    code = "import u2net_cutout, importlib.util as u; print(u.find_spec('torch'))"
+
+    done = subprocess.run(
+        [str(installed / "python"), "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "None"
