@@ -23,6 +23,8 @@ class FailingServer(ThreadingHTTPServer):
         self.says = says
         self.asked: list[dict[str, str]] = []
         """The headers of each request."""
+        self.sent: list[tuple[str, bytes]] = []
+        """The way and the body of each."""
 
     @property
     def url(self) -> str:
@@ -34,18 +36,19 @@ class _Handler(BaseHTTPRequestHandler):
     server: FailingServer
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.sent.append((self.path, body))
         self.server.asked.append(dict(self.headers))
         says = self.server.says
         said = says.pop(0) if len(says) > 1 else says[0]
         if said is None:
             return
-        status, headers, body = said
+        status, headers, content = said
         self.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+        for name, value in ({"Content-Length": str(len(content))} | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(content)
 
     def log_message(self, *arguments: Any) -> None:
         pass

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,23 @@ def test_a_module_knows_only_what_it_says(module: str, known: set[str]) -> None:
     found = imports(ROOT / "handler" / f"{module}.py")
 
     assert found - sys.stdlib_module_names <= known
+
+
+def test_the_clients_wheel_has_what_the_client_imports_and_nothing_else() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    missing = [path for path in SCRIPTS if path.parent.name == "u2net_cutout"]
+    needed: set[str] = set()
+    libraries: set[str] = set()
+    while missing:
+        found = imports(missing.pop()) - sys.stdlib_module_names - {"u2net_cutout"}
+        libraries |= found - LOCAL
+        missing += [ROOT / "handler" / f"{name}.py" for name in (found & LOCAL) - needed]
+        needed |= found & LOCAL
+
+    assert needed == set(settings["tool"]["setuptools"]["py-modules"])
+    assert libraries == {
+        *("PIL", "isal", "numpy", "pillow_heif", "requests", "tenacity", "tqdm", "urllib3")
+    }
 
 
 def test_preprocessing_knows_pictures_and_tensors_only() -> None:

@@ -137,6 +137,26 @@ def test_a_key_that_is_wrong_is_told() -> None:
     assert [asked["X-Api-Key"] for asked in server.asked] == ["wrong"]
 
 
+def test_a_gateway_gets_what_removebgs_clients_send() -> None:
+    with (
+        failing_server(CUTOUT) as server,
+        connect(server.url, key="key", api="removebg") as client,
+    ):
+        client.cut_out(b"photo", {"size": "preview", "format": "png"}, b"background")
+
+    ((path, body),) = server.sent
+    (asked,) = server.asked
+    assert (path, asked["X-Api-Key"]) == ("/v1.0/removebg", "key")
+    assert asked["Content-Type"].startswith("multipart/form-data; boundary=")
+    for field in (
+        b'name="size"\r\n\r\npreview\r\n',
+        b'name="format"\r\n\r\npng\r\n',
+        b'name="image_file"; filename="picture"\r\n\r\nphoto\r\n',
+        b'name="bg_image_file"; filename="background"\r\n\r\nbackground\r\n',
+    ):
+        assert field in body
+
+
 def test_a_password_for_other_programs_is_not_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

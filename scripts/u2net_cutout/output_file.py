@@ -4,6 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,6 +24,16 @@ SUFFIXES: Mapping[str, OutputFormat] = MappingProxyType(
 PART_PREFIX, PART_SUFFIX = ".u2net-cutout-", ".part"
 # A part is written in one go, once the cutout is there.
 LEFT_BEHIND_S = 60
+
+
+def _usual_rights() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+# Asked once, before there are threads: it can't be asked without being changed for a moment.
+RIGHTS = _usual_rights()
 
 
 class OutputExists(ClientError):
@@ -67,7 +78,7 @@ def write_whole(path: Path, content: bytes, *, force: bool) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o666 & ~_umask())
+        part.chmod(RIGHTS)
         if force:
             part.replace(path)
         else:
@@ -79,8 +90,9 @@ def write_whole(path: Path, content: bytes, *, force: bool) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove the parts that killed runs left in a folder and below."""
     for part in folder.rglob(f"{PART_PREFIX}*{PART_SUFFIX}"):
-        if time.time() - part.stat().st_mtime > LEFT_BEHIND_S:
-            part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # it is in use, and has been put into place
+            if time.time() - part.stat().st_mtime > LEFT_BEHIND_S:
+                part.unlink()
 
 
 def _put_if_free(part: Path, path: Path) -> None:
@@ -92,9 +104,3 @@ def _put_if_free(part: Path, path: Path) -> None:
         if path.exists():
             raise OutputExists(path) from None
         part.replace(path)
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
