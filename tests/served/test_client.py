@@ -1,12 +1,9 @@
 """The client against a real TorchServe: pictures, pipes, options, frames, Python's own types."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +12,7 @@ from PIL import Image
 from management_api import ManagementApi
 from tests.client_runs import client
 from tests.served.conftest import Served, make
-from u2net_cutout import CutoutClient, Refused, UsageError, connect, remove
+from u2net_cutout import CutoutClient, Refused, connect, remove
 
 
 @pytest.fixture
@@ -125,34 +122,6 @@ def test_a_picture_never_becomes_itself(
     assert photo.read_bytes() == photo_files[1].read_bytes()
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("i", "--edges", "nope", "a.jpg", "b.png"),
-        ("i", "a.jpg", "b.gif"),
-        ("i", "--format", "webp", "a.jpg", "b.png"),
-        ("i", "a.jpg", "b.jpg", "no-folder"),
-        ("i", "--composite", "--crop", "a.jpg", "b.png"),
-        ("i", "--composite", "--edges", "refined", "a.jpg", "b.png"),
-        ("i", ".", "b.png"),
-        ("p", "a.jpg", "out"),
-        ("p", ".", "."),
-        ("b", "0", "5"),
-        ("b", "5", "5", "-o", "frame.png"),
-        ("x",),
-        (),
-    ],
-)
-def test_wrong_usage_is_told_before_anything_is_sent(
-    served: Served, tmp_path: Path, arguments: tuple[str, ...]
-) -> None:
-    done = client(served, *arguments, cwd=tmp_path, input=b"")
-
-    assert done.returncode == 2
-    assert done.stderr
-    assert not list(tmp_path.iterdir())
-
-
 def test_frames_keep_their_order(served: Served, photos: list[Image.Image], tmp_path: Path) -> None:
     frames = [photo.resize((64, 48)) for photo in photos]
     pixels = b"".join(frame.tobytes() for frame in frames)
@@ -225,24 +194,6 @@ def test_every_mode_is_taken(connected: CutoutClient, photos: list[Image.Image],
     assert remove(image, client=connected).size == (60, 40)
 
 
-@pytest.mark.parametrize(
-    ("image", "options"),
-    [
-        (np.zeros((4, 4), np.float32), {}),
-        (np.zeros((4, 4, 2), np.uint8), {}),
-        (np.zeros((0, 4, 3), np.uint8), {}),
-        (Image.new("F", (4, 4)), {}),
-        (Image.new("RGB", (4, 4)), {"format": "webp"}),
-        (b"photo", {"edges": "nope"}),
-        (b"photo", {"alpha_matting": True}),
-        (b"photo", {"composite": True, "bg_image_file": b"x"}),
-    ],
-)
-def test_what_makes_no_sense_is_not_sent(image: Any, options: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
-        remove(image, **options)
-
-
 def test_a_picture_that_is_none_is_refused(connected: CutoutClient) -> None:
     with pytest.raises(Refused) as told:
         remove(b"no picture", client=connected)
@@ -263,11 +214,3 @@ def test_make_cutout_takes_options_and_folders(
     assert done.returncode == 0, done.stderr
     expected = asked(served, photo_files[1].read_bytes(), channels="alpha")
     assert (tmp_path / "out" / "chelsea.png").read_bytes() == expected
-
-
-def test_the_client_needs_no_torch() -> None:
-    # Where it is installed nevertheless, it is not loaded: that would take seconds.
-    code = "import sys, u2net_cutout.command; print(sys.modules.keys() & {'torch', 'ts', 'onnx'})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-
-    assert done.stdout.strip() == "set()"

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from PIL import Image
 from management_api import ManagementApi
 from tests.client_runs import client
 from tests.served.conftest import Served
-from u2net_cutout import CutoutClient, Refused, UsageError, connect, remove
+from u2net_cutout import CutoutClient, connect, remove
 from u2net_cutout.home_composite import PROXY_SIDE, composite
 
 # Levels of 255 by which alpha may differ on average: a 1024-pixel copy is sampled elsewhere than
@@ -114,14 +113,3 @@ def test_the_saved_bytes_are_printed(
     assert b"MB saved" in done.stderr
     with Image.open(tmp_path / "a.webp") as cutout, Image.open(photo_files[1]) as photo:
         assert (cutout.format, cutout.size) == ("WEBP", photo.size)
-
-
-def test_a_picture_that_is_none_is_refused_without_the_server() -> None:
-    with pytest.raises(Refused, match="invalid_file_type"):
-        remove(b"no picture", client=connect("http://127.0.0.1:9"), composite=True)
-
-
-@pytest.mark.parametrize("options", [{"crop": True}, {"edges": "matte"}, {"size": "hd"}])
-def test_what_needs_the_whole_picture_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="composite can't be had with"):
-        remove(b"photo", client=connect("http://127.0.0.1:9"), composite=True, **options)

@@ -1,0 +1,70 @@
+"""The command line as far as no server is needed."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from u2net_cutout.command import main
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """An empty folder to be in, and a server that nobody can ask."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("U2NET_URL", "http://127.0.0.1:9")
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("i", "--edges", "nope", "a.jpg", "b.png"),
+        ("i", "a.jpg", "b.gif"),
+        ("i", "--format", "webp", "a.jpg", "b.png"),
+        ("i", "a.jpg", "b.jpg", "no-folder"),
+        ("i", "--composite", "--crop", "a.jpg", "b.png"),
+        ("i", "--composite", "--edges", "refined", "a.jpg", "b.png"),
+        ("i", ".", "b.png"),
+        ("p", "a.jpg", "out"),
+        ("p", ".", "."),
+        ("b", "0", "5"),
+        ("b", "5", "5", "-o", "frame.png"),
+        ("x",),
+        (),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_sent(
+    away: Path, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err
+    assert not list(away.iterdir())
+
+
+@pytest.mark.parametrize("command", ["i", "p", "b"])
+def test_each_command_tells_its_options(
+    away: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+
+    said = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert all(option in said for option in ("--url", "--key-command", "--crop-margin", "10%"))
+
+
+def test_a_server_that_is_away_is_told(away: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (away / "a.jpg").write_bytes(b"photo")
+
+    with pytest.raises(SystemExit) as ended:
+        main(["i", "--tries", "1", "a.jpg", "b.png"])
+
+    assert ended.value.code == 1
+    assert "nothing answers at http://127.0.0.1:9/predictions/u2net" in capsys.readouterr().err
