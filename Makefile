@@ -10,10 +10,13 @@ PROFILE     ?= throughput
 # How many instead.
 WORKERS     ?=
 PORT        ?= 8080
+# What other machines may reach (inference,grpc_inference,...); by default nothing.
+EXPOSE      ?=
 PYTHON      ?= python3
 # Further arguments for pip: --extra-index-url of a CPU-only torch, a mirror, or a folder of wheels.
 PIP_ARGS    ?=
 CHECKPOINT  ?=
+RECORD      ?=
 IMAGE       ?= photo.jpg
 OUTPUT      ?= cutout.png
 KIND        ?= inference
@@ -96,6 +99,10 @@ archive: $(SERVING) $(MISSING)  ## Build build/model-store/MODEL.mar as VERSION
 	@$(RUN) scripts/build_archive.py --model $(MODEL) --version "$(VERSION)" \
 		--build $(BUILD) --precision $(PRECISION) --runtime $(RUNTIME) --pip-args="$$PIP_ARGS"
 
+.PHONY: verify
+verify: installed  ## Prove MODEL's weights and archive against their records; RECORD=/path of a published one
+	@$(RUN) scripts/verify_build.py --model $(MODEL) --build $(BUILD) $(if $(RECORD),--record "$(RECORD)")
+
 $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 	rm -rf $@.part
 	$(BIN)/python -m pip download --quiet --only-binary=:all: --dest $@.part $(PIP_ARGS) -r $<
@@ -106,7 +113,7 @@ $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 .PHONY: serve
 serve: archive $(WHEELS)  ## Start TorchServe in the background, with MODEL registered and READY
 	@$(LIFECYCLE) serve --version "$(VERSION)" --profile $(PROFILE) $(HOW_MANY) \
-		--wheels $(WHEELS) $(BATCHING)
+		--wheels $(WHEELS) $(BATCHING) $(if $(EXPOSE),--expose "$(EXPOSE)")
 
 .PHONY: register
 register: running archive  ## Register MODEL with the running server
