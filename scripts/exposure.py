@@ -5,7 +5,7 @@ from collections.abc import Mapping, Set
 from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
-EVERYWHERE = "0.0.0.0"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - listened on only where the user says EXPOSE
 
 # The properties that say where TorchServe listens, by what is reached there.
 ADDRESSES = {
