@@ -1,6 +1,7 @@
 """Write the bill of materials of what serves: packages, TorchServe's jar, archive and weights.
 
-It completes what cyclonedx-py tells of the environment, and runs beside it. CycloneDX 1.6, JSON.
+It completes what cyclonedx-py tells of the environment, and runs in the same environment as that;
+only the validation needs it. CycloneDX 1.6, JSON.
 """
 
 import argparse
@@ -11,9 +12,6 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from archive_record import MANIFEST, ArchiveRecordError, verify_archive
 from model_metadata import ModelMetadata
@@ -135,6 +133,9 @@ def write_sbom(bill: Mapping[str, Any], path: Path) -> None:
     Raises:
         SbomError: it is not.
     """
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
     text = json.dumps(bill, indent=2) + "\n"
     if error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
         raise SbomError(f"no valid CycloneDX: {error}")
