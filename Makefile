@@ -10,10 +10,17 @@ PROFILE     ?= throughput
 # How many instead.
 WORKERS     ?=
 PORT        ?= 8080
+# What other machines may reach (inference,grpc_inference,...); by default nothing.
+EXPOSE      ?=
 PYTHON      ?= python3
 # Further arguments for pip: --extra-index-url of a CPU-only torch, a mirror, or a folder of wheels.
 PIP_ARGS    ?=
+# Set: install only files whose SHA-256 stands in requirements.lock and model_requirements.lock.
+HASHES      ?=
 CHECKPOINT  ?=
+RECORD      ?=
+# Further arguments of pip-audit.
+AUDIT       ?=
 IMAGE       ?= photo.jpg
 OUTPUT      ?= cutout.png
 KIND        ?= inference
@@ -37,9 +44,10 @@ BUILD ?= build
 WHEELS ?= $(BUILD)/wheels
 
 BIN       := $(VENV)/bin
-SERVING   := $(VENV)/.serving
+SERVING   := $(VENV)/.serving$(if $(HASHES),-hashed)
 TESTING   := $(VENV)/.testing
 PEERS      = $(BUILD)/bench/venv/.ready
+AUDITORS   = $(BUILD)/audit/venv/.ready
 RUN       := PYTHONPATH=handler:scripts:. $(BIN)/python
 LIFECYCLE  = $(RUN) scripts/lifecycle.py --build $(BUILD) --port $(PORT) --model $(MODEL)
 BATCHING   = $(if $(BATCH_SIZE),--batch-size $(BATCH_SIZE)) $(if $(BATCH_DELAY),--batch-delay $(BATCH_DELAY))
@@ -62,11 +70,19 @@ endif
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(SERVING): pyproject.toml constraints.txt
+$(VENV)/.serving: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[serve]'
 	touch $@
+
+# pip proves only what it installs, so that nothing may be there before.
+$(VENV)/.serving-hashed: pyproject.toml requirements.lock
+	$(PYTHON) scripts/lock_requirements.py --check
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --only-binary=:all: --no-deps $(PIP_ARGS) -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
+	touch $(VENV)/.serving $@
 
 $(TESTING): $(SERVING)
 	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[serve,test,bench]'
@@ -98,9 +114,14 @@ archive: $(SERVING) $(MISSING)  ## Build build/model-store/MODEL.mar as VERSION
 	@$(RUN) scripts/build_archive.py --model $(MODEL) --version "$(VERSION)" \
 		--build $(BUILD) --precision $(PRECISION) --runtime $(RUNTIME) --pip-args="$$PIP_ARGS"
 
+.PHONY: verify
+verify: installed  ## Prove MODEL's weights and archive against their records; RECORD=/path of a published one
+	@$(RUN) scripts/verify_build.py --model $(MODEL) --build $(BUILD) $(if $(RECORD),--record "$(RECORD)")
+
 $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 	rm -rf $@.part
-	$(BIN)/python -m pip download --quiet --only-binary=:all: --dest $@.part $(PIP_ARGS) -r $<
+	$(BIN)/python -m pip download --quiet --only-binary=:all: --dest $@.part $(PIP_ARGS) \
+		$(if $(HASHES),--require-hashes --no-deps -r model_requirements.lock,-r $<)
 	rm -rf $@
 	mv $@.part $@
 	touch $@
@@ -108,7 +129,7 @@ $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 .PHONY: serve
 serve: archive $(WHEELS)  ## Start TorchServe in the background, with MODEL registered and READY
 	@$(LIFECYCLE) serve --version "$(VERSION)" --profile $(PROFILE) $(HOW_MANY) \
-		--wheels $(WHEELS) $(BATCHING)
+		--wheels $(WHEELS) $(BATCHING) $(if $(EXPOSE),--expose "$(EXPOSE)")
 
 .PHONY: register
 register: running archive  ## Register MODEL with the running server
@@ -163,6 +184,33 @@ format: $(TESTING)  ## Mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: lock
+lock: $(SERVING)  ## Pin the server's environment by SHA-256, for this kind of machine, in *.lock
+	@$(RUN) scripts/lock_requirements.py --pip-args="$$PIP_ARGS"
+
+# pip-audit and cyclonedx-py in an environment of their own, so that they are not what they look at.
+$(AUDITORS): scripts/audit_tools.txt
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --no-deps $(PIP_ARGS) -r $<
+	touch $@
+
+# --strict: what could not be looked up counts as a finding, not as none.
+.PHONY: audit
+audit: $(AUDITORS)  ## Look the pinned packages up in a vulnerability database; AUDIT="-s osv" asks OSV
+	@$(<D)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+		-r requirements.lock -r model_requirements.lock $(AUDIT) \
+		|| { echo "make audit: see above. Either something is vulnerable, or it could not be looked up: then nothing is proven" >&2; exit 1; }
+
+.PHONY: sbom
+sbom: $(SERVING) $(AUDITORS) archive  ## Write the bill of materials of what serves to build/sbom.json (CycloneDX)
+	@$(BUILD)/audit/venv/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+		-o $(BUILD)/audit/environment.json $(BIN)/python
+	@PYTHONPATH=handler:scripts:. $(BUILD)/audit/venv/bin/python scripts/write_sbom.py \
+		--environment $(BUILD)/audit/environment.json --server-lock requirements.lock \
+		--model-lock model_requirements.lock --jar $(VENV)/lib/python3.*/site-packages/ts/frontend/model-server.jar \
+		--archive $(BUILD)/model-store/$(MODEL).mar --output $(BUILD)/sbom.json
+
 .PHONY: contract
 contract: $(SERVING)  ## Write the table of options into README.md and docs/openapi.json
 	@$(RUN) scripts/write_contract.py
@@ -198,4 +246,4 @@ bench-gpu: weights  ## Measure pictures a second on a GPU, by size of batch, aga
 clean:  ## Remove everything generated but the environment
 	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }
 	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels \
-		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench
+		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench $(BUILD)/audit $(BUILD)/sbom.json

@@ -18,6 +18,13 @@ from pathlib import Path
 
 import yaml
 
+from archive_record import (
+    MANIFEST,
+    ArchiveRecordError,
+    record_of,
+    verify_bytes,
+    write_record,
+)
 from cutout_limits import Limits
 from export_network import AUTO, ChoiceError, choices, export_best
 from model_metadata import METADATA_FILE, ModelMetadata
@@ -33,7 +40,6 @@ HANDLER = ROOT / "handler" / "u2net_handler.py"
 MODEL_CONFIG = ROOT / "handler" / "model-config.yaml"
 REQUIREMENTS = ROOT / "model_requirements.txt"
 SERVER_CONFIG = ROOT / "config.properties"
-MANIFEST = "MAR-INF/MANIFEST.json"
 
 # Zip can't tell an earlier time.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -49,10 +55,12 @@ def build_archive(
 ) -> Path:
     """Write ``<model>.mar`` into `store`, unless it is there and up to date; return its path.
 
-    `network` is a folder that ``export_network`` wrote.
+    `network` is a folder that ``export_network`` wrote. The record of the archive is written beside
+    it; one without a record is built anew.
 
     Raises:
         ArchiveError: limits contradict the server's, or the archiver fails.
+        ArchiveRecordError: an archive is there that is not what its record says.
         VersionError: no version can be called so.
     """
     checked_version(version)
@@ -61,7 +69,10 @@ def build_archive(
     digest = _digest(model, version, exported.sources_sha256, handler)
     metadata = replace(exported, sources_sha256=digest)
     archive = store / f"{model}.mar"
-    if archived_metadata(archive) == metadata:
+    record = record_of(archive)
+    if archive.exists() and record.exists():
+        verify_bytes(archive)
+    if record.exists() and archived_metadata(archive) == metadata:
         print(f"{archive} is up to date: version {version}, {metadata.precision}")
         return archive
     store.mkdir(parents=True, exist_ok=True)
@@ -69,7 +80,10 @@ def build_archive(
         members = _gather(model, version, network, handler, metadata, Path(scratch))
         packed = Path(scratch) / archive.name
         _pack(members, packed)
+        # Without a record meanwhile: who is interrupted here builds it again.
+        record.unlink(missing_ok=True)
         packed.replace(archive)
+    write_record(archive)
     print(
         f"{archive}: version {version}, {metadata.precision} on {metadata.runtime}, masks within "
         f"{metadata.parity['mean_error']:.4f} of float32's"
@@ -197,7 +211,7 @@ def main() -> None:
 
 
 FAILURES = (
-    *(ArchiveError, ChoiceError, ModelLoadError, ParityError),
+    *(ArchiveError, ArchiveRecordError, ChoiceError, ModelLoadError, ParityError),
     *(VersionError, WeightsError, WheelDataError),
 )
 

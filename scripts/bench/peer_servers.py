@@ -13,11 +13,11 @@ from bench_cases import LITSERVE, REMBG, REMBG_SINGLE, Turn
 from bench_errors import BenchError
 from bench_pictures import Picture
 from bench_servers import multipart
+from exposure import HOST
 from fetch_weights import PUBLISHED
 from load_generator import Request
 from management_api import local_session
 from process_tree import ProcessTree
-from server_config import HOST
 from weights_record import WeightsError, WeightsRecord
 from wheel_data import sha256_of
 

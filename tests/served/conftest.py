@@ -14,10 +14,11 @@ import pytest
 import requests
 
 from build_archive import build_archive
+from exposure import HOST
 from lifecycle import serve
 from machine import Machine
 from management_api import ManagementApi, local_session
-from server_config import HOST, ServerConfig
+from server_config import ServerConfig
 from tests.conftest import ROOT, WEIGHTS, WHEELS
 from torchserve_process import TorchServeProcess
 from worker_plan import Profile, plan_workers

@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
 
-from server_config import HOST
+from exposure import HOST
 from tests.served.conftest import Served
 
 Field = descriptor_pb2.FieldDescriptorProto

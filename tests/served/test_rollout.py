@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from archive_record import record_of
 from build_archive import build_archive
 from lifecycle import unregister
 from model_metadata import METADATA_FILE, ModelMetadata
@@ -79,6 +80,8 @@ def damage_weights(archive: Path) -> None:
     with zipfile.ZipFile(archive) as whole:
         members = {name: whole.read(name) for name in whole.namelist()}
     members["u2netp.bin"] = members["u2netp.bin"][:-1000]
+    # `make` would refuse it by its record; the worker, which is asked here, knows of none.
+    record_of(archive).unlink()
     with zipfile.ZipFile(archive, "w") as damaged:
         for name, content in members.items():
             damaged.writestr(name, content)

@@ -1,0 +1,53 @@
+"""Which of TorchServe's interfaces other machines can reach: none, unless the user names them."""
+
+import ipaddress
+from collections.abc import Mapping, Set
+from urllib.parse import urlsplit
+
+HOST = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - listened on only where the user says EXPOSE
+
+# The properties that say where TorchServe listens, by what is reached there.
+ADDRESSES = {
+    "inference": "inference_address",
+    "management": "management_address",
+    "metrics": "metrics_address",
+    "grpc_inference": "grpc_inference_address",
+    "grpc_management": "grpc_management_address",
+}
+
+
+def host_of(interface: str, exposed: Set[str]) -> str:
+    """Return the address at which to listen for one of ``ADDRESSES``."""
+    return EVERYWHERE if interface in exposed else HOST
+
+
+def objection(properties: Mapping[str, str], exposed: Set[str]) -> str | None:
+    """Say what is wrong with a configuration that lets others in; None: nothing is.
+
+    `exposed` are those of ``ADDRESSES`` that the user wants to be reached from other machines.
+    """
+    if unknown := exposed - ADDRESSES.keys():
+        return f"EXPOSE={','.join(sorted(unknown))}: it names some of {', '.join(ADDRESSES)}"
+    for interface, key in ADDRESSES.items():
+        if interface not in exposed and not is_loopback(properties.get(key, HOST)):
+            return (
+                f"{key}={properties[key]} can be reached from other machines. Set it to this "
+                "machine's own (127.0.0.1) and put a proxy in front; SECURITY.md says what the "
+                f"proxy must do. To be reached all the same: make serve EXPOSE={interface}"
+            )
+    if exposed and properties.get("disable_token_authorization", "false").lower() != "false":
+        return (
+            f"EXPOSE={','.join(sorted(exposed))} with tokens switched off would let anyone in: set "
+            "disable_token_authorization=false"
+        )
+    return None
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address, with or without a scheme and a port, is this machine alone."""
+    host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
