@@ -164,7 +164,7 @@ class U2Net(BaseHandler):
         return heat_map(flatten(photo.image), maps)
 
     def _is_describe(self) -> bool:
-        # A client may send this header, too. TorchServe gives a prediction the second one, but not at
+        # A client may send this header, too. TorchServe gives a prediction `explain`, but not at
         # its older addresses; there only an empty form looks like this call, and that has a type.
         headers = self.context.get_all_request_header(0)
         others = {"explain", "content-type"}
