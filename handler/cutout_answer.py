@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -12,16 +13,43 @@ from cutout_request import JSON_TYPE, CutoutRequest
 from image_encoding import CONTENT_TYPES, MAX_SIDE, OutputFormat, encode
 from placement import Box
 
+# What the head of a response can hold. TorchServe kills the worker over most of what is not this.
+HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
+HEADER_TEXT = re.compile(r"[ -~]+")
+
+OK = "ok"
+# A detail may quote what a client sent, and that may be megabytes.
+LONGEST_DETAIL = 1000
+
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, head and body of one response. TorchServe takes only strings in the head."""
+    """Status, head and body of one response.
+
+    Raises:
+        TypeError, ValueError: TorchServe could not carry it; its author made a mistake.
+    """
 
     body: bytes
     content_type: str
     status: int = 200
     phrase: str = "OK"
     headers: Mapping[str, str] = field(default_factory=dict)
+    code: str = OK
+    """Of the error that it tells."""
+    output_format: OutputFormat | None = None
+    """Of the picture that it holds."""
+
+    def __post_init__(self) -> None:
+        if type(self.body) is not bytes or type(self.status) is not int:
+            raise TypeError("an answer has bytes for its body and a whole number for its status")
+        if not 200 <= self.status <= 599:
+            raise ValueError(f"{self.status} is no status of an answer")
+        texts = (self.phrase, self.content_type, *self.headers.values())
+        if not all(HEADER_TEXT.fullmatch(text) for text in texts):
+            raise ValueError("what stands in a head is printable ASCII")
+        if not all(HEADER_NAME.fullmatch(name) for name in self.headers):
+            raise ValueError("a header's name is letters, digits and hyphens")
 
     def with_header(self, name: str, value: str) -> "Answer":
         """Return the same answer with one more header."""
@@ -72,7 +100,7 @@ def picture_answer(
         body, content_type = json.dumps({"data": data}).encode(), JSON_TYPE
     check_size(len(body), max_response_bytes)
     headers = {_header(name): str(value) for name, value in {**size, **box}.items()}
-    return Answer(body, content_type, headers=headers)
+    return Answer(body, content_type, headers=headers, output_format=output_format)
 
 
 def check_size(size: int, max_response_bytes: int) -> None:
@@ -100,9 +128,10 @@ def _check_side(picture: Image.Image, output_format: OutputFormat) -> None:
 
 def error_answer(error: CutoutError) -> Answer:
     """Answer with the contract's error body."""
-    entry = {"title": error.title, "code": error.code, "detail": error.detail}
+    detail = error.detail[:LONGEST_DETAIL]
+    entry = {"title": error.title, "code": error.code, "detail": detail}
     body = json.dumps({"errors": [entry]}).encode()
-    return Answer(body, JSON_TYPE, error.status, error.phrase)
+    return Answer(body, JSON_TYPE, error.status, error.phrase, code=error.code)
 
 
 def _header(name: str) -> str:

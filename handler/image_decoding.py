@@ -71,8 +71,8 @@ def decode_image(
     """Read a picture, upright by its EXIF orientation, in sRGB: mode RGB, or RGBA if it has alpha.
 
     Of an animation, the first frame. Size limits are checked on the header, before any pixel is
-    decoded. The picture brings no metadata along; its profile would be wrong now. `jpeg_decoder`
-    comes before Pillow's own.
+    decoded. The picture brings no metadata along but its file's format, as Pillow calls it; its
+    profile would be wrong now. `jpeg_decoder` comes before Pillow's own.
 
     Raises:
         FileTooLarge, ResolutionTooHigh: over a limit.
@@ -94,6 +94,7 @@ def decode_image(
         stored = stored_as(image)
         try:
             if jpeg_decoder is not None and (decoded := jpeg_decoder(image, data)) is not None:
+                decoded.format = image.format
                 return decoded
             find_planes(image)
             image.load()
@@ -101,6 +102,7 @@ def decode_image(
             if picture is image and image.format in HOLDING_FORMATS:
                 picture = image.copy()
             picture.info.clear()
+            picture.format = image.format
             return picture
         except MemoryError:
             raise

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import torch
 from PIL import Image
 from torch import Tensor
@@ -33,12 +34,16 @@ from image_encoding import OutputFormat
 from model_metadata import ModelMetadata
 from network_input import choose_input
 from photo import Photo, load_photo
-from request_batch import each, together
+from request_batch import each, guarded, together
+from request_log import failure
+from request_report import RequestReport
 from runtime_errors import ModelLoadError
 from saliency_network import INPUT_SIZE
 from saliency_runtime import choose_device, load_runtime, warm_up
 from sample_request import HEADERS, sample_maps, sample_row
+from serving_metrics import batch_measurements
 from skipped_imports import skipped_imports
+from stage_timing import StageTiming
 from uncertainty import heat_map, mean_uncertainty
 
 # TorchServe looks whether these are there, for handlers of other kinds: 2 s and 150 MB a worker.
@@ -92,7 +97,7 @@ class U2Net(BaseHandler):
         warm_up(self.model, self.network_input.warm_up_batches(most))
         register_heif()
         # The first request should not pay for what the other steps load when they are first called.
-        sample = self._load_image(sample_row(), HEADERS)
+        sample = self._load_image(sample_row(), HEADERS, StageTiming())
         self._prepare(sample)
         self._answer(sample, sample_maps(self.device))
 
@@ -105,24 +110,27 @@ class U2Net(BaseHandler):
         # A slot may have become free, since the version that held it is gone.
         self.cpu_allocation.claim()
         self.request_ids = [context.get_request_id(index) for index in range(len(data))]
+        self.timings = [StageTiming() for _ in data]
 
-        photos = self.load_images(data)
-        inputs = self.preprocess(photos)
+        photos = guarded(self.request_ids, self.load_images, data)
+        inputs = guarded(self.request_ids, self.preprocess, photos)
         before = time.perf_counter()
-        saliency = self.inference(inputs)
+        saliency = guarded(self.request_ids, self.inference, inputs)
         shared = (time.perf_counter() - before) * 1000
         for photo in photos:
             if isinstance(photo, Photo):
                 photo.timing.add("inference", shared)
-        answers = self.postprocess(photos, saliency)
+        replies = self.respond(guarded(self.request_ids, self.postprocess, photos, saliency))
 
-        self._measure(photos, answers, time.perf_counter() - start)
-        return [self._respond(index, answer) for index, answer in enumerate(answers)]
+        answers = [answer for answer, _ in replies]
+        self._observe(data, photos, answers, time.perf_counter() - start)
+        return [body for _, body in replies]
 
     def load_images(self, data: Sequence[Mapping[str, object]]) -> list[Photo | CutoutError]:
         """Read and decode the photo of each row."""
         headers = [self.context.get_all_request_header(index) for index in range(len(data))]
-        return each(self.request_ids, self._load_image, data, headers, pool=self.pool)
+        columns = data, headers, self.timings
+        return each(self.request_ids, self._load_image, *columns, pool=self.pool)
 
     @timed
     def preprocess(self, photos: Sequence[Photo | CutoutError]) -> list[Tensor | CutoutError]:
@@ -139,12 +147,16 @@ class U2Net(BaseHandler):
         self,
         photos: Sequence[Photo | CutoutError],
         saliency: Sequence[Tensor | CutoutError],
-    ) -> list[Answer]:
-        """Answer each request with its cutout, its explanation, or its error."""
-        outcomes = each(self.request_ids, self._answer, photos, saliency, pool=self.pool)
+    ) -> list[Answer | CutoutError]:
+        """Answer each request with its cutout or its explanation."""
+        return each(self.request_ids, self._answer, photos, saliency, pool=self.pool)
+
+    def respond(self, outcomes: Sequence[Answer | CutoutError]) -> list[tuple[Answer, object]]:
+        """Hand TorchServe the head of each answer, or of its error's; return it and its body."""
+        replies = each(self.request_ids, self._respond, range(len(outcomes)), outcomes)
         return [
-            error_answer(outcome) if isinstance(outcome, CutoutError) else outcome
-            for outcome in outcomes
+            self._respond(index, error_answer(reply)) if isinstance(reply, CutoutError) else reply
+            for index, reply in enumerate(replies)
         ]
 
     def explain_handle(self, photo: Photo, maps: Tensor) -> Image.Image:
@@ -152,9 +164,11 @@ class U2Net(BaseHandler):
         return heat_map(flatten(photo.image), maps)
 
     def _is_describe(self) -> bool:
-        # A client may send this header, too; but TorchServe gives every prediction the other one.
-        header = self.context.get_request_header
-        return header(0, "describe") == "True" and header(0, "explain") is None
+        # A client may send this header, too. TorchServe gives a prediction `explain`, but not at
+        # its older addresses; there only an empty form looks like this call, and that has a type.
+        headers = self.context.get_all_request_header(0)
+        others = {"explain", "content-type"}
+        return headers.get("describe") == "True" and others.isdisjoint(map(str.lower, headers))
 
     def describe_handle(self) -> dict[str, object]:
         """Tell what is served; TorchServe's describe call with ``customized=true`` shows it."""
@@ -178,10 +192,17 @@ class U2Net(BaseHandler):
             "limits": self.limits.as_dict(),
         }
 
-    def _load_image(self, row: Mapping[str, object], headers: Mapping[str, object]) -> Photo:
-        explain = headers.get("explain") == "True"
-        decoder = self.jpeg_decoder
-        return load_photo(row, headers, self.limits, explain=explain, jpeg_decoder=decoder)
+    def _load_image(
+        self, row: Mapping[str, object], headers: Mapping[str, object], timing: StageTiming
+    ) -> Photo:
+        return load_photo(
+            row,
+            headers,
+            self.limits,
+            explain=headers.get("explain") == "True",
+            jpeg_decoder=self.jpeg_decoder,
+            timing=timing,
+        )
 
     def _prepare(self, photo: Photo) -> Tensor:
         with photo.timing.measure("preprocess"):
@@ -199,30 +220,37 @@ class U2Net(BaseHandler):
             answer = picture_answer(picture, figures, request, self.limits.max_response_bytes)
         return answer.with_header("Server-Timing", photo.timing.header)
 
-    def _measure(
-        self, photos: Sequence[Photo | CutoutError], answers: Sequence[Answer], seconds: float
-    ) -> None:
-        """Hand TorchServe the figures that ``scripts/metrics.yaml`` describes."""
-        metrics = self.context.metrics
-        metrics.add_time("HandlerTime", round(seconds * 1000, 2), None, "ms")
-        histogram = MetricTypes.HISTOGRAM
-        metrics.add_metric("cutout_handler_seconds", seconds, "s", None, [], histogram)
-        for index, (photo, answer) in enumerate(zip(photos, answers, strict=True)):
-            kind = [
-                Dimension("Status", str(answer.status)),
-                Dimension("ContentType", answer.content_type),
-            ]
-            metrics.add_counter("cutout_answers_total", 1, index, kind)
-            timing = photo.timing.milliseconds if isinstance(photo, Photo) else {}
-            for stage, spent in timing.items():
-                stages = [Dimension("Stage", stage)]
-                metrics.add_metric(
-                    "cutout_stage_seconds", spent / 1000, "s", index, stages, histogram
-                )
-
-    def _respond(self, index: int, answer: Answer) -> object:
+    def _respond(self, index: int, answer: Answer) -> tuple[Answer, object]:
         self.context.set_response_status(answer.status, answer.phrase, index)
         self.context.set_response_content_type(index, answer.content_type)
         for name, value in answer.headers.items():
             self.context.set_response_header(index, name, value)
-        return answer.body
+        return answer, answer.body
+
+    def _observe(
+        self,
+        data: Sequence[Mapping[str, object]],
+        photos: Sequence[Photo | CutoutError],
+        answers: Sequence[Answer],
+        seconds: float,
+    ) -> None:
+        """Write each request's line in the log, and hand TorchServe the figures of the batch.
+
+        Nobody's answer depends on it.
+        """
+        model = self.manifest["model"]
+        name, version = model["modelName"], str(model["modelVersion"])
+        try:
+            rows = zip(self.request_ids, data, photos, answers, self.timings, strict=True)
+            reports = [RequestReport.of(*row) for row in rows]
+            for report in reports:
+                logger.info(report.line(model=name, version=version, batch=len(data)))
+            memory = psutil.Process().memory_info().rss
+            for figure in batch_measurements(reports, seconds, memory, version):
+                labels = [Dimension(*label) for label in figure.labels.items()]
+                kind = MetricTypes(figure.kind.value)
+                self.context.metrics.add_metric(
+                    figure.name, figure.value, figure.unit, figure.row, labels, kind
+                )
+        except Exception as error:
+            logger.error(failure(self.request_ids, error))

@@ -164,7 +164,13 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
                 "runtime_errors",
             },
         ),
-        ("request_batch", {"cutout_errors"}),
+        ("request_log", set()),
+        ("request_batch", {"cutout_errors", "request_log"}),
+        (
+            "request_report",
+            {"cutout_answer", "cutout_errors", "photo", "request_log", "stage_timing"},
+        ),
+        ("serving_metrics", {"request_report"}),
     ],
 )
 def test_a_module_knows_only_what_it_says(module: str, known: set[str]) -> None:

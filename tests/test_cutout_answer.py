@@ -1,11 +1,19 @@
 import base64
 import json
 from io import BytesIO
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from cutout_answer import Answer, Figures, check_size, error_answer, picture_answer
+from cutout_answer import (
+    LONGEST_DETAIL,
+    Answer,
+    Figures,
+    check_size,
+    error_answer,
+    picture_answer,
+)
 from cutout_errors import InvalidOption, NotAcceptable, ResponseTooLarge
 from cutout_options import CutoutOptions
 from cutout_request import CutoutRequest
@@ -187,3 +195,52 @@ def test_a_foreign_detail_does_not_break_the_json() -> None:
     detail = 'a "quoted" ✂ line\nand \x00'
 
     assert json.loads(error_answer(NotAcceptable(detail)).body)["errors"][0]["detail"] == detail
+
+
+@pytest.mark.parametrize("size", [LONGEST_DETAIL, LONGEST_DETAIL + 1, 50_000_000])
+def test_a_foreign_detail_does_not_outgrow_what_torchserve_carries(size: int) -> None:
+    answer = error_answer(NotAcceptable("\x80" * size))
+
+    assert json.loads(answer.body)["errors"][0]["detail"] == "\x80" * LONGEST_DETAIL
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"body": "text"},
+        {"body": bytearray(b"bytes")},
+        {"body": None},
+        {"status": "200"},
+        {"status": True},
+        {"status": -1},
+        {"status": 99},
+        {"status": 600},
+        {"phrase": "Not\r\nOK"},
+        {"phrase": "Größe"},
+        {"phrase": ""},
+        {"phrase": None},
+        {"content_type": "image/png\n"},
+        {"content_type": "image/✂"},
+        {"headers": {"X-Width": 7}},
+        {"headers": {"X-Width": None}},
+        {"headers": {"X-Width": "7\r\nSet-Cookie: a=b"}},
+        {"headers": {"X-Width": "\x00"}},
+        {"headers": {"X-Width": "\x0b"}},
+        {"headers": {"X-Width": "\x7f"}},
+        {"headers": {"X Width": "7"}},
+        {"headers": {"X-Width\n": "7"}},
+        {"headers": {"": "7"}},
+    ],
+    ids=str,
+)
+def test_an_answer_that_torchserve_could_not_carry_can_not_be_made(wrong: dict[str, Any]) -> None:
+    right: dict[str, Any] = {"body": b"bytes", "content_type": "image/png"}
+    Answer(**right)
+
+    with pytest.raises((TypeError, ValueError)):
+        Answer(**{**right, **wrong})
+
+
+def test_a_header_can_not_be_added_that_could_not_be_carried() -> None:
+    with pytest.raises(ValueError, match="printable ASCII"):
+        Answer(b"bytes", "image/png").with_header("Server-Timing", "decode;dur=1\n")

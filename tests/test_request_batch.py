@@ -1,3 +1,4 @@
+import json
 import logging
 import weakref
 from collections.abc import Iterator, Sequence
@@ -7,7 +8,7 @@ from threading import Barrier, get_ident
 import pytest
 
 from cutout_errors import CutoutError, InternalError, MissingSource
-from request_batch import each, together
+from request_batch import each, guarded, together
 
 IDS = ("id-0", "id-1", "id-2", "id-3")
 
@@ -60,7 +61,10 @@ def test_an_unforeseen_failure_is_logged_under_the_request_id(
     each(["id-7"], tenfold, [-1])
 
     (record,) = caplog.records
-    assert (record.levelno, record.getMessage()) == (logging.ERROR, "request id-7 failed")
+    told = json.loads(record.getMessage())
+    assert (record.levelno, told["event"], told["ids"]) == (logging.ERROR, "failure", ["id-7"])
+    assert told["error"] == "ZeroDivisionError"
+    assert "in tenfold" in told["traceback"]
 
 
 def test_a_refusal_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -198,3 +202,57 @@ def test_without_a_good_entry_the_step_does_not_run(column: Sequence[object]) ->
         raise AssertionError("ran")
 
     assert together(IDS[: len(column)], never, column) == list(column)
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(1), KeyboardInterrupt(), MemoryError(), RecursionError()], ids=repr
+)
+def test_not_even_what_ends_a_process_reaches_the_others(error: BaseException) -> None:
+    def step(number: int) -> int:
+        if number == 0:
+            raise error
+        return number
+
+    def step_together(numbers: list[int]) -> list[int]:
+        return [step(number) for number in numbers]
+
+    expected = [1, "internal_error", 2, 3]
+    assert codes(each(IDS, step, [1, 0, 2, 3])) == expected
+    assert codes(together(IDS, step_together, [1, 0, 2, 3])) == expected
+
+
+def test_a_request_that_recurses_without_end_fails_alone() -> None:
+    def step(number: int) -> int:
+        return step(number) if number == 0 else number
+
+    assert codes(each(IDS, step, [1, 0, 2, 3])) == [1, "internal_error", 2, 3]
+
+
+def test_a_failure_that_can_not_be_logged_is_still_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr("request_batch.failure", full)
+
+    assert codes(each(["id-7"], tenfold, [-1])) == ["internal_error"]
+
+
+def test_a_stage_that_fails_between_the_requests_is_an_error_of_each() -> None:
+    pool = ThreadPoolExecutor(2)
+    pool.shutdown()
+
+    def stage(numbers: list[int]) -> list[int | CutoutError]:
+        return each(IDS[:2], tenfold, numbers, pool=pool)
+
+    column = guarded(IDS[:2], stage, [1, 2])
+
+    assert codes(column) == ["internal_error"] * 2
+    assert [str(error) for error in column] == [
+        f"request {request_id} failed; the server's log tells why" for request_id in IDS[:2]
+    ]
+
+
+def test_a_stage_that_works_is_left_alone() -> None:
+    assert guarded(IDS, lambda column: [n + 1 for n in column], [1, 2, 3, 4]) == [2, 3, 4, 5]

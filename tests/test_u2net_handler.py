@@ -2,9 +2,7 @@ import base64
 import json
 import logging
 import re
-import shutil
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
@@ -13,7 +11,6 @@ from threading import Barrier, get_ident
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 import yaml
@@ -25,64 +22,27 @@ from model_metadata import ModelMetadata
 from network_input import DeviceInput
 from runtime_errors import ModelLoadError
 from saliency_runtime import SaliencyRuntime
+from tests.torchserve_worker import (
+    Context,
+    Reply,
+    Request,
+    create_predict_response,
+    form,
+    hand_over,
+    loaded,
+    photo,
+    png,
+    send,
+    unpacked,
+    worker_context,
+)
 from torch_runtime import TorchRuntime
-
-with warnings.catch_warnings():
-    # TorchServe reads its own version while it is imported, and does not close the file.
-    warnings.simplefilter("ignore", ResourceWarning)
-    from ts.context import Context
-    from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
-    from ts.protocol.otf_message_handler import create_predict_response
-    from ts.service import Service
-
-    from u2net_handler import U2Net
+from u2net_handler import U2Net
 from wheel_data import sha256_of
 
-ROOT = Path(__file__).resolve().parents[1]
-METRICS = ROOT / "scripts" / "metrics.yaml"
 EMITTED = re.compile(r"\[METRICS\](\w+)\.(\w+):([0-9.e-]+)\|#(\S+)\|#type.*,\d+,(\S+)$")
 HEAT = {"explain": "True"}
 PNG = {"Accept": "image/png"}
-
-
-class Request(NamedTuple):
-    """What a client sends: its fields, or its only one, the body, and its headers."""
-
-    fields: Mapping[str, object]
-    headers: Mapping[str, str] = {}
-
-
-class Reply(NamedTuple):
-    """What TorchServe would send back."""
-
-    status: int
-    phrase: str
-    headers: dict[str, str]
-    body: Any
-
-    @property
-    def code(self) -> str:
-        code: str = json.loads(self.body)["errors"][0]["code"]
-        return code
-
-    @property
-    def alpha(self) -> npt.NDArray[np.int32]:
-        size = int(self.headers["X-Height"]), int(self.headers["X-Width"])
-        return np.frombuffer(self.body, np.uint8).reshape(*size, 4)[..., 3].astype(np.int32)
-
-    @property
-    def picture(self) -> Image.Image:
-        return Image.open(BytesIO(self.body), formats=["PNG"])
-
-
-def photo(data: bytes, headers: Mapping[str, str] | None = None) -> Request:
-    # TorchServe adds the header `explain` to every prediction.
-    return Request({"body": bytearray(data)}, {"explain": "False", **(headers or {})})
-
-
-def form(data: bytes, headers: Mapping[str, str] | None = None, /, **options: str) -> Request:
-    fields = {name: bytearray(value.encode()) for name, value in options.items()}
-    return photo(data, headers)._replace(fields={"image_file": bytearray(data), **fields})
 
 
 def told_of(reply: Reply) -> dict[str, str]:
@@ -90,46 +50,16 @@ def told_of(reply: Reply) -> dict[str, str]:
     return {name: value for name, value in reply.headers.items() if name.startswith("X-")}
 
 
-def png(picture: Image.Image) -> bytes:
-    buffer = BytesIO()
-    picture.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 @pytest.fixture(scope="module")
 def archive(torch_network: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of u2netp, as TorchServe unpacks it."""
-    folder = tmp_path_factory.mktemp("archive")
-    shutil.copytree(torch_network, folder, dirs_exist_ok=True)
-    shutil.copy(ROOT / "handler" / "model-config.yaml", folder)
-    return folder
+    return unpacked(torch_network, tmp_path_factory.mktemp("archive"))
 
 
 @pytest.fixture(scope="module")
 def context(archive: Path) -> Context:
     """The context that a TorchServe worker would hand to the handler."""
-    manifest = {
-        "model": {
-            "modelName": "u2netp",
-            "modelVersion": "1.2",
-            "serializedFile": "u2netp.pth",
-            "configFile": "model-config.yaml",
-        }
-    }
-    with warnings.catch_warnings():
-        # TorchServe does not close the file.
-        warnings.simplefilter("ignore", ResourceWarning)
-        metrics = MetricsCacheYamlImpl(str(METRICS))
-    metrics.initialize_cache()
-    metrics.model_name = "u2netp"
-    service = Service("u2netp", str(archive), manifest, None, None, 8, metrics_cache=metrics)
-    return service.context
-
-
-def loaded(context: Context) -> U2Net:
-    handler = U2Net()
-    handler.initialize(context)
-    return handler
+    return worker_context(archive)
 
 
 @pytest.fixture(scope="module")
@@ -140,44 +70,6 @@ def handler(context: Context) -> U2Net:
 @pytest.fixture(scope="module")
 def photo_bytes(photo_files: list[Path]) -> list[bytes]:
     return [file.read_bytes() for file in photo_files]
-
-
-def hand_over(context: Context, requests: Sequence[Request]) -> list[dict[str, object]]:
-    """Put requests into the context and into rows, as a TorchServe worker does."""
-    batch = [
-        {
-            "requestId": f"id-{index}".encode(),
-            "headers": [
-                {"name": name.encode(), "value": value.encode()}
-                for name, value in {"Host": "localhost", **request.headers}.items()
-            ],
-            "parameters": [
-                {"name": name, "contentType": "", "value": value}
-                for name, value in request.fields.items()
-            ],
-        }
-        for index, request in enumerate(requests)
-    ]
-    rows: list[dict[str, object]]
-    context.request_processor, rows, context.request_ids = Service.retrieve_data_for_inference(
-        batch
-    )
-    context.metrics.request_ids = context.request_ids
-    return rows
-
-
-def send(handler: U2Net, context: Context, *requests: Request) -> list[Reply]:
-    bodies = handler.handle(hand_over(context, requests), context)
-    processors = context.request_processor
-    return [
-        Reply(
-            processor.get_response_status_code(),
-            processor.get_response_status_phrase(),
-            processor.get_response_headers(),
-            body,
-        )
-        for processor, body in zip(processors, bodies, strict=True)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -393,6 +285,17 @@ def test_each_request_of_a_batch_tells_its_own_stages(
         assert len(own) == (5 if reply.status == 200 else 0)
 
 
+def test_a_photo_that_is_refused_tells_how_long_it_was_decoded(
+    handler: U2Net, context: Context, batch: list[Request], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "ts.metrics.caching_metric"):
+        (reply,) = send(handler, context, batch[6])
+
+    stages = [metric for metric in emitted(caplog) if metric.name == "cutout_stage_seconds"]
+    assert reply.code == "failed_to_read_image"
+    assert [metric.labels.partition(",")[0] for metric in stages] == ["Stage:decode"]
+
+
 def test_each_request_of_a_batch_is_counted_by_what_it_got(
     handler: U2Net, context: Context, batch: list[Request], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -403,11 +306,13 @@ def test_each_request_of_a_batch_is_counted_by_what_it_got(
     assert [(metric.value, metric.labels, metric.request_ids) for metric in counted] == [
         (
             1,
-            f"Status:{reply.status},ContentType:{reply.headers['content-type']},"
-            "ModelName:u2netp,Level:Model",
+            f"Status:{reply.status},Code:{code},ContentType:{reply.headers['content-type']},"
+            f"Format:{output_format},ModelVersion:1.2,ModelName:u2netp,Level:Model",
             f"id-{index}",
         )
-        for index, reply in enumerate(replies)
+        for index, (reply, (code, output_format)) in enumerate(
+            zip(replies, [("ok", "rgba"), ("missing_source", "none"), ("ok", "rgba")], strict=True)
+        )
     ]
 
 
@@ -477,6 +382,18 @@ def test_a_client_that_sends_nothing_but_the_describe_header_gets_an_error(
     handler: U2Net, context: Context
 ) -> None:
     (reply,) = send(handler, context, photo(b"", {"describe": "True"}))
+
+    assert (reply.status, reply.code) == (400, "missing_source")
+
+
+@pytest.mark.parametrize("type_header", ["content-type", "Content-Type"])
+def test_an_empty_form_at_an_older_address_is_no_describe_call(
+    handler: U2Net, context: Context, type_header: str
+) -> None:
+    # TorchServe adds no `explain` there.
+    spoofed = Request({}, {"describe": "True", type_header: "multipart/form-data; boundary=b"})
+
+    (reply,) = send(handler, context, spoofed)
 
     assert (reply.status, reply.code) == (400, "missing_source")
 

@@ -12,10 +12,10 @@ from u2net_handler import U2Net
 class ToList(U2Net):
     """Answers with the pixels as nested lists of numbers, which TorchServe writes as JSON."""
 
-    def _respond(self, index: int, answer: Answer) -> object:
-        body = super()._respond(index, answer)
+    def _respond(self, index: int, answer: Answer) -> tuple[Answer, object]:
+        reply = super()._respond(index, answer)
         if answer.status != 200:
-            return body
+            return reply
         self.context.set_response_content_type(index, "application/json")
         shape = int(answer.headers["X-Height"]), int(answer.headers["X-Width"]), 4
-        return np.frombuffer(answer.body, np.uint8).reshape(shape).tolist()
+        return answer, np.frombuffer(answer.body, np.uint8).reshape(shape).tolist()
