@@ -3,8 +3,10 @@
 import gzip
 import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
+
+from PIL import Image
 
 from file_parts import (
     PNG_HEADER_END,
@@ -17,10 +19,9 @@ from file_parts import (
     tiff,
     with_segments,
 )
-from PIL import Image
 from sample_files import HEIF, picture, samples
 
-Files = Mapping[str, Callable[[], bytes]]
+Files = dict[str, Callable[[], bytes]]
 
 # Lengths in pixels of what is over the limit, of what is just within, and of the longest rows.
 OVER, WITHIN, LONG = 20_000, 7000, 30_000
@@ -28,7 +29,7 @@ OVER, WITHIN, LONG = 20_000, 7000, 30_000
 
 def bombs(*, full: bool) -> Files:
     """Return how to make each file, by name; not `full`: those that take no seconds to make."""
-    quick: dict[str, Callable[[], bytes]] = {
+    quick: Files = {
         "PNG bomb": lambda: _grey_png(OVER, OVER),
         "PNG of 49 megapixels": lambda: _grey_png(WITHIN, WITHIN),
         "TIFF bomb": lambda: tiff(OVER, OVER, zlib.compress(bytes(OVER)), compression=8),
@@ -73,7 +74,7 @@ def bombs(*, full: bool) -> Files:
         },
         "PNG of 60 texts of a megabyte": partial(_text_bomb, b"zTXt", 60),
     }
-    slow: dict[str, Callable[[], bytes]] = {
+    slow: Files = {
         "AVIF bomb": lambda: _flat("AVIF", (8192, 8192)),
         "AVIF of 67 megapixels that claims 64 x 64": lambda: _claiming(
             _flat("AVIF", (8192, 8192)), 64

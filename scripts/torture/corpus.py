@@ -14,7 +14,8 @@ from bombs import animations, bombs
 from file_mutations import broken, cuts
 from lying_headers import lying_files
 from odd_files import odd_files
-from odd_rows import Row, odd_rows, random_row, shaped, with_background
+from odd_rows import Row, odd_rows, shaped, with_background
+from random_rows import random_row
 from sample_files import samples
 
 T = TypeVar("T")
@@ -33,7 +34,8 @@ class Corpus:
     def __init__(self, seed: int, count: int) -> None:
         full = count >= FULL
         files = bombs(full=full) | animations(frames=FULL_FRAMES if full else FEW_FRAMES)
-        named = [(name, partial(_body_of, make)) for name, make in files.items()]
+        named: list[tuple[str, Callable[[], Row]]] = []
+        named += [(name, partial(_body_of, make)) for name, make in files.items()]
         rows = list(odd_rows(samples()["png"]))
         named += [(name, partial(_itself, row)) for name, row in _some(rows, count // 8)]
         whole = [*odd_files(), *lying_files()]
@@ -44,7 +46,7 @@ class Corpus:
             for name, data, end in _some(ends, count // 4)
         ]
         self.seed, self.count = seed, count
-        self._named: list[tuple[str, Callable[[], Row]]] = named
+        self._named = named
 
     def __len__(self) -> int:
         return self.count

@@ -23,7 +23,7 @@ def broken(rng: Random, data: bytes, others: Sequence[bytes]) -> bytes:
 
 
 def _flip_bits(rng: Random, held: bytearray, _: bytes) -> None:
-    for _ in range(rng.choice((1, 1, 2, 8, 64))):
+    for _flip in range(rng.choice((1, 1, 2, 8, 64))):
         held[rng.randrange(len(held))] ^= 1 << rng.randrange(8)
 
 

@@ -14,9 +14,7 @@ def heif_packages(build: Path) -> Path | None:
     if (folder / "pillow_heif").exists():
         return folder
     if not list(wheels.glob("pillow_heif-*.whl")):
-        print(
-            f"no pillow-heif in {wheels}: HEIC is left out. make serve fetches it", file=sys.stderr
-        )
+        print(f"no HEIC: make serve fetches pillow-heif into {wheels}", file=sys.stderr)
         return None
     subprocess.run(
         [

@@ -25,7 +25,8 @@ def lying_files() -> Iterator[tuple[str, bytes]]:
 
 def _size_fields(name: str, data: bytes) -> list[tuple[int, str]]:
     """Return where the sizes stand, and how they are packed."""
-    return _FIELDS.get(name.partition("-")[0], lambda data: [])(data)
+    find = _FIELDS.get(name.partition("-")[0])
+    return find(data) if find else []
 
 
 def _in_boxes(data: bytes) -> list[tuple[int, str]]:

@@ -2,10 +2,9 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from types import MappingProxyType
 from typing import Any
 
 from cutout_options import OPTIONS, UNSUPPORTED
@@ -18,45 +17,8 @@ from cutout_request import (
     URL_FIELDS,
 )
 
-NAMES = [option.name for option in OPTIONS]
-FIELDS = (*NAMES, *UNSUPPORTED, *PICTURE_FIELDS, BACKGROUND_FIELD, *URL_FIELDS, BODY_FIELD)
-ACCEPTED = ("*/*", "image/png", "image/*", "image/webp", JSON_TYPE, "application/zip", "text/html")
-GOOD: Mapping[str, Sequence[str]] = MappingProxyType(
-    {
-        "format": ("rgba", "png", "webp", "jpg", "zip", "auto"),
-        "quality": ("1", "80", "100", "lossless"),
-        "channels": ("rgba", "alpha"),
-        "size": ("auto", "preview", "4k", "50MP"),
-        "crop": ("true", "false", "1", "0"),
-        "crop_margin": ("0", "10px", "5% 10px", "1px 2px 3% 4%"),
-        "scale": ("original", "10%", "55.5%"),
-        "position": ("original", "center", "10%", "0% 100%"),
-        "roi": ("0% 0% 100% 100%", "1px 1px 9px 9px", "9px 9px 1px 1px"),
-        "bg_color": ("red", "#abc", "01234567", "transparent"),
-        "edges": ("matte", "plain", "refined"),
-    }
-)
-# What values are made of that break parsers.
-PIECES = (
-    *(
-        "",
-        "0",
-        "-1",
-        "1e999",
-        "NaN",
-        "٣",
-        "px",
-        "%",
-        "#",
-        "0x10",
-        "1_000",
-        "true",
-        "null",
-        "\ud800",
-    ),
-    *("\r\nX-Evil: 1", "\0", "%00", "../../etc/passwd", "{{7*7}}", "'", '"', "\u202e", "é", "🙂"),
-    *("9" * 400, " " * 300, "rgb(1,2,3)", "hsl(0,0%,0%)", "a" * 5000, "1" * 5000),
-)
+OPTION_NAMES = tuple(option.name for option in OPTIONS)
+FIELDS = (*OPTION_NAMES, *UNSUPPORTED, *PICTURE_FIELDS, BACKGROUND_FIELD, *URL_FIELDS, BODY_FIELD)
 
 
 @dataclass(frozen=True)
@@ -92,11 +54,6 @@ def with_background(sound: bytes, data: bytes) -> Row:
     return Row({"image_file": sound, BACKGROUND_FIELD: bytearray(data)})
 
 
-def random_row(rng: Random, sound: bytes) -> Row:
-    """Return a row with options, headers or JSON made up; its picture is sound."""
-    return rng.choice((_random_form, _random_json, _random_headers))(rng, sound)
-
-
 def odd_rows(sound: bytes) -> Iterator[tuple[str, Row]]:
     """Yield rows by name; where they hold a picture, it is sound."""
     text = base64.b64encode(sound).decode()
@@ -115,8 +72,9 @@ def odd_rows(sound: bytes) -> Iterator[tuple[str, Row]]:
     yield "a header of numbers", Row(picture, {"Accept": 5, "Content-Type": None, "x": {"y": 1}})
     for name, body in _json_bodies(text):
         yield f"JSON: {name}", Row({BODY_FIELD: bytearray(body)}, {"Content-Type": JSON_TYPE})
+    values: list[Any] = [None, True, 5, 1.5, [], {}, [1], b"", b"\xff\xfe", "", bytearray(b"\0")]
     for name in FIELDS:
-        for value in (None, True, 5, 1.5, [], {}, [1], b"", b"\xff\xfe", "", bytearray(b"\0")):
+        for value in values:
             yield f"{name} = {value!r}", Row(picture | {name: value})
 
 
@@ -144,52 +102,6 @@ def _json_bodies(text: str) -> Iterator[tuple[str, bytes]]:
     yield "cut short", json.dumps({"data": text}).encode()[:-9]
     yield "zeros", bytes(1000)
     yield "100,000 keys", json.dumps({str(number): number for number in range(100_000)}).encode()
-    for value in (None, True, 5, [], [[]], "", {}, {"body": 1}, {"data": {"data": text}}):
+    values: list[Any] = [None, True, 5, [], [[]], "", {}, {"body": 1}, {"data": {"data": text}}]
+    for value in values:
         yield repr(value)[:30], json.dumps(value).encode()
-
-
-def _random_value(rng: Random, name: str) -> str:
-    if name in GOOD and rng.random() < 0.6:
-        return rng.choice(GOOD[name])
-    pieces = [rng.choice((*PIECES, *GOOD.get(name, ()))) for _ in range(rng.randint(1, 3))]
-    return rng.choice(("", " ")).join(pieces)
-
-
-def _random_options(rng: Random) -> dict[str, str]:
-    names = [rng.choice(NAMES if rng.random() < 0.9 else FIELDS) for _ in range(rng.randint(0, 5))]
-    if rng.random() < 0.1:
-        names.append(rng.choice(PIECES))
-    return {name: _random_value(rng, name) for name in names}
-
-
-def _random_form(rng: Random, sound: bytes) -> Row:
-    options = {
-        name: bytearray(value.encode(errors="surrogatepass"))
-        for name, value in _random_options(rng).items()
-    }
-    return Row({"image": sound, **options}, {"Accept": rng.choice(ACCEPTED)}, rng.random() < 0.1)
-
-
-def _random_json(rng: Random, sound: bytes) -> Row:
-    values: dict[str, Any] = {
-        name: rng.choice(
-            (value, value, value, rng.random() * 200, rng.randint(-9, 200), None, [value])
-        )
-        for name, value in _random_options(rng).items()
-    }
-    body = bytearray(json.dumps({"data": base64.b64encode(sound).decode()} | values).encode())
-    if rng.random() < 0.5:
-        for _ in range(rng.randint(1, 5)):
-            body[rng.randrange(len(body))] = rng.randrange(256)
-    return Row({BODY_FIELD: body}, {"Content-Type": JSON_TYPE})
-
-
-def _random_headers(rng: Random, sound: bytes) -> Row:
-    ranges = [
-        rng.choice((*ACCEPTED, *PIECES))
-        + rng.choice(("", ";q=0", ";q=0.5", ";q=NaN", ";q=-1", ";;"))
-        for _ in range(rng.randint(0, 5))
-    ]
-    kinds = (*PIECES, JSON_TYPE, "text/plain; charset=utf-7", "image/svg+xml")
-    headers = {rng.choice(("Accept", "accept", "ACCEPT")): ",".join(ranges)}
-    return Row({BODY_FIELD: sound}, headers | {"Content-Type": rng.choice(kinds)})

@@ -5,9 +5,10 @@ from io import BytesIO
 from types import MappingProxyType
 from typing import Any
 
-from file_parts import encoded
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
+
+from file_parts import encoded
 
 SIZE = (40, 24)
 FRAMES = 3

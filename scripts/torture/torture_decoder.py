@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import yaml
+
+from cutout_limits import Limits
 from heif_packages import heif_packages
 from tally import Tally
 from trial_process import Trials
-
-from cutout_limits import Limits
 
 CONFIG = Path(__file__).resolve().parents[2] / "handler" / "model-config.yaml"
 INPUTS = 100_000

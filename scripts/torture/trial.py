@@ -6,10 +6,9 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from odd_rows import Row
-
 from cutout_errors import CutoutError, InternalError
 from cutout_limits import Limits
+from odd_rows import Row
 from photo import load_photo
 
 STATUS, CLEAR_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs")

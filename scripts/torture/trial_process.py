@@ -9,10 +9,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from corpus import Corpus
-from trial import Outcome, attempt
-
 from cutout_limits import Limits
 from image_decoding import register_heif, share_threads
+from trial import Outcome, attempt
 
 CRASHED, HUNG = "crashed", "hung"
 
