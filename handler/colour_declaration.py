@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from file_structure import PNG_SIGNATURE
+
 PNG_DECLARATIONS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 
 # White, red, green and blue, each x and y: PNG's order.

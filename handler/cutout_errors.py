@@ -121,6 +121,69 @@ class ResolutionTooHigh(CutoutError):
     title = "The picture has too many pixels"
 
 
+class SideTooLong(CutoutError):
+    """A picture that is far too wide or too high, however few its pixels are."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "side_too_long"
+    title = "The picture is too wide or too high"
+
+
+class TooManyParts(CutoutError):
+    """A file in more pieces than any writer makes; reading them takes longer than the pixels."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "too_many_parts"
+    title = "The file has too many parts"
+
+
+class TooManyFrames(CutoutError):
+    """An animation with more frames than are looked at to find the first."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "too_many_frames"
+    title = "The animation has too many frames"
+
+
+class MetadataTooLarge(CutoutError):
+    """More metadata than a picture may carry."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "metadata_too_large"
+    title = "The picture carries too much metadata"
+
+
+class TooMuchMemory(CutoutError):
+    """A picture whose decoder asks for more memory than it may have."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "too_much_memory"
+    title = "Decoding the picture takes too much memory"
+
+
+class TooManyFields(CutoutError):
+    """A form or JSON object of more fields than a request may have."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "too_many_fields"
+    title = "The request has too many fields"
+
+
+class FieldTooLong(CutoutError):
+    """A field's name, or an option's value, that is longer than any that is known."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "field_too_long"
+    title = "A field is too long"
+
+
 class ResponseTooLarge(CutoutError):
     """An answer that TorchServe would refuse to carry."""
 

@@ -1,12 +1,15 @@
-"""What a picture and an answer may weigh; read from the archive's ``model-config.yaml``."""
+"""What a request, a picture and an answer may weigh; from the archive's ``model-config.yaml``.
+
+The defaults, and what a worker takes at the most under them, stand in docs/robustness.md.
+"""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Upper bounds, each inclusive."""
+    """Upper bounds, each inclusive. Those with a default may be left out of a configuration."""
 
     max_file_bytes: int
     """Size of the picture as a file."""
@@ -14,6 +17,20 @@ class Limits:
     """Width times height of the picture."""
     max_response_bytes: int
     """Size of the answer's body; TorchServe's own ``max_response_size`` must not be smaller."""
+    max_side: int = 65_536
+    """Width, and height, of the picture; each row has its price in memory."""
+    max_parts: int = 200_000
+    """Segments, chunks, strips, tags or blocks that a file is made of, as far as it is read."""
+    max_frames: int = 10_000
+    """Frames of a WebP, AVIF or HEIC animation, whose decoders list them all to read one."""
+    max_metadata_bytes: int = 16 << 20
+    """Profile, EXIF, XMP and texts of a picture, each."""
+    max_decoding_bytes: int = 1280 << 20
+    """Memory that decoding one picture may take, the picture included."""
+    max_fields: int = 64
+    """Fields of a form, or keys of a JSON object."""
+    max_field_bytes: int = 4096
+    """Length of a field's name, and of the value of an option."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> "Limits":
@@ -24,8 +41,12 @@ class Limits:
         """
         section = config.get("limits")
         names = {field.name for field in fields(cls)}
-        if not isinstance(section, Mapping) or set(section) != names:
-            raise ValueError(f"model-config.yaml needs a section 'limits' with {sorted(names)}")
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        if not isinstance(section, Mapping) or not needed <= set(section) <= names:
+            raise ValueError(
+                f"model-config.yaml needs a section 'limits' with {sorted(needed)}, and may name "
+                f"{sorted(names - needed)} there"
+            )
         if not all(type(value) is int and value > 0 for value in section.values()):
             raise ValueError(f"limits must be whole numbers above 0, got {dict(section)}")
         return cls(**section)

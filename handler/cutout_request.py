@@ -1,18 +1,19 @@
 """From one row of a TorchServe batch to one request: pictures, options and the form of the answer.
 
-TorchServe hands a request over as a dict. A raw or JSON body is its only entry, ``body``, already
-parsed if it was JSON and decoded if it was text; the fields of a form, or the keys of a gRPC map,
-are an entry each. Everything that arrives is either honoured or refused; nothing is ignored.
+TorchServe hands a request over as a dict. A raw or JSON body is its only entry, ``body``; the
+fields of a form, or the keys of a gRPC map, are an entry each. JSON and text come as bytes, or
+parsed and decoded if ``decode_input_request`` is left at TorchServe's default, which parses JSON of
+any size. Everything that arrives is either honoured or refused; nothing is ignored.
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from content_negotiation import negotiate
 from cutout_errors import (
+    FieldTooLong,
     InvalidBase64,
     InvalidJson,
     InvalidOption,
@@ -20,10 +21,12 @@ from cutout_errors import (
     MultipleBackgrounds,
     MultipleSources,
     NotAcceptable,
+    TooManyFields,
     UnknownParameter,
     UnsupportedParameter,
     UrlSourcesDisabled,
 )
+from cutout_limits import Limits
 from cutout_options import Channels, CutoutOptions, read_options
 from image_encoding import CONTENT_TYPES, LOSSLESS, OutputFormat
 
@@ -34,6 +37,12 @@ BACKGROUND_FIELD = "bg_image_file"
 URL_FIELDS = ("image_url", "bg_image_url")
 
 JSON_TYPE = "application/json"
+TEXT_TYPES = "text/"
+# What JSON is made of. Base64 has none of it, so few are enough for every request.
+JSON_MARKS = b"[{,"
+WHITESPACE = b" \t\n\r\v\f"
+
+PICTURES = frozenset({*PICTURE_FIELDS, *URL_FIELDS, BODY_FIELD, BACKGROUND_FIELD})
 
 EXPLANATION_OPTIONS = (CutoutOptions(), CutoutOptions(format=OutputFormat.PNG))
 
@@ -54,7 +63,9 @@ class CutoutRequest:
     """An explanation is asked for, not a cutout."""
 
 
-def read_request(row: Fields, headers: Mapping[str, object], *, explain: bool) -> CutoutRequest:
+def read_request(
+    row: Fields, headers: Mapping[str, object], limits: Limits, *, explain: bool
+) -> CutoutRequest:
     """Read one row and its request headers.
 
     Raises:
@@ -62,10 +73,11 @@ def read_request(row: Fields, headers: Mapping[str, object], *, explain: bool) -
     """
     # TorchServe files what it knows of each form field under the headers too, as a dict.
     head = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
-    fields = _fields(row, head)
-    pictures = {*PICTURE_FIELDS, *URL_FIELDS, BODY_FIELD, BACKGROUND_FIELD}
+    types = {name: _content_type(name, headers, head) for name in row}
+    fields = _fields({name: _understood(row[name], types[name], limits) for name in row})
+    _check_fields(fields, limits)
     picture = _picture(fields)
-    options = read_options({name: fields[name] for name in fields if name not in pictures})
+    options = read_options({name: fields[name] for name in fields if name not in PICTURES})
     background = _background(fields, options)
     if explain and (background or options not in EXPLANATION_OPTIONS):
         raise UnsupportedParameter("explanations take no option but format=png")
@@ -76,33 +88,67 @@ def read_request(row: Fields, headers: Mapping[str, object], *, explain: bool) -
     return CutoutRequest(picture, background, options, output_format, in_json, explain)
 
 
-def _fields(row: Fields, head: Mapping[str, str]) -> Fields:
-    """Return the row as named fields, those of a JSON object included."""
-    if BODY_FIELD not in row:
-        return row
-    body = row[BODY_FIELD]
-    if isinstance(body, bytes | bytearray):
-        if not body or not head.get("content-type", "").lower().startswith(JSON_TYPE):
-            return row
-        # TorchServe hands JSON that it can't parse over as it came, or whose type it can't spell.
-        body = _parse_json(body)
-    # TorchServe's older addresses put fields of the query beside the body.
-    beside = {name: value for name, value in row.items() if name != BODY_FIELD}
-    if isinstance(body, str):
-        return {**beside, BODY_FIELD: body}
-    if not isinstance(body, Mapping):
-        raise InvalidJson("expected an object with image_file_b64, or a base64 string")
-    if BODY_FIELD in body:
-        raise UnknownParameter(f"there is no parameter {BODY_FIELD!r}")
-    return {**beside, **body}
+def _content_type(name: str, headers: Mapping[str, object], head: Mapping[str, str]) -> str:
+    """Return the media type of a part of a form, or of a body, that a client declared."""
+    part = headers.get(name)
+    declared = part.get("content-type") if isinstance(part, Mapping) else None
+    if name == BODY_FIELD:
+        declared = declared or head.get("content-type")
+    return str(declared or "").lower()
 
 
-def _parse_json(body: bytes | bytearray) -> object:
+def _understood(value: object, content_type: str, limits: Limits) -> object:
+    """Return the value of JSON, and text as text, where TorchServe has left them as they came."""
+    if not isinstance(value, bytes | bytearray) or not value:
+        return value
+    if content_type.startswith(JSON_TYPE):
+        return _parse_json(value, limits)
+    if content_type.startswith(TEXT_TYPES):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value
+    return value
+
+
+def _parse_json(body: bytes | bytearray, limits: Limits) -> object:
+    # Parsed, JSON of nothing but brackets would take thirty times its size.
+    marks = sum(body.count(mark) for mark in JSON_MARKS)
+    if marks > 2 * limits.max_fields:
+        raise TooManyFields(f"the JSON holds more than {limits.max_fields} fields")
     try:
         parsed: object = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidJson("the body is not valid JSON") from error
     return parsed
+
+
+def _fields(row: Fields) -> Fields:
+    """Return the row as named fields, those of a JSON object included."""
+    body = row.get(BODY_FIELD, b"")
+    if isinstance(body, bytes | bytearray | str):
+        return row
+    if not isinstance(body, Mapping):
+        raise InvalidJson("expected an object with image_file_b64, or a base64 string")
+    if BODY_FIELD in body:
+        raise UnknownParameter(f"there is no parameter {BODY_FIELD!r}")
+    # TorchServe's older addresses put fields of the query beside the body.
+    return {**{name: value for name, value in row.items() if name != BODY_FIELD}, **body}
+
+
+def _check_fields(fields: Fields, limits: Limits) -> None:
+    if len(fields) > limits.max_fields:
+        raise TooManyFields(
+            f"the request has {len(fields)} fields; the limit is {limits.max_fields}"
+        )
+    for name, value in fields.items():
+        texts = [name] if name in PICTURES else [name, value]
+        for text in texts:
+            if isinstance(text, str | bytes | bytearray) and len(text) > limits.max_field_bytes:
+                raise FieldTooLong(
+                    f"a field's name or value has {len(text)} bytes; the limit is "
+                    f"{limits.max_field_bytes}"
+                )
 
 
 def _picture(fields: Fields) -> bytes | bytearray:
@@ -151,8 +197,9 @@ def decode_base64(text: str) -> bytes:
         if not comma or not head.endswith(";base64"):
             raise InvalidBase64("a data: URL must be base64, as in data:image/jpeg;base64,...")
     try:
-        data = base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
+        # Words in a list would take ten times the text.
+        data = base64.b64decode(text.encode("ascii").translate(None, WHITESPACE), validate=True)
+    except ValueError as error:  # binascii.Error and UnicodeEncodeError are
         raise InvalidBase64("the text is not base64") from error
     if not data:
         raise MissingSource("the base64 text holds no bytes")

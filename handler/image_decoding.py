@@ -1,16 +1,31 @@
 """From a file's bytes to an upright picture in sRGB. Knows Pillow; no request and no network."""
 
-import re
 from collections.abc import Callable
 from io import BytesIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from bit_depth import find_planes, stored_as, to_bytes
-from colour_declaration import PNG_SIGNATURE, find_profile, without_declaration
+from colour_declaration import find_profile, without_declaration
 from colour_management import to_srgb
-from cutout_errors import FileTooLarge, InvalidFileType, ResolutionTooHigh, UnreadableImage
+from cutout_errors import (
+    CutoutError,
+    FileTooLarge,
+    InvalidFileType,
+    ResolutionTooHigh,
+    TooMuchMemory,
+    UnreadableImage,
+)
 from cutout_limits import Limits
+from file_structure import (
+    GIF_SIGNATURE,
+    JPEG_SIGNATURE,
+    PNG_SIGNATURE,
+    TIFF_SIGNATURES,
+    check_structure,
+)
+from memory_budget import BUDGETS
+from picture_limits import check_header, check_size
 
 # Only these decoders ever see foreign bytes; Pillow knows many more (EPS would start Ghostscript).
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
@@ -19,25 +34,9 @@ HEIF_FORMAT = "HEIF"
 HOLDING_FORMATS = ("WEBP", "AVIF", HEIF_FORMAT)
 
 # How files of these kinds begin. Pillow can't tell a broken one from a file of another kind.
-SIGNATURES = (
-    b"\xff\xd8\xff",
-    PNG_SIGNATURE,
-    b"GIF87a",
-    b"GIF89a",
-    b"II*\x00",
-    b"MM\x00*",
-)
+SIGNATURES = (JPEG_SIGNATURE, PNG_SIGNATURE, GIF_SIGNATURE, *TIFF_SIGNATURES)
 # These kinds share their first bytes with others (WAV, MP4): where they differ, and how.
 INNER_SIGNATURES = ((8, b"WEBP"), (4, b"ftypavif"), (4, b"ftypavis"))
-
-# A progressive JPEG repeats its whole picture in every scan. Cameras and encoders write about ten;
-# a small file with thousands would keep the decoder busy for minutes, and it can't be stopped.
-MAX_JPEG_SCANS = 64
-# The longest profile takes 255 segments; a file with more than these holds nothing but segments.
-MAX_JPEG_SEGMENTS = 4096
-# The next marker after a scan's data, in which 0xff is followed by 0 or a restart marker.
-JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-JPEG_START_OF_SCAN, JPEG_END = 0xDA, 0xD9
 
 # Decodes a JPEG that is opened already, and has the file's bytes; None: it leaves that to Pillow.
 JpegDecoder = Callable[[Image.Image, bytes | bytearray], Image.Image | None]
@@ -65,17 +64,31 @@ def register_heif() -> bool:
     return True
 
 
+def share_threads(threads: int) -> None:
+    """Have the decoders that start threads of their own start no more than so many.
+
+    Each costs memory beside its time, and by default there is one for every CPU.
+    """
+    AvifImagePlugin.DEFAULT_MAX_THREADS = threads
+    if HEIF_FORMAT in Image.OPEN:
+        import pillow_heif
+
+        pillow_heif.options.DECODE_THREADS = threads
+
+
 def decode_image(
     data: bytes | bytearray, limits: Limits, jpeg_decoder: JpegDecoder | None = None
 ) -> Image.Image:
     """Read a picture, upright by its EXIF orientation, in sRGB: mode RGB, or RGBA if it has alpha.
 
-    Of an animation, the first frame. Size limits are checked on the header, before any pixel is
-    decoded. The picture brings no metadata along but its file's format, as Pillow calls it; its
-    profile would be wrong now. `jpeg_decoder` comes before Pillow's own.
+    Of an animation, the first frame. Limits are checked on the file's structure and on its header,
+    before any pixel is decoded; memory while it is. The picture brings no metadata along but its
+    file's format, as Pillow calls it; its profile would be wrong now. `jpeg_decoder` comes before
+    Pillow's own.
 
     Raises:
-        FileTooLarge, ResolutionTooHigh: over a limit.
+        FileTooLarge, ResolutionTooHigh, SideTooLong, TooManyParts, TooManyFrames, MetadataTooLarge,
+        TooMuchMemory: over a limit.
         InvalidFileType: not a picture of a kind that is read here.
         UnreadableImage: it is one, and broken or truncated.
     """
@@ -83,31 +96,41 @@ def decode_image(
         raise FileTooLarge(
             f"the picture has {len(data)} bytes; the limit is {limits.max_file_bytes}"
         )
-    with _open(data) as image:
-        if image.width * image.height > limits.max_pixels:
-            raise ResolutionTooHigh(
-                f"the picture has {image.width} x {image.height} pixels; the limit is "
-                f"{limits.max_pixels} in all"
-            )
-        if image.format == "JPEG" and _is_hostile(data):
-            raise UnreadableImage("the JPEG has more scans or segments than any camera writes")
+    check_structure(data, limits.max_parts)
+    try:
+        with BUDGETS.take(limits.max_decoding_bytes), _open(data) as image:
+            check_header(image, limits)
+            return _decode(image, data, limits, jpeg_decoder)
+    except MemoryError as error:
+        raise TooMuchMemory(
+            f"the decoder asks for more than {limits.max_decoding_bytes} bytes"
+        ) from error
+
+
+def _decode(
+    image: Image.Image,
+    data: bytes | bytearray,
+    limits: Limits,
+    jpeg_decoder: JpegDecoder | None,
+) -> Image.Image:
+    try:
         stored = stored_as(image)
-        try:
-            if jpeg_decoder is not None and (decoded := jpeg_decoder(image, data)) is not None:
-                decoded.format = image.format
-                return decoded
-            find_planes(image)
-            image.load()
-            picture = _upright(to_srgb(to_bytes(image, stored), find_profile(image, data)), image)
-            if picture is image and image.format in HOLDING_FORMATS:
-                picture = image.copy()
-            picture.info.clear()
-            picture.format = image.format
-            return picture
-        except MemoryError:
-            raise
-        except Exception as error:  # decoders raise all kinds of errors over broken files
-            raise UnreadableImage("the picture is broken or cut short") from error
+        if jpeg_decoder is not None and (decoded := jpeg_decoder(image, data)) is not None:
+            decoded.format = image.format
+            return decoded
+        find_planes(image)
+        image.load()
+        check_size(image, limits)  # HEIC's decoder tells another size only now
+        picture = _upright(to_srgb(to_bytes(image, stored), find_profile(image, data)), image)
+        if picture is image and image.format in HOLDING_FORMATS:
+            picture = image.copy()
+        picture.info.clear()
+        picture.format = image.format
+        return picture
+    except (CutoutError, MemoryError):
+        raise
+    except Exception as error:  # decoders raise all kinds of errors over broken files
+        raise UnreadableImage("the picture is broken or cut short") from error
 
 
 def _open(data: bytes | bytearray) -> Image.Image:
@@ -140,20 +163,6 @@ def _looks_like_a_picture(data: bytes | bytearray) -> bool:
     return data.startswith(SIGNATURES) or any(
         data.startswith(signature, at) for at, signature in INNER_SIGNATURES
     )
-
-
-def _is_hostile(jpeg: bytes | bytearray) -> bool:
-    """Walk from marker to marker, past the contents of each segment, to the end of the picture."""
-    scans = segments = 0
-    found = JPEG_MARKER.search(jpeg, 2)
-    while found and jpeg[found.end() - 1] != JPEG_END:
-        scans += jpeg[found.end() - 1] == JPEG_START_OF_SCAN
-        segments += 1
-        if scans > MAX_JPEG_SCANS or segments > MAX_JPEG_SEGMENTS:
-            return True
-        length = int.from_bytes(jpeg[found.end() : found.end() + 2], "big")
-        found = JPEG_MARKER.search(jpeg, found.end() + length)
-    return False
 
 
 def _upright(picture: Image.Image, source: Image.Image) -> Image.Image:

@@ -49,7 +49,7 @@ def load_photo(
     Raises:
         CutoutError: the contract's refusals.
     """
-    request = read_request(row, headers, explain=explain)
+    request = read_request(row, headers, limits, explain=explain)
     timing = timing or StageTiming()
     with timing.measure("decode"):
         image = decode_image(request.picture, limits, jpeg_decoder)

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from isal import isal_zlib
 from PIL import Image
 
-from colour_declaration import PNG_SIGNATURE
 from composition import is_transparent
+from file_structure import PNG_SIGNATURE
 
 # The fastest that still looks for repetitions; higher ones take longer and gain nothing here.
 LEVEL = 1

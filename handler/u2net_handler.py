@@ -29,7 +29,7 @@ from cutout_errors import CutoutError
 from cutout_limits import Limits
 from cutout_rendering import render
 from device_jpeg import PILLOW, choose_jpeg_decoder
-from image_decoding import register_heif
+from image_decoding import register_heif, share_threads
 from image_encoding import OutputFormat
 from model_metadata import ModelMetadata
 from network_input import choose_input
@@ -96,6 +96,7 @@ class U2Net(BaseHandler):
         most = int(properties.get("batch_size") or 1)
         warm_up(self.model, self.network_input.warm_up_batches(most))
         register_heif()
+        share_threads(threads)
         # The first request should not pay for what the other steps load when they are first called.
         sample = self._load_image(sample_row(), HEADERS, StageTiming())
         self._prepare(sample)

@@ -20,7 +20,7 @@ BUILD_BACKEND = "setuptools"
 
 # What each lock is of, as arguments of pip.
 LOCKS = {
-    "requirements.lock": ("--editable", str(ROOT), BUILD_BACKEND),
+    "requirements.lock": ("--editable", f"{ROOT}[serve]", BUILD_BACKEND),
     "model_requirements.lock": ("--requirement", str(ROOT / "model_requirements.txt")),
 }
 

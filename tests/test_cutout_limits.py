@@ -45,4 +45,10 @@ def test_a_limit_that_is_no_whole_number_above_0_is_refused(value: object) -> No
 
 
 def test_limits_are_told_by_name() -> None:
-    assert Limits(1, 2, 3).as_dict() == SECTION
+    assert Limits(1, 2, 3).as_dict().items() > SECTION.items()
+
+
+def test_what_the_archives_own_configuration_says_is_the_default() -> None:
+    stated = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["limits"]
+
+    assert Limits(**{name: stated[name] for name in SECTION}).as_dict() == stated

@@ -1,10 +1,12 @@
 import base64
+import tracemalloc
 from collections.abc import Mapping
 
 import pytest
 
 from cutout_errors import (
     CutoutError,
+    FieldTooLong,
     InvalidBase64,
     InvalidJson,
     InvalidOption,
@@ -12,25 +14,28 @@ from cutout_errors import (
     MultipleBackgrounds,
     MultipleSources,
     NotAcceptable,
+    TooManyFields,
     UnknownParameter,
     UnsupportedParameter,
     UrlSourcesDisabled,
 )
+from cutout_limits import Limits
 from cutout_options import Channels, CutoutOptions
-from cutout_request import PICTURE_FIELDS, CutoutRequest, decode_base64, read_request
+from cutout_request import JSON_TYPE, PICTURE_FIELDS, CutoutRequest, decode_base64, read_request
 from image_encoding import OutputFormat
 
 # Whatever it is, reading a request does not look inside.
 PICTURE = b"\xff\xd8\xff picture"
 TEXT = base64.b64encode(PICTURE).decode()
 HTTP = {"Host": "localhost"}
+LIMITS = Limits(max_file_bytes=10**6, max_pixels=10**6, max_response_bytes=10**6)
 BACKGROUND = b"\x89PNG background"
 
 
 def request_of(
     row: Mapping[str, object], headers: Mapping[str, object] = HTTP, *, explain: bool = False
 ) -> CutoutRequest:
-    return read_request(row, headers, explain=explain)
+    return read_request(row, headers, LIMITS, explain=explain)
 
 
 def picture_of(row: Mapping[str, object], headers: Mapping[str, object] = HTTP) -> bytes:
@@ -428,3 +433,88 @@ def test_an_explanation_is_png_or_json_or_nothing() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_base64_of_any_length_is_decoded(count: int) -> None:
     assert decode_base64(base64.b64encode(b"x" * count).decode()) == b"x" * count
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("row", "headers"),
+    [
+        ({"body": f'{{"image_file_b64": "{TEXT}"}}'.encode()}, JSON),
+        ({"body": f'"{TEXT}"'.encode()}, JSON),
+        ({"body": TEXT.encode()}, {"content-type": "text/plain; charset=utf-8"}),
+        ({"image": TEXT.encode()}, {"image": {"content-type": "text/plain"}}),
+        ({"body": f'{{"data": "{TEXT}"}}'.encode()}, {"body": {"content-type": JSON_TYPE}}),
+    ],
+    ids=["JSON", "JSON string", "text", "text part", "type of the body alone"],
+)
+def test_what_torchserve_leaves_undecoded_is_read(
+    row: Mapping[str, object], headers: Mapping[str, object]
+) -> None:
+    assert picture_of(row, headers) == PICTURE
+
+
+def test_text_that_is_no_text_is_taken_for_the_picture_itself() -> None:
+    assert picture_of({"body": b"\xff\xd8\xff"}, {"Content-Type": "text/plain"}) == b"\xff\xd8\xff"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000 + b"]" * 100_000,
+        b"[" + b"[]," * 100_000 + b"[]]",
+        b'{"data": "", ' + b", ".join(b'"%d": 1' % count for count in range(1000)) + b"}",
+    ],
+    ids=["deep", "wide", "keys"],
+)
+def test_json_of_too_many_values_is_refused_before_it_is_parsed(body: bytes) -> None:
+    assert type(refusal_of({"body": body}, JSON)) is TooManyFields
+
+
+@pytest.mark.parametrize("number", [b"1" * 5000, b"1" * 5_000_000, b"-", b"1e"])
+def test_json_with_a_number_that_python_refuses_is_invalid(number: bytes) -> None:
+    assert type(refusal_of({"body": b'{"data": ' + number + b"}"}, JSON)) is InvalidJson
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999", b"1" * 4000])
+def test_a_number_that_json_can_not_hold_is_no_option(number: bytes) -> None:
+    body = b'{"data": "%b", "quality": %b}' % (TEXT.encode(), number)
+
+    assert refusal_of({"body": body}, JSON).code == "invalid_quality"
+
+
+def test_of_a_key_that_comes_twice_the_last_one_counts() -> None:
+    body = b'{"data": "%b", "crop": true, "crop": false}' % TEXT.encode()
+
+    assert not request_of({"body": body}, JSON).options.crop
+
+
+def test_a_form_of_too_many_fields_is_refused() -> None:
+    row = {"image": PICTURE} | {f"field{count}": b"" for count in range(LIMITS.max_fields)}
+
+    assert type(refusal_of(row)) is TooManyFields
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"x" * 4097: b""}, {"format": b"png" + b" " * 4094}, {"format": "png" + " " * 4094}],
+    ids=["name", "bytes", "text"],
+)
+def test_a_name_or_an_option_that_is_too_long_is_refused(fields: dict[str, object]) -> None:
+    assert type(refusal_of({"image": PICTURE, **fields})) is FieldTooLong
+
+
+def test_a_picture_is_no_field_that_is_too_long() -> None:
+    assert picture_of({"image": PICTURE * 1000}) == PICTURE * 1000
+
+
+def test_base64_in_words_takes_no_more_memory_than_in_one() -> None:
+    text = " ".join(["QUFB"] * 100_000)
+
+    tracemalloc.start()
+    decode_base64(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 4 * len(text)

@@ -2,6 +2,7 @@ import shutil
 import struct
 import subprocess
 import zlib
+from dataclasses import replace
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -11,8 +12,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from cutout_errors import FileTooLarge, InvalidFileType, ResolutionTooHigh, UnreadableImage
+from cutout_errors import (
+    FileTooLarge,
+    InvalidFileType,
+    MetadataTooLarge,
+    ResolutionTooHigh,
+    SideTooLong,
+    TooManyFrames,
+    TooManyParts,
+    TooMuchMemory,
+    UnreadableImage,
+)
 from cutout_limits import Limits
 from image_decoding import FORMATS, decode_image, register_heif
 
@@ -73,6 +85,13 @@ def png_that_claims(width: int, height: int) -> bytes:
 def with_exif(jpeg: bytes, exif: bytes) -> bytes:
     segment = b"Exif\0\0" + exif
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + jpeg[2:]
+
+
+def texts(*lengths: int) -> PngInfo:
+    info = PngInfo()
+    for count, length in enumerate(lengths):
+        info.add_text(str(count), "x" * length)
+    return info
 
 
 def exif_of(*entries: tuple[int, int, bytes]) -> bytes:
@@ -469,8 +488,100 @@ def test_what_is_inside_of_a_jpegs_metadata_is_no_scan_of_it(limits: Limits) -> 
     assert decode_image(jpeg[:2] + comment + jpeg[2:], limits).size == (64, 64)
 
 
-def test_a_jpeg_of_nothing_but_segments_is_refused(limits: Limits) -> None:
+def test_an_mpo_that_repeats_its_scans_is_refused(limits: Limits) -> None:
+    # Pillow calls a JPEG of several pictures, as stereo cameras and phones write, another format.
+    picture, file = Image.effect_noise((64, 64), 50), BytesIO()
+    picture.save(file, "MPO", save_all=True, append_images=[picture])
+    several = file.getvalue()
+    at = several.index(b"MPF\0") - 4
+    index = several[at : at + 2 + int.from_bytes(several[at + 2 : at + 4], "big")]
     jpeg = progressive_jpeg()
+    last_scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    hostile = jpeg[:2] + index + jpeg[2:-2] + last_scan * 100 + b"\xff\xd9"
 
-    with pytest.raises(UnreadableImage, match="segments"):
-        decode_image(jpeg[:2] + b"\xff\xfe\x00\x02" * 5000 + jpeg[2:], limits)
+    assert Image.open(BytesIO(hostile)).format == "MPO"
+    with pytest.raises(UnreadableImage, match="scans"):
+        decode_image(hostile, limits)
+
+
+def test_a_file_of_nothing_but_parts_is_refused(jpeg: bytes, limits: Limits) -> None:
+    hostile = jpeg[:2] + b"\xff\xfe\x00\x02" * limits.max_parts + jpeg[2:]
+
+    with pytest.raises(TooManyParts):
+        decode_image(hostile, limits)
+
+
+@pytest.mark.parametrize("size", [(70_000, 1), (1, 70_000)])
+def test_a_side_over_the_limit_is_refused(limits: Limits, size: tuple[int, int]) -> None:
+    with pytest.raises(SideTooLong):
+        decode_image(encoded(Image.new("L", size), "PNG"), limits)
+
+
+@pytest.mark.parametrize("size", [(30_000, 1), (1, 30_000)])
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "TIFF", "BMP", "GIF", "AVIF"])
+def test_a_long_row_and_a_high_column_are_read(
+    limits: Limits, file_format: str, size: tuple[int, int]
+) -> None:
+    assert decode_image(encoded(Image.new("L", size), file_format), limits).size == size
+
+
+@pytest.mark.parametrize("file_format", ["WEBP", "AVIF"])
+def test_an_animation_of_too_many_frames_is_refused(limits: Limits, file_format: str) -> None:
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue", "lime")]
+    data = encoded(frames[0], file_format, save_all=True, append_images=frames[1:])
+
+    with pytest.raises(TooManyFrames):
+        decode_image(data, replace(limits, max_frames=2))
+    assert decode_image(data, replace(limits, max_frames=3)).size == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("file_format", "metadata"),
+    [
+        ("JPEG", {"exif": b"Exif\0\0" + TURNED + bytes(1000)}),
+        ("JPEG", {"icc_profile": bytes(1001)}),
+        ("PNG", {"icc_profile": bytes(1001)}),
+        ("PNG", {"pnginfo": texts(600, 600)}),
+        ("WEBP", {"xmp": bytes(1001)}),
+        ("TIFF", {"icc_profile": bytes(1001)}),
+        ("AVIF", {"icc_profile": bytes(1001)}),
+    ],
+    ids=["EXIF", "profile", "PNG's profile", "PNG's texts", "XMP", "TIFF's", "AVIF's"],
+)
+def test_too_much_metadata_is_refused(
+    upright: Image.Image, limits: Limits, file_format: str, metadata: dict[str, Any]
+) -> None:
+    data = encoded(upright, file_format, **metadata)
+
+    with pytest.raises(MetadataTooLarge):
+        decode_image(data, replace(limits, max_metadata_bytes=1000))
+
+
+def tiff_of_a_large_tile(side: int) -> bytes:
+    """Return a TIFF of one pixel, in a tile of `side` x `side` that packs well."""
+    tile = zlib.compress(bytes(side * side))
+    long, short = b"\x04\0", b"\x03\0"
+    entries = [
+        (256, long, 1), (257, long, 1), (258, short, 8), (259, short, 8), (262, short, 1),
+        (277, short, 1), (322, long, side), (323, long, side), (324, long, 8 + 2 + 120 + 4),
+        (325, long, len(tile)),
+    ]  # fmt: skip
+    directory = b"".join(struct.pack("<H2sII", tag, kind, 1, value) for tag, kind, value in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4) + tile
+
+
+def test_a_decoder_that_asks_for_too_much_memory_gets_none(limits: Limits) -> None:
+    data = tiff_of_a_large_tile(6000)
+    little = replace(limits, max_decoding_bytes=8 << 20)
+
+    assert decode_image(data, limits).size == (1, 1)
+    with pytest.raises((TooMuchMemory, UnreadableImage)):
+        decode_image(data, little)
+    assert decode_image(data, limits).size == (1, 1)
+
+
+def test_a_picture_that_takes_too_much_memory_is_refused(limits: Limits) -> None:
+    data = encoded(Image.new("L", (4000, 4000)), "PNG")
+
+    with pytest.raises(TooMuchMemory):
+        decode_image(data, replace(limits, max_decoding_bytes=8 << 20))
