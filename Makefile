@@ -28,6 +28,8 @@ LOCK        ?=
 BENCH_GPU   ?=
 BATCH_SIZE  ?=
 BATCH_DELAY ?=
+# Of stop, serve, scale and unregister: don't wait until what was accepted is answered.
+NOW         ?=
 
 VENV  := .venv
 BUILD ?= build
@@ -41,6 +43,7 @@ PEERS      = $(BUILD)/bench/venv/.ready
 RUN       := PYTHONPATH=handler:scripts:. $(BIN)/python
 LIFECYCLE  = $(RUN) scripts/lifecycle.py --build $(BUILD) --port $(PORT) --model $(MODEL)
 BATCHING   = $(if $(BATCH_SIZE),--batch-size $(BATCH_SIZE)) $(if $(BATCH_DELAY),--batch-delay $(BATCH_DELAY))
+AT_ONCE    = $(if $(NOW),--now)
 HOW_MANY   = $(if $(WORKERS),--workers $(WORKERS))
 # Set by the user, not by the default above.
 CHOSEN_VERSION = $(if $(filter-out file,$(origin VERSION)),--version "$(VERSION)")
@@ -106,7 +109,7 @@ $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 .PHONY: serve
 serve: archive $(WHEELS)  ## Start TorchServe in the background, with MODEL registered and READY
 	@$(LIFECYCLE) serve --version "$(VERSION)" --profile $(PROFILE) $(HOW_MANY) \
-		--wheels $(WHEELS) $(BATCHING)
+		--wheels $(WHEELS) $(BATCHING) $(AT_ONCE)
 
 .PHONY: register
 register: running archive  ## Register MODEL with the running server
@@ -114,18 +117,18 @@ register: running archive  ## Register MODEL with the running server
 
 .PHONY: unregister
 unregister: installed  ## Remove MODEL from the running server, or only VERSION of it
-	@$(LIFECYCLE) unregister $(CHOSEN_VERSION)
+	@$(LIFECYCLE) unregister $(CHOSEN_VERSION) $(AT_ONCE)
 
 .PHONY: scale
 scale: installed  ## Give MODEL this many WORKERS
-	@$(LIFECYCLE) scale $(HOW_MANY)
+	@$(LIFECYCLE) scale $(HOW_MANY) $(AT_ONCE)
 
 .PHONY: rollout
 rollout: running archive  ## Replace the served version of MODEL by VERSION, without a failed request
 	@$(LIFECYCLE) rollout --version "$(VERSION)" $(BATCHING) $(PRECISION_CHOSEN)
 
 .PHONY: status
-status: installed  ## Show the server, its models and workers
+status: installed  ## Show the server, its models and workers; revive workers that TorchServe gave up
 	@$(LIFECYCLE) status
 
 .PHONY: token
@@ -137,8 +140,8 @@ logs: installed  ## Follow the server's logs
 	@tail -n 20 -F $(BUILD)/servers/$(PORT)/logs/ts_log.log $(BUILD)/servers/$(PORT)/logs/model_log.log
 
 .PHONY: stop
-stop: installed  ## Stop the server
-	@$(LIFECYCLE) stop
+stop: installed  ## Stop the server when what it has accepted is answered; at once with NOW=1
+	@$(LIFECYCLE) stop $(AT_ONCE)
 
 .PHONY: cutout
 cutout: installed  ## Cut IMAGE out into OUTPUT, a PNG
