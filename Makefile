@@ -17,6 +17,9 @@ CHECKPOINT  ?=
 IMAGE       ?= photo.jpg
 OUTPUT      ?= cutout.png
 KIND        ?= inference
+# Of kill-workers, in seconds; and the picture that it and stop-under-load send.
+DURATION    ?= 120
+PICTURE     ?= docs/astronaut.jpg
 # Arguments of pytest, with `make test`.
 TESTS       ?=
 # Of make bench: only what the targets need; photos of your own; a file that is locked while a server is
@@ -61,7 +64,7 @@ endif
 
 .PHONY: help
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(SERVING): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
@@ -194,6 +197,16 @@ bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tol
 bench-gpu: weights  ## Measure pictures a second on a GPU, by size of batch, against its own peak
 	@PYTHONPATH=handler:scripts:scripts/bench:. $(BIN)/python scripts/bench/bench_gpu.py --weights $(BUILD)/weights/$(MODEL).pth \
 		--json $(BUILD)/bench-gpu.json $(BENCH_GPU)
+
+.PHONY: kill-workers
+kill-workers: running  ## Kill workers of the running server again and again, for DURATION seconds, under load
+	@PYTHONPATH=handler:scripts:scripts/faults:. $(BIN)/python scripts/faults/kill_workers.py --build $(BUILD) \
+		--port $(PORT) --model $(MODEL) --picture "$(PICTURE)" --seconds $(DURATION)
+
+.PHONY: stop-under-load
+stop-under-load: running  ## Stop the running server under load and tell what is lost; NOW=1 as well
+	@PYTHONPATH=handler:scripts:scripts/faults:. $(BIN)/python scripts/faults/stop_under_load.py --build $(BUILD) \
+		--port $(PORT) --model $(MODEL) --picture "$(PICTURE)" $(AT_ONCE)
 
 .PHONY: clean
 clean:  ## Remove everything generated but the environment
