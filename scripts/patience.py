@@ -15,7 +15,7 @@ class Patience:
     seconds: float
     _start: float = field(default_factory=time.monotonic, init=False)
     _said: str = field(default="", init=False)
-    _said_at: float = field(default=0.0, init=False)
+    _said_at: float = field(default_factory=time.monotonic, init=False)
 
     @property
     def spent(self) -> float:
@@ -25,7 +25,7 @@ class Patience:
     def wait(self, for_what: str) -> bool:
         """Pause a little and return True; at once False when the time is over.
 
-        `for_what` is printed if it is new, and not too soon after what was printed last.
+        `for_what` is printed if it is new, and not too soon: a short wait is silent.
         """
         if self.spent > self.seconds:
             return False

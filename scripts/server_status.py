@@ -60,8 +60,6 @@ def report(api: ManagementApi, process: psutil.Process) -> None:
     else:
         summary = f"{ready} of {len(workers)} workers READY, {_requests(waiting)}"
     _print_server(api.config, process, summary)
-    plan = TorchServeProcess(api.config).plan()
-    print(f"planned for {plan}" if plan else "its plan of workers and cores is not known")
     figures = Figures.of([worker["pid"] for worker in workers])
     defaults = {entry["modelName"]: api.describe(entry["modelName"]) for entry in api.models()}
     for described in versions:
@@ -88,6 +86,8 @@ def _print_server(config: ServerConfig, process: psutil.Process, summary: str) -
         f"TorchServe {summary}; up for {_age(process)}, since {started:%Y-%m-%d %H:%M}, "
         f"process {process.pid}, {config.inference_address}"
     )
+    plan = TorchServeProcess(config).plan()
+    print(f"planned for {plan}" if plan else "its plan of workers and cores is not known")
 
 
 def _print_version(

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+import yaml
 from PIL import Image
 
 from build_archive import build_archive
@@ -33,6 +34,7 @@ from torchserve_process import TorchServeProcess
 from worker_plan import Profile, plan_workers
 
 OK = HTTPStatus.OK
+KEY = "maxRetryTimeoutInSec"
 
 
 @pytest.fixture
@@ -123,11 +125,12 @@ def test_a_full_disk_costs_log_lines_and_no_request(served: Served, photo: bytes
     assert served.ask(files={"data": photo + bytes(20_000_000)}).status_code == OK
 
 
-def with_config(archive: Path, line: str) -> None:
-    """Put a line into the model-config.yaml of an archive."""
+def give_up_after(archive: Path, seconds: int) -> None:
+    """Let TorchServe give up workers of an archive sooner."""
     with zipfile.ZipFile(archive) as whole:
         members = {name: whole.read(name) for name in whole.namelist()}
-    members["model-config.yaml"] += f"\n{line}\n".encode()
+    config = yaml.safe_load(members["model-config.yaml"])
+    members["model-config.yaml"] = yaml.safe_dump({**config, KEY: seconds}).encode()
     with zipfile.ZipFile(archive, "w") as changed:
         for name, content in members.items():
             changed.writestr(name, content)
@@ -144,7 +147,7 @@ def damaged(weights: Path) -> Iterator[None]:
 def test_workers_that_were_given_up_are_told_and_revived(
     second: ServerConfig, photo: bytes
 ) -> None:
-    with_config(second.store / "u2netp.mar", "maxRetryTimeoutInSec: 1")
+    give_up_after(second.store / "u2netp.mar", 1)
     serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     server = served_at(second)
     (unpacked,) = second.temporary.glob("models/*/u2netp.bin")
@@ -177,7 +180,7 @@ def give_up(server: Served, times: int) -> None:
 
 
 def test_a_server_without_a_living_worker_stops(second: ServerConfig, photo: bytes) -> None:
-    with_config(second.store / "u2netp.mar", "maxRetryTimeoutInSec: 1")
+    give_up_after(second.store / "u2netp.mar", 1)
     serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     server = served_at(second)
     (unpacked,) = second.temporary.glob("models/*/u2netp.bin")
