@@ -26,6 +26,9 @@ OUTPUT      ?= cutout.png
 KIND        ?= inference
 # Further options of u2net-cutout, with `make cutout`.
 OPTIONS     ?=
+# Of kill-workers, in seconds; and the picture that it and stop-under-load send.
+DURATION    ?= 120
+PICTURE     ?= docs/astronaut.jpg
 # Arguments of pytest, with `make test`.
 TESTS       ?=
 # Of make bench: only what the targets need; photos of your own; a file that is locked while a server is
@@ -37,6 +40,8 @@ LOCK        ?=
 BENCH_GPU   ?=
 BATCH_SIZE  ?=
 BATCH_DELAY ?=
+# Of stop, serve, scale and unregister: don't wait until what was accepted is answered.
+NOW         ?=
 
 VENV  := .venv
 BUILD ?= build
@@ -51,6 +56,7 @@ AUDITORS   = $(BUILD)/audit/venv/.ready
 RUN       := PYTHONPATH=handler:scripts:. $(BIN)/python
 LIFECYCLE  = $(RUN) scripts/lifecycle.py --build $(BUILD) --port $(PORT) --model $(MODEL)
 BATCHING   = $(if $(BATCH_SIZE),--batch-size $(BATCH_SIZE)) $(if $(BATCH_DELAY),--batch-delay $(BATCH_DELAY))
+AT_ONCE    = $(if $(NOW),--now)
 HOW_MANY   = $(if $(WORKERS),--workers $(WORKERS))
 # Set by the user, not by the default above.
 CHOSEN_VERSION = $(if $(filter-out file,$(origin VERSION)),--version "$(VERSION)")
@@ -68,7 +74,7 @@ endif
 
 .PHONY: help
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.serving: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
@@ -129,7 +135,7 @@ $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 .PHONY: serve
 serve: archive $(WHEELS)  ## Start TorchServe in the background, with MODEL registered and READY
 	@$(LIFECYCLE) serve --version "$(VERSION)" --profile $(PROFILE) $(HOW_MANY) \
-		--wheels $(WHEELS) $(BATCHING) $(if $(EXPOSE),--expose "$(EXPOSE)")
+		--wheels $(WHEELS) $(BATCHING) $(if $(EXPOSE),--expose "$(EXPOSE)") $(AT_ONCE)
 
 .PHONY: register
 register: running archive  ## Register MODEL with the running server
@@ -137,18 +143,18 @@ register: running archive  ## Register MODEL with the running server
 
 .PHONY: unregister
 unregister: installed  ## Remove MODEL from the running server, or only VERSION of it
-	@$(LIFECYCLE) unregister $(CHOSEN_VERSION)
+	@$(LIFECYCLE) unregister $(CHOSEN_VERSION) $(AT_ONCE)
 
 .PHONY: scale
 scale: installed  ## Give MODEL this many WORKERS
-	@$(LIFECYCLE) scale $(HOW_MANY)
+	@$(LIFECYCLE) scale $(HOW_MANY) $(AT_ONCE)
 
 .PHONY: rollout
 rollout: running archive  ## Replace the served version of MODEL by VERSION, without a failed request
 	@$(LIFECYCLE) rollout --version "$(VERSION)" $(BATCHING) $(PRECISION_CHOSEN)
 
 .PHONY: status
-status: installed  ## Show the server, its models and workers
+status: installed  ## Show the server, its models and workers; revive workers that TorchServe gave up
 	@$(LIFECYCLE) status
 
 .PHONY: token
@@ -160,8 +166,8 @@ logs: installed  ## Follow the server's logs
 	@tail -n 20 -F $(BUILD)/servers/$(PORT)/logs/ts_log.log $(BUILD)/servers/$(PORT)/logs/model_log.log
 
 .PHONY: stop
-stop: installed  ## Stop the server
-	@$(LIFECYCLE) stop
+stop: installed  ## Stop the server when what it has accepted is answered; at once with NOW=1
+	@$(LIFECYCLE) stop $(AT_ONCE)
 
 .PHONY: cutout
 cutout: installed  ## Cut IMAGE out into OUTPUT: files, or folders; OPTIONS are those of u2net-cutout
@@ -241,6 +247,16 @@ bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tol
 bench-gpu: weights  ## Measure pictures a second on a GPU, by size of batch, against its own peak
 	@PYTHONPATH=handler:scripts:scripts/bench:. $(BIN)/python scripts/bench/bench_gpu.py --weights $(BUILD)/weights/$(MODEL).pth \
 		--json $(BUILD)/bench-gpu.json $(BENCH_GPU)
+
+.PHONY: kill-workers
+kill-workers: running  ## Kill workers of the running server again and again, for DURATION seconds, under load
+	@PYTHONPATH=handler:scripts:scripts/faults:. $(BIN)/python scripts/faults/kill_workers.py --build $(BUILD) \
+		--port $(PORT) --model $(MODEL) --picture "$(PICTURE)" --seconds $(DURATION)
+
+.PHONY: stop-under-load
+stop-under-load: running  ## Stop the running server under load and tell what is lost; NOW=1 as well
+	@PYTHONPATH=handler:scripts:scripts/faults:. $(BIN)/python scripts/faults/stop_under_load.py --build $(BUILD) \
+		--port $(PORT) --model $(MODEL) --picture "$(PICTURE)" $(AT_ONCE)
 
 .PHONY: clean
 clean:  ## Remove everything generated but the environment

@@ -29,6 +29,7 @@ from cutout_errors import CutoutError
 from cutout_limits import Limits
 from cutout_rendering import render
 from device_jpeg import PILLOW, choose_jpeg_decoder
+from hold_point import stand_still
 from image_decoding import register_heif, share_threads
 from image_encoding import OutputFormat
 from model_metadata import ModelMetadata
@@ -107,6 +108,7 @@ class U2Net(BaseHandler):
         start = time.perf_counter()
         self.context = context
         if data == [{}] and self._is_describe():
+            stand_still(os.environ.get("CUTOUT_HOLD_FOLDER"))
             return [self.describe_handle()]
         # A slot may have become free, since the version that held it is gone.
         self.cpu_allocation.claim()

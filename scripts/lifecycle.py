@@ -1,20 +1,23 @@
 """Start, fill, watch and end one TorchServe: what the Makefile's server targets call."""
 
 import argparse
+import os
+import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from archive_record import ArchiveRecordError, verify_archive
+from closed_models import open_versions
+from drain import remove, scale, stop
 from gpu_serving import batching_for, gpus_for
 from machine import Machine
 from management_api import AS_ARCHIVED, TOKEN_MARGIN_FOR_PEOPLE, Batching, ManagementApi
 from model_version import VersionError, checked_version
 from rollout import check_precision, roll_out
 from server_config import DEFAULT_PORT, ServerConfig, ServerError
+from server_status import status
 from torchserve_process import TorchServeProcess
 from worker_plan import Profile, WorkerPlan, plan_workers
 
@@ -22,16 +25,27 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def make_room(
-    config: ServerConfig, profile: Profile, workers: int | None = None, gpus: int = 0
+    config: ServerConfig,
+    profile: Profile,
+    workers: int | None = None,
+    gpus: int = 0,
+    *,
+    now: bool = False,
 ) -> WorkerPlan:
     """End whatever an earlier call left running, and plan with the memory that it has given back.
+
+    What it was given is answered first, but with `now`.
 
     Raises:
         ServerError: it does not end.
     """
-    if TorchServeProcess(config).stop():
+    if _end(config, now):
         print(f"stopped the server that was running on port {config.port}", flush=True)
     return plan_workers(Machine.here(), profile, workers, gpus)
+
+
+def _end(config: ServerConfig, now: bool) -> bool:
+    return TorchServeProcess(config).stop() if now else stop(config)
 
 
 def serve(
@@ -78,58 +92,26 @@ def _warn(plan: WorkerPlan | None, workers: int) -> None:
         print(warning, file=sys.stderr)
 
 
-def unregister(api: ManagementApi, model: str, version: str | None) -> None:
-    """Remove a version of a model, or all of them.
+def unregister(api: ManagementApi, model: str, version: str | None, *, now: bool = False) -> None:
+    """Remove a version of a model, or all of them, when what they were given is answered.
+
+    `now`: at once.
 
     Raises:
-        ServerError: nothing of that name is registered.
+        ServerError: nothing of that name is registered, or it takes too long.
     """
     found = [entry["modelVersion"] for entry in api.versions(model)]
     if not found or (version and version not in found):
         named = f"{model} {version}" if version else model
         raise ServerError(f"{named} is not registered; see make status")
+    if not now:
+        remove(api, model, [version] if version else open_versions(api, model))
+        return
     default = api.describe(model)["modelVersion"]
     # TorchServe removes the default only when it is the last.
     for each in [version] if version else sorted(found, key=lambda v: v == default):
         api.unregister(model, each)
         print(f"{model} {each} is removed")
-
-
-def status(config: ServerConfig) -> None:
-    """Print what runs, with which models and workers."""
-    process, api = TorchServeProcess(config).find(), ManagementApi(config)
-    if process is None:
-        print(f"no server runs on port {config.port}")
-        return
-    print(f"TorchServe, process {process.pid}, {config.inference_address}")
-    plan = TorchServeProcess(config).plan()
-    print(f"planned for {plan}" if plan else "its plan of workers and cores is not known")
-    for model in sorted(entry["modelName"] for entry in api.models()):
-        default = api.describe(model)["modelVersion"]
-        for described in api.versions(model):
-            _print_version(api, described, default)
-
-
-def _print_version(api: ManagementApi, described: dict[str, Any], default: str) -> None:
-    model, version = described["modelName"], described["modelVersion"]
-    queue = described["jobQueueStatus"]
-    mark = " (default)" if version == default else ""
-    print(f"{model} {version}{mark}: {queue['pendingRequests']} waiting")
-    for worker in described["workers"]:
-        print(
-            f"  worker {worker['id']}: {worker['status']}, process {worker['pid']}"
-            f"{_whereabouts(worker['pid'])}"
-        )
-    if any(worker["status"] == "READY" for worker in described["workers"]):
-        for name, value in api.customized(model, version).items():
-            print(f"  {name}: {value}")
-
-
-def _whereabouts(pid: int) -> str:
-    try:
-        return f", on CPU {','.join(map(str, psutil.Process(pid).cpu_affinity()))}"
-    except (psutil.Error, ValueError):  # it is just being started, or has just ended
-        return ""
 
 
 def _parse() -> argparse.Namespace:
@@ -155,6 +137,9 @@ def _parse() -> argparse.Namespace:
         action="store_true",
         help="roll out whatever the archive calculates in",
     )
+    parser.add_argument(
+        "--now", action="store_true", help="don't wait until what was accepted is answered"
+    )
     parser.add_argument("--wheels", type=Path, help="folder with the wheels of the requirements")
     parser.add_argument("--kind", choices=("inference", "management"), default="inference")
     return parser.parse_args()
@@ -175,7 +160,7 @@ def _run(arguments: argparse.Namespace) -> None:
         case "serve":
             verify_archive(archive, model, version)
             gpus = gpus_for(archive)
-            plan = make_room(config, arguments.profile, workers, gpus)
+            plan = make_room(config, arguments.profile, workers, gpus, now=arguments.now)
             batching = batching_for(gpus, batching)
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
         case "register":
@@ -187,11 +172,12 @@ def _run(arguments: argparse.Namespace) -> None:
             print(f"{model} {version}: {workers} worker(s) READY")
             _warn(plan, workers)
         case "unregister":
-            unregister(api, model, version)
+            unregister(api, model, version, now=arguments.now)
         case "scale":
             plan = TorchServeProcess(config).plan()
             workers = workers or _planned_workers(plan)
-            api.scale(model, api.describe(model)["modelVersion"], workers)
+            change = api.scale if arguments.now else partial(scale, api)
+            change(model, api.describe(model)["modelVersion"], workers)
             print(f"{model}: {workers} worker(s) READY")
             _warn(plan, workers)
         case "status":
@@ -199,7 +185,7 @@ def _run(arguments: argparse.Namespace) -> None:
         case "token":
             print(api.token(arguments.kind, TOKEN_MARGIN_FOR_PEOPLE))
         case "stop":
-            stopped = TorchServeProcess(config).stop()
+            stopped = _end(config, arguments.now)
             print("stopped" if stopped else f"no server runs on port {config.port}")
         case "rollout":
             verify_archive(archive, model, version)
@@ -211,12 +197,18 @@ def _run(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Run the command line."""
     arguments = _parse()
+    # Ended from outside, a command puts back what it has begun, as it does for ^C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(f"make {arguments.command}: ended"))
     try:
         _run(arguments)
+        sys.stdout.flush()
     except (ArchiveRecordError, ServerError, VersionError) as error:
         sys.exit(f"make {arguments.command}: {error}")
     except KeyboardInterrupt:
         sys.exit(f"make {arguments.command}: interrupted")
+    except BrokenPipeError:
+        # Whoever read it, such as head, has seen enough. Python would complain when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

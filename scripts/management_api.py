@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Literal
 
 import psutil
@@ -24,6 +25,10 @@ TOKEN_MARGIN_FOR_PEOPLE = timedelta(minutes=5)
 # A registration unpacks the archive and installs its requirements before it answers.
 REQUEST_TIMEOUT_S = 120
 POLL_PAUSE_S = 0.2
+
+
+class AlreadyRegisteredError(ServerError):
+    """TorchServe has a version of that name."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +68,38 @@ class ManagementApi:
                 local_session().get(f"{self.config.management_address}/models", timeout=5)
             except requests.RequestException:
                 continue
-            if self.config.key_file.exists():
+            if self.config.key_file.exists() or not self.config.asks_for_tokens:
                 return
         raise ServerError(f"TorchServe does not answer:\n{process.last_words()}")
 
     def token(self, kind: TokenKind, margin: timedelta = TOKEN_MARGIN) -> str:
         """Return a token that is valid for at least `margin`, renewed if need be.
 
+        It is empty if the server asks for none.
+
         Raises:
             ServerError: the server is not running.
         """
+        if TorchServeProcess(self.config).find() is None:
+            raise ServerError(f"no server runs on port {self.config.port}: make serve")
+        if not self.config.asks_for_tokens:
+            return ""
         entry = self._keys()[kind]
         expires = datetime.fromisoformat(entry["expiration time"])
         if expires - datetime.now(UTC) < margin:
-            self._call("GET", "/token", self._keys()["API"]["key"], {"type": kind})
+            self.renew_token(kind)
             entry = self._keys()[kind]
         return str(entry["key"])
+
+    def renew_token(self, kind: TokenKind) -> None:
+        """Replace a token, if there is one; the one before is refused from now on."""
+        if not self.config.asks_for_tokens:
+            return
+        self._call("GET", "/token", self._keys()["API"]["key"], {"type": kind})
+
+    def register_without_workers(self, archive: str) -> None:
+        """Register what a file of the model store holds, under the names that are in it."""
+        self._manage("POST", "/models", {"url": archive, "initial_workers": 0})
 
     def register(
         self, model: str, version: str, workers: int, batching: Batching = AS_ARCHIVED
@@ -104,6 +125,8 @@ class ManagementApi:
         try:
             self._manage("POST", "/models", parameters)
             self.wait_until_ready(model, version, workers)
+        except AlreadyRegisteredError:  # by another command at the same time, which looks after it
+            raise
         except BaseException:  # also when the user gives up
             if self.find(model, version):
                 self.unregister(model, version)
@@ -188,8 +211,6 @@ class ManagementApi:
         return list(self._manage("GET", "/models", {"limit": 100})["models"])
 
     def _keys(self) -> dict[str, dict[str, str]]:
-        if TorchServeProcess(self.config).find() is None:
-            raise ServerError(f"no server runs on port {self.config.port}: make serve")
         try:
             return dict(json.loads(self.config.key_file.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
@@ -212,7 +233,9 @@ class ManagementApi:
         except requests.RequestException as error:
             raise ServerError(f"the Management API does not answer: {error}") from error
         if not response.ok:
-            raise ServerError(f"{method} {path}: {_message(response)}")
+            conflict = response.status_code == HTTPStatus.CONFLICT
+            kind = AlreadyRegisteredError if conflict else ServerError
+            raise kind(f"{method} {path}: {_message(response)}")
         return response
 
 

@@ -1,18 +1,15 @@
 """Replace the served version of a model by a new one without failing a request."""
 
-import time
 from io import BytesIO
 from typing import Any
 
 from PIL import Image
 
 from build_archive import archived_metadata
+from drain import remove
 from inference_api import request_cutout
 from management_api import AS_ARCHIVED, Batching, ManagementApi
 from server_config import ServerError
-
-# How long requests that already wait for the old version may take to be drawn from its queue.
-DRAIN_TIMEOUT_S = 120
 
 SMOKE_TEST_SIZE = (64, 48)
 
@@ -46,9 +43,9 @@ def roll_out(
     """Register a version, test it, make it the default, drain the others and remove them.
 
     Until the new version has answered a test request, nothing changes for anyone. All versions are
-    in memory meanwhile. An old one is removed only when no request can still be on its way: its
-    queue is empty, and one response timeout has passed since. An interrupted rollout goes on where
-    it stopped when it is called again.
+    in memory meanwhile. An old one is removed only when its queue is empty and its workers have
+    answered what they had in hand. An interrupted rollout goes on where it stopped when it is
+    called again.
 
     Raises:
         ServerError: the new version does not start or does not answer, and was removed again, the
@@ -61,15 +58,7 @@ def roll_out(
     if not old:
         raise ServerError(f"{model} {version} is what is served now: choose another VERSION")
     print(f"{model} {version} serves; draining {', '.join(old)}", flush=True)
-    for each in old:
-        _drain(api, model, each)
-    # Nobody can see whether a worker is at work; but no work outlasts the response timeout.
-    seconds = max(api.describe(model, each)["responseTimeout"] for each in old)
-    print(f"nothing waits any more; {seconds} s for work in hand", flush=True)
-    time.sleep(seconds)
-    for each in old:
-        api.unregister(model, each)
-        print(f"{model} {each} is removed")
+    remove(api, model, old)
 
 
 def _introduce(
@@ -98,14 +87,3 @@ def _smoke_test(api: ManagementApi, model: str, version: str) -> None:
     with Image.open(BytesIO(answer)) as cutout:
         if cutout.size != SMOKE_TEST_SIZE or cutout.mode != "RGBA":
             raise ServerError(f"its cutout has mode {cutout.mode} and size {cutout.size}")
-
-
-def _drain(api: ManagementApi, model: str, version: str) -> None:
-    deadline = time.monotonic() + DRAIN_TIMEOUT_S
-    while pending := api.describe(model, version)["jobQueueStatus"]["pendingRequests"]:
-        if time.monotonic() > deadline:
-            raise ServerError(
-                f"{pending} requests still wait for {model} {version}, so it was left in place. "
-                f"Later: make unregister VERSION={version}"
-            )
-        time.sleep(0.5)

@@ -75,6 +75,20 @@ class ServerConfig:
         return self.folder / "logs"
 
     @property
+    def asks_for_tokens(self) -> bool:
+        """Whether the server that was started last does."""
+        try:
+            properties = read_properties(self.properties_file)
+        except OSError:
+            return True
+        return properties.get("disable_token_authorization") != "true"
+
+    @property
+    def holds(self) -> Path:
+        """Where a command asks a worker to stand still, see ``handler/hold_point.py``."""
+        return self.temporary / "holds"
+
+    @property
     def inference_address(self) -> str:
         """Root of the Inference API."""
         return f"http://{HOST}:{self.port}"

@@ -59,6 +59,7 @@ class TorchServeProcess:
             "METRICS_LOCATION": str(config.logs),
             **plan.environment(),
             "CUTOUT_SLOT_FOLDER": str(cpus),
+            "CUTOUT_HOLD_FOLDER": str(config.holds),
             # A registration needs no network, whatever this machine's pip is set to.
             "PIP_NO_INDEX": "1",
             # pip splits the value at spaces, which an address has none of.
@@ -157,7 +158,7 @@ class TorchServeProcess:
     def _clear_leftovers(self) -> None:
         """Remove models that an earlier server unpacked and never removed, and its tokens."""
         shutil.rmtree(self.config.temporary)
-        self.config.temporary.mkdir()
+        self.config.holds.mkdir(parents=True)
         self.config.key_file.unlink(missing_ok=True)
 
     @property

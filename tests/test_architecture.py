@@ -69,6 +69,7 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
         ("stage_timing", set()),
         ("cpu_allocation", set()),
         ("skipped_imports", set()),
+        ("hold_point", set()),
         ("content_negotiation", set()),
         ("model_metadata", set()),
         ("rsu", {"torch"}),

@@ -10,7 +10,7 @@ from PIL import Image
 
 from build_archive import build_archive
 from lifecycle import make_room, serve, unregister
-from management_api import ManagementApi
+from management_api import ManagementApi, local_session
 from server_config import ServerConfig, ServerError
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import ONE_WORKER, Served, make
@@ -68,6 +68,12 @@ def test_a_token_about_to_expire_is_renewed(second: ServerConfig, tmp_path: Path
 
     assert tokens[0] != tokens[1]
     assert api.models() == []
+    refused = local_session().get(
+        f"{second.management_address}/models",
+        headers={"Authorization": f"Bearer {tokens[0]}"},
+        timeout=30,
+    )
+    assert refused.status_code == 400
 
 
 @pytest.mark.parametrize("command", ["token", "scale", "unregister", "cutout"])
@@ -101,7 +107,11 @@ def test_status_tells_a_person_what_runs(served: Served) -> None:
     lines = make(served.build, served.config.port, "status").stdout.splitlines()
 
     assert lines[0].endswith(served.config.inference_address)
-    assert "u2net 1.0 (default): 0 waiting" in lines
+    assert lines[0].startswith("TorchServe all workers READY, no request waits; up for ")
+    assert "u2net 1.0 (default): 1 of 1 workers READY, no request waits" in lines
+    workers = [line for line in lines if line.startswith("  worker ") and "READY, " in line]
+    assert len(workers) == 2
+    assert all(" MiB, " in line and " % of a core, " in line for line in workers)
     assert "  precision: fp32" in lines
 
 

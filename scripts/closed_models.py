@@ -1,0 +1,67 @@
+"""Closes the models of a server: requests for them are refused at once, those before go on.
+
+The default version of each becomes an empty one without workers, for which TorchServe answers 503.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from build_archive import MANIFEST
+from management_api import ManagementApi
+from server_config import ServerError
+
+CLOSED = "closed"
+"""The version that stands for "refused"."""
+
+
+@contextmanager
+def closed(api: ManagementApi, models: list[str]) -> Iterator[None]:
+    """Close models for good; open them again if what is done inside fails or is interrupted.
+
+    Requests that name a version are not refused.
+
+    Raises:
+        ServerError: one can't be closed, as when the disk is full.
+    """
+    before: dict[str, str] = {}
+    try:
+        for model in models:
+            before[model] = _default_to_return_to(api, model)
+            _close(api, model)
+        yield
+    except BaseException:  # also when the user gives up
+        for model, version in before.items():
+            with suppress(ServerError):  # the server may be gone
+                api.set_default(model, version)
+                api.unregister(model, CLOSED)
+        raise
+
+
+def open_versions(api: ManagementApi, model: str) -> list[str]:
+    """List the versions of a model without the empty one."""
+    versions = [each["modelVersion"] for each in api.versions(model)]
+    return [version for version in versions if version != CLOSED]
+
+
+def _default_to_return_to(api: ManagementApi, model: str) -> str:
+    default = str(api.describe(model)["modelVersion"])
+    # It is closed already where a command was killed before it could open it again.
+    return default if default != CLOSED else max(open_versions(api, model), default=CLOSED)
+
+
+def _close(api: ManagementApi, model: str) -> None:
+    if api.find(model, CLOSED) is None:
+        archive = api.config.store / f".{model}.{CLOSED}.mar"
+        described = {"modelName": model, "modelVersion": CLOSED, "handler": CLOSED}
+        manifest = {"runtime": "python", "model": described, "archiverVersion": "0.12.0"}
+        try:
+            with zipfile.ZipFile(archive, "w") as packed:
+                packed.writestr(MANIFEST, json.dumps(manifest))
+            api.register_without_workers(archive.name)
+        except OSError as error:
+            raise ServerError(f"{model} can't be closed: {error}") from error
+        finally:
+            archive.unlink(missing_ok=True)
+    api.set_default(model, CLOSED)

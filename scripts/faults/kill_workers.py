@@ -1,0 +1,150 @@
+"""Kill workers of a running server, again and again, while clients ask it; tell what they got.
+
+``make kill-workers`` starts the server and ends it. As soon as all workers are READY, one of them
+gets SIGKILL.
+"""
+
+import argparse
+import os
+import random
+import signal
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from management_api import ManagementApi
+from server_config import ServerConfig, ServerError
+from steady_clients import Outcome, SteadyClients
+
+RETRIES, PAUSE_S = 2, 4.0
+LOOK_AGAIN_S = 0.1
+# A client that waits longer would not call it an answer.
+HANGS_AFTER_S = 60.0
+
+
+@dataclass(frozen=True)
+class Killing:
+    """What the clients got, and how long it took from each kill until all workers were READY."""
+
+    seconds: float
+    plain: Sequence[Outcome]
+    """Of clients that ask once."""
+    patient: Sequence[Outcome]
+    """Of clients that ask up to three times."""
+    recoveries: Sequence[float]
+
+    @property
+    def without_an_answer(self) -> list[str]:
+        """Every request that got no status, by the name of its error."""
+        tries = [each for outcome in (*self.plain, *self.patient) for each in outcome.tries]
+        return [each for each in tries if not each.isdigit()]
+
+    @property
+    def sound(self) -> bool:
+        """Whether every request was answered, with a cutout or a 5xx, and all patient ones served.
+
+        And whether a worker was killed at all and all were READY in the end.
+        """
+        tries = {each for outcome in (*self.plain, *self.patient) for each in outcome.tries}
+        answers = all(each == "200" or (each.isdigit() and each[0] == "5") for each in tries)
+        return answers and bool(self.recoveries) and all(each.served for each in self.patient)
+
+    def report(self) -> str:
+        """Tell all of it in words."""
+        last = Counter(outcome.tries[-1] for outcome in self.plain)
+        served = sum(outcome.served for outcome in self.patient)
+        again = sum(len(outcome.tries) > 1 for outcome in self.patient)
+        slowest = max(each.seconds for each in (*self.plain, *self.patient))
+        lines = [
+            f"{len(self.recoveries)} workers were killed in {self.seconds:.0f} s",
+            f"asked once: {len(self.plain)} requests, "
+            + ", ".join(f"{count} x {status}" for status, count in sorted(last.items())),
+            f"asked up to {1 + RETRIES} times, {PAUSE_S:.0f} s apart: {len(self.patient)} requests,"
+            f" {again} of them more than once, {served} served",
+            f"without an answer: {len(self.without_an_answer)}; the slowest took {slowest:.1f} s",
+        ]
+        if self.recoveries:
+            lines.append(
+                "from SIGKILL to all workers READY: median "
+                f"{statistics.median(self.recoveries):.1f} s, worst {max(self.recoveries):.1f} s"
+            )
+        return "\n".join(lines)
+
+
+def kill_workers(
+    config: ServerConfig, model: str, picture: bytes, seconds: float, concurrency: int
+) -> Killing:
+    """Kill random workers of a model for a while, under half plain and half patient clients.
+
+    Raises:
+        ServerError: the workers don't come back.
+    """
+    api = ManagementApi(config)
+    version = str(api.describe(model)["modelVersion"])
+    recoveries: list[float] = []
+    plain = SteadyClients(config, model, picture, concurrency // 2, timeout_s=HANGS_AFTER_S)
+    patient = SteadyClients(
+        config,
+        model,
+        picture,
+        concurrency - concurrency // 2,
+        retries=RETRIES,
+        pause_s=PAUSE_S,
+        timeout_s=HANGS_AFTER_S,
+    )
+    begin = time.monotonic()
+    with plain.asking(), patient.asking():
+        while time.monotonic() - begin < seconds:
+            recoveries.append(_kill_one(api, model, version))
+            print(f"  killed {len(recoveries)}, READY after {recoveries[-1]:.1f} s", flush=True)
+    return Killing(time.monotonic() - begin, plain.outcomes, patient.outcomes, recoveries)
+
+
+def _kill_one(api: ManagementApi, model: str, version: str) -> float:
+    """Kill a worker; return the seconds until as many others are READY."""
+    described = api.describe(model, version)
+    pids = [worker["pid"] for worker in described["workers"]]
+    victim = random.choice(pids)
+    begin = time.monotonic()
+    os.kill(victim, signal.SIGKILL)
+    deadline = begin + described["startupTimeout"]
+    while time.monotonic() < deadline:
+        workers = api.describe(model, version)["workers"]
+        ready = [worker["pid"] for worker in workers if worker["status"] == "READY"]
+        # Until TorchServe has noticed, the dead one counts as READY.
+        if len(ready) == len(pids) and victim not in ready:
+            return time.monotonic() - begin
+        time.sleep(LOOK_AGAIN_S)
+    raise ServerError(f"{model} {version}: the workers don't come back; see make status")
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    ServerConfig.add_arguments(parser)
+    parser.add_argument("--model", default="u2net")
+    parser.add_argument("--picture", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--concurrency", type=int, default=8)
+    arguments = parser.parse_args()
+    try:
+        killing = kill_workers(
+            ServerConfig.from_arguments(arguments),
+            arguments.model,
+            arguments.picture.read_bytes(),
+            arguments.seconds,
+            arguments.concurrency,
+        )
+    except (ServerError, OSError) as error:
+        sys.exit(f"make kill-workers: {error}")
+    print(killing.report())
+    if not killing.sound:
+        sys.exit("make kill-workers: not every request was answered, or not every one in the end")
+
+
+if __name__ == "__main__":
+    main()

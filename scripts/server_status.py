@@ -1,0 +1,176 @@
+"""What a person wants to know of a running server, the important things first."""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psutil
+
+from closed_models import CLOSED
+from management_api import ManagementApi
+from revival import revive
+from server_config import ServerConfig, ServerError
+from torchserve_process import TorchServeProcess
+from worker_retries import Retries
+
+# Over which the workers' share of the CPUs is taken.
+CPU_SAMPLE_S = 0.3
+
+
+def status(config: ServerConfig) -> None:
+    """Print what runs, with which models and workers; revive workers that nothing else revives.
+
+    Raises:
+        ServerError: the server can't be asked, or the workers don't come back.
+    """
+    process, api = TorchServeProcess(config).find(), ManagementApi(config)
+    if process is None:
+        print(f"no server runs on port {config.port}")
+        return
+    try:
+        versions = _versions(api)
+    except ServerError:
+        _print_server(config, process, "which does not tell what it serves")
+        raise
+    retries = Retries.read(config, process)
+    failure = None
+    for described in versions:
+        try:
+            revive(api, described, retries)
+        except ServerError as error:
+            failure = error
+    report(api, process)
+    if failure:
+        raise failure
+
+
+def report(api: ManagementApi, process: psutil.Process) -> None:
+    """Print the server, each version and its workers, and what the default versions are."""
+    versions, retries = _versions(api), Retries.read(api.config, process)
+    workers = [worker for each in versions for worker in each["workers"]]
+    ready = sum(worker["status"] == "READY" for worker in workers)
+    waiting = sum(each["jobQueueStatus"]["pendingRequests"] for each in versions)
+    if not versions:
+        summary = "with no model: make register"
+    elif ready == len(workers) > 0:
+        summary = f"all workers READY, {_requests(waiting)}"
+    else:
+        summary = f"{ready} of {len(workers)} workers READY, {_requests(waiting)}"
+    _print_server(api.config, process, summary)
+    figures = Figures.of([worker["pid"] for worker in workers])
+    defaults = {entry["modelName"]: api.describe(entry["modelName"]) for entry in api.models()}
+    for described in versions:
+        default = defaults[described["modelName"]]["modelVersion"] == described["modelVersion"]
+        _print_version(described, default, retries, figures)
+    # It waits behind the requests of the version; what matters more has been told by then.
+    sys.stdout.flush()
+    for described in versions:
+        if any(worker["status"] == "READY" for worker in described["workers"]):
+            model, version = described["modelName"], described["modelVersion"]
+            print(f"{model} {version} says of itself:")
+            for name, value in api.customized(model, version).items():
+                print(f"  {name}: {value}")
+
+
+def _versions(api: ManagementApi) -> list[dict[str, Any]]:
+    models = sorted(entry["modelName"] for entry in api.models())
+    return [version for model in models for version in api.versions(model)]
+
+
+def _print_server(config: ServerConfig, process: psutil.Process, summary: str) -> None:
+    started = datetime.fromtimestamp(process.create_time())
+    print(
+        f"TorchServe {summary}; up for {_age(process)}, since {started:%Y-%m-%d %H:%M}, "
+        f"process {process.pid}, {config.inference_address}"
+    )
+    plan = TorchServeProcess(config).plan()
+    print(f"planned for {plan}" if plan else "its plan of workers and cores is not known")
+
+
+def _print_version(
+    described: dict[str, Any], default: bool, retries: Retries, figures: dict[int, "Figures"]
+) -> None:
+    named = f"{described['modelName']} {described['modelVersion']}"
+    if described["modelVersion"] == CLOSED:
+        if default:
+            print(f"{described['modelName']} is closed: a make stop or unregister is at it")
+        return
+    workers = described["workers"]
+    ready = sum(worker["status"] == "READY" for worker in workers)
+    waiting = described["jobQueueStatus"]["pendingRequests"]
+    mark = " (default)" if default else ""
+    print(f"{named}{mark}: {ready} of {len(workers)} workers READY, {_requests(waiting)}")
+    for worker in workers:
+        restarts = retries.count(worker["id"])
+        told = [
+            _state(worker, retries),
+            *figures[worker["pid"]].words,
+            f"restarted {restarts} times" if restarts else "never restarted",
+        ]
+        print(f"  worker {worker['id']}: {', '.join(told)}")
+
+
+def _state(worker: dict[str, Any], retries: Retries) -> str:
+    if worker["status"] == "READY":
+        return "READY"
+    if psutil.pid_exists(worker["pid"]):
+        return "loading"
+    seconds = retries.seconds_until_next(worker["id"])
+    if seconds is None:
+        return "DEAD, and not started again"
+    return f"died, is started again in {max(0, seconds):.0f} s"
+
+
+def _requests(waiting: int) -> str:
+    return "no request waits" if waiting == 0 else f"{waiting} request(s) wait"
+
+
+def _age(process: psutil.Process) -> str:
+    return str(timedelta(seconds=round(time.time() - process.create_time())))
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the kernel tells of one process, in words; none of one that is gone."""
+
+    words: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, pids: list[int]) -> dict[int, "Figures"]:
+        """Look at processes side by side, for a moment."""
+        found = dict(_processes(pids))
+        shares = [_cpu_seconds(process) for process in found.values()]
+        time.sleep(CPU_SAMPLE_S if found else 0)
+        figures = dict.fromkeys(pids, cls())
+        for before, (pid, process) in zip(shares, found.items(), strict=True):
+            try:
+                share = (_cpu_seconds(process) - before) / CPU_SAMPLE_S
+                figures[pid] = cls(
+                    (
+                        f"{_age(process)} old",
+                        f"{process.memory_info().rss >> 20} MiB",
+                        f"{100 * share:.0f} % of a core",
+                        f"process {pid}",
+                        f"on CPU {','.join(map(str, process.cpu_affinity()))}",
+                    )
+                )
+            except psutil.Error:  # it has just ended
+                continue
+        return figures
+
+
+def _processes(pids: list[int]) -> Iterator[tuple[int, psutil.Process]]:
+    for pid in pids:
+        if pid > 0 and psutil.pid_exists(pid):
+            yield pid, psutil.Process(pid)
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)

@@ -1,0 +1,140 @@
+"""Brings workers to a standstill, so that ending them loses nothing: ``handler/hold_point.py``."""
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import psutil
+
+from hold_point import HELD, LONGEST_HOLD_S, PASSED
+from management_api import ManagementApi
+from patience import Patience
+from server_config import ServerError
+
+# What is left of a hold must do for what the command does then.
+HELD_FOR_GOOD_S = LONGEST_HOLD_S - 5
+ASK_AGAIN_S = 0.1
+# TorchServe starts a dead worker again after 0, 1, 1, 2, 3, 5, 8 s and so on. Later ones are not
+# worth waiting for.
+LIFELESS_S = 10
+
+
+class OverdueError(ServerError):
+    """Requests or workers take longer than the command may wait."""
+
+
+@contextmanager
+def standing_still(
+    api: ManagementApi,
+    model: str,
+    version: str,
+    patience: Patience,
+    *,
+    keep: int = 0,
+    emptied: bool = True,
+) -> Iterator[None]:
+    """Hold the workers of a version but the first `keep`, with nothing in hand, while inside.
+
+    Its queue is empty as well if that is asked for. Nobody is refused: requests that come meanwhile
+    wait in the queue, or go to the workers that are kept.
+
+    Raises:
+        OverdueError: it takes longer than `patience`, or nobody is left to answer what waits.
+    """
+    while True:
+        with ExitStack() as opened:
+            holds = _Holds(api, model, version, opened)
+            _hold(holds, patience, keep, emptied)
+            # Only now: as they stand still, none of these can be drawn any more.
+            waiting = _pending(api.describe(model, version)) if emptied else 0
+            if not waiting:
+                yield
+                return
+        # They came after the last look; let the workers answer them first.
+        told = f"{waiting} more request(s) wait for {model} {version}"
+        if not patience.wait(told):
+            raise OverdueError(told)
+
+
+@dataclass
+class _Holds:
+    """The workers that are asked to stand still, and the calls that ask them.
+
+    A describe call goes through the queue, to any worker. One that need not stand still answers at
+    once, and the call is made again; one that must does not answer, and so takes the call away.
+    """
+
+    api: ManagementApi
+    model: str
+    version: str
+    opened: ExitStack
+    files: dict[int, BinaryIO] = field(default_factory=dict)
+    answered: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.over = threading.Event()
+        self.opened.callback(self.over.set)
+
+    def ask(self, pid: int) -> None:
+        """Ask one more worker, until the stack closes."""
+        path = self.api.config.holds / str(pid)
+        file = self.opened.enter_context(path.open("w+b"))
+        self.opened.callback(path.unlink, missing_ok=True)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        self.files[pid] = file
+        # A daemon, since a call ends only with its worker or with the hold.
+        threading.Thread(target=self._call_again_and_again, daemon=True).start()
+
+    def _call_again_and_again(self) -> None:
+        while not self.over.is_set():
+            with suppress(ServerError):  # the queue is full, or the worker has died
+                worker = self.api.customized(self.model, self.version).get("worker", {})
+                self.answered.add(worker.get("process", 0))
+            self.over.wait(ASK_AGAIN_S)
+
+    def stands_still(self, pid: int) -> bool:
+        """Whether a worker has nothing in hand, and will be given nothing for some seconds."""
+        file = self.files[pid]
+        word = os.pread(file.fileno(), len(PASSED), 0).decode().strip()
+        if word == HELD:
+            return time.time() - os.fstat(file.fileno()).st_mtime < HELD_FOR_GOOD_S
+        # An older handler knows nothing of holds, a foreign one does not tell its process: that it
+        # has answered must do.
+        return word != PASSED and bool(self.answered & {pid, 0})
+
+
+def _hold(holds: _Holds, patience: Patience, keep: int, emptied: bool) -> None:
+    """Wait until the workers stand still, or until there are none and nothing waits for them."""
+    lively = time.monotonic()
+    while True:
+        described = holds.api.describe(holds.model, holds.version)
+        workers, waiting = described["workers"][keep:], _pending(described)
+        ready = [worker["pid"] for worker in workers if worker["status"] == "READY"]
+        for pid in ready:
+            if pid not in holds.files:
+                holds.ask(pid)
+        busy = [pid for pid in ready if not holds.stands_still(pid)]
+        if not busy and (ready or not emptied or not waiting):
+            return
+        told = _told(holds, waiting, len(busy))
+        if any(psutil.pid_exists(worker["pid"]) for worker in workers if worker["pid"] > 0):
+            lively = time.monotonic()
+        elif time.monotonic() - lively > LIFELESS_S:
+            raise OverdueError(f"{told}, and none of its workers lives: see make status")
+        if not patience.wait(told):
+            raise OverdueError(f"{told}, after {patience.seconds:.0f} s")
+
+
+def _told(holds: _Holds, waiting: int, busy: int) -> str:
+    # The calls that ask wait in the queue as well.
+    requests = max(0, waiting - busy)
+    return f"{holds.model} {holds.version}: {requests} request(s) wait, {busy} worker(s) at work"
+
+
+def _pending(described: dict[str, Any]) -> int:
+    return int(described["jobQueueStatus"]["pendingRequests"])

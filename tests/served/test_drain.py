@@ -1,0 +1,232 @@
+"""Ending a server, a version or workers under load loses nothing, on real servers."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from PIL import Image
+
+from lifecycle import serve
+from machine import Machine
+from management_api import ManagementApi
+from server_config import HOST, ServerConfig
+from steady_clients import SteadyClients
+from tests.conftest import ROOT, WHEELS
+from tests.served.conftest import ONE_WORKER, Served, make
+from tests.served.test_grpc import predict
+from torchserve_process import TorchServeProcess
+from worker_plan import Profile, plan_workers
+
+OK, UNAVAILABLE = HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE
+REFUSALS = {"400", "503"}
+PNG = b"\x89PNG"
+
+
+@pytest.fixture
+def photo(photo_files: list[Path]) -> bytes:
+    return photo_files[3].read_bytes()
+
+
+@contextmanager
+def command(config: ServerConfig, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command of the Makefile's, running."""
+    command_line = [
+        *(sys.executable, "scripts/lifecycle.py", "--build", str(config.servers.parent)),
+        *("--port", str(config.port), "--model", "u2netp", *arguments),
+    ]
+    with subprocess.Popen(
+        command_line,
+        cwd=ROOT,
+        env={"PYTHONPATH": "handler:scripts:.", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """Read what a command prints up to the line with these words."""
+    assert process.stdout
+    said = ""
+    for line in process.stdout:
+        said += line
+        if words in line:
+            return said
+    pytest.fail(f"no {words!r} in {said!r}")
+
+
+def drawn(server: Served) -> int:
+    """How much the server has handed to its workers, as its log tells."""
+    return (server.config.logs / "ts_log.log").read_text().count("Looping backend response")
+
+
+@contextmanager
+def request_in_hand(server: Served, photo: bytes) -> Iterator[Future[requests.Response]]:
+    """A request that a worker has in hand; no worker goes on with any until this is left."""
+    workers = [psutil.Process(pid) for pid in server.worker_pids()]
+    for worker in workers:
+        worker.suspend()
+    before = drawn(server)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            asked = pool.submit(server.ask, data=photo, method="PUT")
+            while drawn(server) == before and not asked.done():
+                time.sleep(0.05)
+            yield asked
+        finally:
+            for worker in workers:
+                if worker.is_running():
+                    worker.resume()
+
+
+def wait_for_queue(server: Served, requests: int) -> None:
+    """Wait until so many requests wait for u2netp."""
+    while server.api.describe("u2netp")["jobQueueStatus"]["pendingRequests"] < requests:
+        time.sleep(0.05)
+
+
+def test_a_stop_answers_what_was_accepted_and_refuses_what_comes_later(
+    second: ServerConfig, photo: bytes
+) -> None:
+    serve(second, WHEELS, "u2netp", "1.0", plan_workers(Machine.here(), Profile.THROUGHPUT, 2))
+    clients = SteadyClients(second, "u2netp", photo, 4)
+    pinned = SteadyClients(second, "u2netp", photo, 2, version="1.0")
+
+    with clients.asking(), pinned.asking():
+        time.sleep(2)
+        begin = time.monotonic()
+        stopped = make(second.servers.parent, second.port, "stop")
+
+    assert stopped.returncode == 0, stopped.stderr
+    assert stopped.stdout.splitlines()[-1] == "stopped"
+    assert stopped.stderr == ""
+    assert TorchServeProcess(second).find() is None
+    outcomes = [*clients.outcomes, *pinned.outcomes]
+    assert {each.tries for each in outcomes if each.asked < begin} == {("200",)}
+    # What came before the last cutout was served or refused; afterwards there is no server.
+    last = max(each.asked + each.seconds for each in outcomes if each.served)
+    between = {each.tries[-1] for each in outcomes if begin <= each.asked < last}
+    assert between <= {"200", *REFUSALS}
+    assert "503" in {each.tries[-1] for each in clients.outcomes}
+    assert "ReadTimeout" not in {each.tries[-1] for each in outcomes}
+
+
+@pytest.fixture
+def stopping() -> Iterator[ExitStack]:
+    """Commands that a test leaves running."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_for_the_first(
+    second: ServerConfig, photo: bytes, stopping: ExitStack
+) -> None:
+    stops: list[subprocess.Popen[str]] = []
+    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    server = Served(second.servers.parent, second)
+
+    with request_in_hand(server, photo) as asked, command(second, "stop") as stop:
+        read_until(stop, "1 worker(s) at work")
+        refused = server.ask(data=photo, method="PUT")
+        stop.send_signal(signal.SIGINT)
+        said = stop.communicate()[0]
+
+    assert refused.status_code == UNAVAILABLE
+    assert stop.returncode != 0
+    assert "the server goes on" in said
+    assert asked.result().status_code == OK
+    assert [each["modelVersion"] for each in server.api.versions("u2netp")] == ["1.0"]
+    assert server.ask(data=photo, method="PUT").status_code == OK
+
+    with ThreadPoolExecutor(2) as pool, request_in_hand(server, photo) as asked:
+        explained = pool.submit(server.ask, data=photo, method="PUT", path="explanations")
+        over_grpc = pool.submit(predict, server, data=photo)
+        wait_for_queue(server, 2)
+        stops.append(stopping.enter_context(command(second, "stop")))
+        read_until(stops[0], "at work")
+        stops.append(stopping.enter_context(command(second, "stop")))
+        read_until(stops[1], "waiting for that one")
+        assert "u2netp is closed: a make stop" in make(server.build, second.port, "status").stdout
+    # Only now has the worker gone on.
+    assert asked.result().status_code == explained.result().status_code == OK
+    assert over_grpc.result().startswith(PNG)
+    assert [stop.communicate()[0].splitlines()[-1] for stop in stops] == ["stopped", "stopped"]
+    assert TorchServeProcess(second).find() is None
+
+
+def test_a_stop_waits_for_clients_that_are_slow_to_read(
+    second: ServerConfig, tmp_path: Path
+) -> None:
+    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    size = (3000, 2000)
+    large = tmp_path / "large.jpg"
+    Image.linear_gradient("L").resize(size).save(large)
+    body = large.read_bytes()
+    token = ManagementApi(second).token("inference")
+    head = (
+        f"PUT /predictions/u2netp HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+
+    with socket.create_connection((HOST, second.port)) as slow:
+        slow.sendall(head.encode() + body)
+        answer = slow.recv(1000)
+        with command(second, "stop") as stop:
+            read_until(stop, "bytes are on their way to clients")
+            while piece := slow.recv(1 << 20):
+                answer += piece
+                if len(answer) > size[0] * size[1] * 4:
+                    head_of_answer, _, raw = answer.partition(b"\r\n\r\n")
+                    if len(raw) == size[0] * size[1] * 4:
+                        break
+            assert stop.wait() == 0
+
+    assert head_of_answer.startswith(b"HTTP/1.1 200")
+
+
+def test_a_stop_at_once_does_not_wait(second: ServerConfig, photo: bytes) -> None:
+    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    server = Served(second.servers.parent, second)
+
+    with request_in_hand(server, photo) as asked, command(second, "stop") as drained:
+        read_until(drained, "at work")
+        at_once = make(server.build, second.port, "stop", "NOW=1")
+        assert at_once.stdout.splitlines()[-1] == "stopped"
+        with pytest.raises(requests.RequestException):
+            asked.result().raise_for_status()
+        assert drained.wait() == 0
+    assert TorchServeProcess(second).find() is None
+
+
+def test_scaling_down_and_unregistering_lose_no_request(served: Served, photo: bytes) -> None:
+    served.api.scale("u2netp", "1.0", 2)
+    clients = SteadyClients(served.config, "u2netp", photo, 4)
+
+    with clients.asking():
+        time.sleep(1)
+        scaled = make(served.build, served.config.port, "scale", "MODEL=u2netp", "WORKERS=1")
+        time.sleep(1)
+        begin = time.monotonic()
+        removed = make(served.build, served.config.port, "unregister", "MODEL=u2netp")
+        end = time.monotonic()
+    served.api.register("u2netp", "1.0", 1)
+
+    assert scaled.stdout.splitlines()[-1] == "u2netp: 1 worker(s) READY", scaled.stderr
+    assert removed.stdout.splitlines()[-1] == "u2netp 1.0 is removed", removed.stderr
+    assert {each.tries for each in clients.outcomes if each.asked < begin} == {("200",)}
+    during = {each.tries[-1] for each in clients.outcomes if begin <= each.asked < end}
+    assert during <= {"200", "503", "404"}

@@ -1,0 +1,269 @@
+"""What a server does when something breaks; docs/operations.md has the table."""
+
+import os
+import resource
+import signal
+import subprocess
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http import HTTPStatus
+from io import BytesIO
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+import yaml
+from PIL import Image
+
+from build_archive import build_archive
+from drain import stop
+from kill_workers import kill_workers
+from lifecycle import serve, unregister
+from machine import Machine
+from management_api import AlreadyRegisteredError, local_session
+from rollout import roll_out
+from server_config import ServerConfig, ServerError
+from tests.conftest import ROOT, WHEELS
+from tests.served.conftest import ONE_WORKER, Served, make
+from torchserve_process import TorchServeProcess
+from worker_plan import Profile, plan_workers
+
+OK = HTTPStatus.OK
+KEY = "maxRetryTimeoutInSec"
+
+
+@pytest.fixture
+def photo(photo_files: list[Path]) -> bytes:
+    return photo_files[3].read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def the_shared_archive_again(served: Served, networks: dict[str, Path]) -> Iterator[None]:
+    """Leave the archive as the other tests expect it."""
+    yield
+    build_archive("u2netp", "1.0", networks["u2netp"], served.config.store)
+
+
+def served_at(config: ServerConfig) -> Served:
+    return Served(config.servers.parent, config)
+
+
+def test_of_a_killed_worker_only_the_request_in_hand_fails(
+    second: ServerConfig, photo: bytes
+) -> None:
+    serve(second, WHEELS, "u2netp", "1.0", plan_workers(Machine.here(), Profile.THROUGHPUT, 2))
+    server = served_at(second)
+    victim, other = (psutil.Process(pid) for pid in server.worker_pids())
+    victim.suspend()
+    other.suspend()
+    with ThreadPoolExecutor(6) as clients:
+        asked = [clients.submit(server.ask, data=photo, method="PUT") for _ in range(6)]
+        # Each worker has one in hand.
+        while server.api.describe("u2netp")["jobQueueStatus"]["pendingRequests"] != 4:
+            time.sleep(0.05)
+        # As the kernel does where memory runs out.
+        victim.kill()
+        other.resume()
+
+    # 507 stands for a process that was killed so.
+    statuses = Counter(each.result().status_code for each in asked)
+    assert statuses == {OK: 5, HTTPStatus.INSUFFICIENT_STORAGE: 1}
+    server.api.wait_until_ready("u2netp", "1.0", 2)
+    assert "restarted 1 times" in make(server.build, second.port, "status").stdout
+
+    killing = kill_workers(second, "u2netp", photo, seconds=1, concurrency=4)
+
+    assert killing.sound, killing.report()
+    assert "1 workers were killed" in killing.report()
+
+
+def test_a_worker_without_memory_says_so_and_lives(served: Served) -> None:
+    (pid,) = served.worker_pids()
+    picture = BytesIO()
+    Image.linear_gradient("L").resize((6000, 4000)).save(picture, "JPEG")
+    used = psutil.Process(pid).memory_info().vms
+    before = resource.prlimit(pid, resource.RLIMIT_AS, (used + (8 << 20), resource.RLIM_INFINITY))
+    try:
+        starved = served.ask(data=picture.getvalue(), method="PUT")
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_AS, before)
+
+    assert starved.status_code in (HTTPStatus.INTERNAL_SERVER_ERROR, 507)
+    assert served.ask(data=picture.getvalue(), method="PUT").status_code == OK
+    assert served.worker_pids() == [pid]
+
+
+def test_a_full_disk_costs_log_lines_and_no_request(served: Served, photo: bytes) -> None:
+    server = TorchServeProcess(served.config).find()
+    assert server
+    full = [server.pid, *served.worker_pids()]
+    hard = resource.RLIM_INFINITY
+    # No file may grow any more; the limit is told as EFBIG, not ENOSPC, to the same code.
+    for pid in full:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        raw = served.ask(data=photo, method="PUT")
+        form = served.ask(files={"data": photo})
+        # A form of this size is put into a temporary file.
+        large = served.ask(files={"data": photo + bytes(20_000_000)})
+        os.kill(full[1], signal.SIGKILL)
+        while served.worker_pids() == [full[1]]:
+            time.sleep(0.1)
+        served.api.wait_until_ready("u2netp", "1.0", 1)
+        restarted = served.ask(data=photo, method="PUT")
+    finally:
+        for pid in (server.pid, *served.worker_pids()):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+    assert (raw.status_code, form.status_code, restarted.status_code) == (OK, OK, OK)
+    assert large.status_code in (OK, HTTPStatus.INTERNAL_SERVER_ERROR)
+    assert served.ask(files={"data": photo + bytes(20_000_000)}).status_code == OK
+
+
+def give_up_after(archive: Path, seconds: int) -> None:
+    """Let TorchServe give up workers of an archive sooner."""
+    with zipfile.ZipFile(archive) as whole:
+        members = {name: whole.read(name) for name in whole.namelist()}
+    config = yaml.safe_load(members["model-config.yaml"])
+    members["model-config.yaml"] = yaml.safe_dump({**config, KEY: seconds}).encode()
+    with zipfile.ZipFile(archive, "w") as changed:
+        for name, content in members.items():
+            changed.writestr(name, content)
+
+
+@contextmanager
+def damaged(weights: Path) -> Iterator[None]:
+    sound = weights.read_bytes()
+    weights.write_bytes(sound[:-1000])
+    yield
+    weights.write_bytes(sound)
+
+
+def test_workers_that_were_given_up_are_told_and_revived(
+    second: ServerConfig, photo: bytes
+) -> None:
+    give_up_after(second.store / "u2netp.mar", 1)
+    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    server = served_at(second)
+    (unpacked,) = second.temporary.glob("models/*/u2netp.bin")
+
+    with ThreadPoolExecutor(1) as client:
+        with damaged(unpacked):
+            os.kill(server.worker_pids()[0], signal.SIGKILL)
+            give_up(server, 1)
+            hanging = client.submit(server.ask, data=photo, method="PUT")
+            failed = make(server.build, second.port, "status")
+            give_up(server, 2)
+        revived = make(server.build, second.port, "status")
+        answer = hanging.result()
+
+    assert failed.returncode != 0
+    assert "has died too often" in failed.stderr
+    assert "u2netp.bin is damaged" in failed.stderr
+    assert revived.returncode == 0, revived.stderr
+    assert "1 worker(s) READY again" in revived.stderr
+    assert "all workers READY" in revived.stdout
+    # It has waited for all that.
+    assert answer.status_code == OK
+
+
+def give_up(server: Served, times: int) -> None:
+    """Wait until TorchServe has given a worker up: it failed, and no start is planned."""
+    log = server.config.logs / "ts_log.log"
+    while log.read_text().count("Auto recovery failed again") < times:
+        time.sleep(0.2)
+
+
+def test_a_server_without_a_living_worker_stops(second: ServerConfig, photo: bytes) -> None:
+    give_up_after(second.store / "u2netp.mar", 1)
+    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    server = served_at(second)
+    (unpacked,) = second.temporary.glob("models/*/u2netp.bin")
+    with damaged(unpacked), ThreadPoolExecutor(1) as client:
+        os.kill(server.worker_pids()[0], signal.SIGKILL)
+        give_up(server, 1)
+        lost = client.submit(server.ask, data=photo, method="PUT")
+        while not server.api.describe("u2netp")["jobQueueStatus"]["pendingRequests"]:
+            time.sleep(0.05)
+        stopped = make(server.build, second.port, "stop")
+
+        assert stopped.returncode == 0
+        assert "none of its workers lives" in stopped.stderr
+        with pytest.raises(requests.RequestException):
+            lost.result().raise_for_status()
+    assert TorchServeProcess(second).find() is None
+
+
+def test_an_archive_cut_short_is_refused_and_the_old_version_serves_on(
+    served: Served, networks: dict[str, Path], photo: bytes
+) -> None:
+    archive = build_archive("u2netp", "1.5", networks["u2netp"], served.config.store)
+    archive.write_bytes(archive.read_bytes()[:100_000])
+
+    with pytest.raises(ServerError):
+        roll_out(served.api, "u2netp", "1.5")
+
+    assert [each["modelVersion"] for each in served.api.versions("u2netp")] == ["1.0"]
+    assert served.ask(data=photo, method="PUT").status_code == OK
+
+
+def test_of_two_registrations_at_once_one_wins_and_stays(
+    served: Served, networks: dict[str, Path]
+) -> None:
+    build_archive("u2netp", "1.6", networks["u2netp"], served.config.store)
+
+    with ThreadPoolExecutor(2) as both:
+        calls = [both.submit(served.api.register, "u2netp", "1.6", 1) for _ in range(2)]
+        errors = [call.exception() for call in calls]
+
+    assert [type(error) for error in errors if error] == [AlreadyRegisteredError]
+    (worker,) = served.api.describe("u2netp", "1.6")["workers"]
+    assert worker["status"] == "READY"
+    unregister(served.api, "u2netp", "1.6")
+
+
+def test_a_token_that_is_none_is_refused_by_the_front_end(served: Served) -> None:
+    for token in ("", "wrong", served.api.token("management")):
+        answer = local_session().get(
+            f"{served.config.inference_address}/predictions/u2netp",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        )
+        assert answer.status_code == HTTPStatus.BAD_REQUEST
+        assert answer.json()["type"] == "InvalidKeyException"
+
+
+def test_a_server_without_tokens_is_served_and_drained(
+    second: ServerConfig, tmp_path: Path, photo: bytes
+) -> None:
+    base = tmp_path / "config.properties"
+    text = (ROOT / "config.properties").read_text()
+    base.write_text(text.replace("token_authorization=false", "token_authorization=true"))
+    TorchServeProcess(second).start(base, WHEELS, ONE_WORKER)
+    server = served_at(second)
+    server.api.wait_until_up()
+    server.api.register("u2netp", "1.0", 1)
+
+    assert server.ask(data=photo, method="PUT").status_code == OK
+    assert stop(second)
+    assert TorchServeProcess(second).find() is None
+
+
+def test_whoever_reads_the_status_may_stop_early(served: Served) -> None:
+    command = f"make --silent BUILD={served.build} PORT={served.config.port} status | head -n 1"
+
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.startswith("TorchServe all workers READY")
+    assert (done.stderr, done.returncode) == ("", 0)
