@@ -1,5 +1,6 @@
 """The settings of one TorchServe: where it listens and where its files are."""
 
+import re
 import struct
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
@@ -118,8 +119,11 @@ class ServerConfig:
                 "choose a shorter BUILD=/path"
             )
 
-    def write(self, base: Path) -> None:
-        """Write the server's configuration: `base` with its own addresses and store."""
+    def write(self, base: Path, queue: int = 0, heap_bytes: int = 0) -> None:
+        """Write the server's configuration: `base` with its own addresses and store.
+
+        Where more than `base` says may wait in the queue, it and the JVM's heap are set to hold it.
+        """
         self.temporary.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
         properties = {
@@ -134,6 +138,10 @@ class ServerConfig:
             "allowed_urls": f"file://{self.store}/.*",
             "metrics_config": str(METRICS_CONFIG),
         }
+        if queue > int(properties.get("job_queue_size", queue)):
+            properties["job_queue_size"] = str(queue)
+            heap = f"-Xmx{heap_bytes >> 20}m"
+            properties["vmargs"] = re.sub(r"-Xmx\S+", heap, properties["vmargs"])
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
         self.properties_file.write_text(_escaped(text), encoding="ascii")
 
