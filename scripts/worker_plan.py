@@ -9,8 +9,8 @@ from machine import Machine
 # The most that a worker was seen to take, so that as many are started as fit: with u2net in
 # float32, a photo of 50 megapixels and lossless WebP.
 MEMORY_OF_A_WORKER = 2048 << 20
-# The same of the JVM: its queue full of pictures of 32 MiB.
-MEMORY_OF_THE_SERVER = 3328 << 20
+# The same of the JVM: its queue full of pictures of 32 MiB, and as many uploaded in vain.
+MEMORY_OF_THE_SERVER = 3584 << 20
 # How many requests may wait: as many as `config.properties` says, whose heap holds that many of the
 # largest pictures; with more workers so many for each, if the memory that is left holds them. The
 # last of them then waits for the time of eight pictures, on any machine.
