@@ -36,6 +36,10 @@ TESTS       ?=
 QUICK       ?=
 PICTURES    ?=
 LOCK        ?=
+# How long make soak takes, and whether it writes docs/soak.png.
+HOURS       ?=
+MINUTES     ?=
+PUBLISH     ?=
 # Arguments of scripts/bench/bench_gpu.py, with `make bench-gpu`.
 BENCH_GPU   ?=
 BATCH_SIZE  ?=
@@ -243,6 +247,18 @@ bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tol
 	@PYTHONPATH=handler:scripts:scripts/bench:. $(BIN)/python scripts/bench/run_bench.py --build $(BUILD) \
 		$(if $(QUICK),--quick) $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(LOCK),--lock "$(LOCK)")
 
+LOAD = PYTHONPATH=handler:scripts:scripts/bench:scripts/soak:. $(BIN)/python
+LOADED = --build $(BUILD) --precision $(PRECISION) $(if $(filter-out file,$(origin PORT)),--port $(PORT))
+
+.PHONY: soak
+soak: $(TESTING) $(WHEELS) $(MISSING)  ## Ask a server of its own in every way for MINUTES (10) or HOURS; say whether it stays as it was
+	@$(LOAD) scripts/soak/run_soak.py $(LOADED) $(HOW_MANY) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(HOURS),--hours $(HOURS)) $(if $(PUBLISH),--publish)
+
+.PHONY: overload
+overload: $(TESTING) $(WHEELS) $(MISSING)  ## Offer a server of its own four times what it can do; say how much it still does
+	@$(LOAD) scripts/soak/run_overload.py $(LOADED) $(if $(LOCK),--lock "$(LOCK)")
+
 .PHONY: bench-gpu
 bench-gpu: weights  ## Measure pictures a second on a GPU, by size of batch, against its own peak
 	@PYTHONPATH=handler:scripts:scripts/bench:. $(BIN)/python scripts/bench/bench_gpu.py --weights $(BUILD)/weights/$(MODEL).pth \
@@ -262,4 +278,5 @@ stop-under-load: running  ## Stop the running server under load and tell what is
 clean:  ## Remove everything generated but the environment
 	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }
 	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels \
-		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench $(BUILD)/audit $(BUILD)/sbom.json
+		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench $(BUILD)/soak $(BUILD)/audit \
+		$(BUILD)/sbom.json

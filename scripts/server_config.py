@@ -1,5 +1,6 @@
 """The settings of one TorchServe: where it listens and where its files are."""
 
+import re
 import struct
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
@@ -148,10 +149,11 @@ class ServerConfig:
                 "choose a shorter BUILD=/path"
             )
 
-    def write(self, base: Path) -> None:
+    def write(self, base: Path, queue: int = 0, heap_bytes: int = 0) -> None:
         """Write the server's configuration: `base` with its own addresses and store.
 
-        Its folder is closed to other users: tokens, logs and the workers' sockets are in it.
+        Its folder is closed to other users: tokens, logs and the workers' sockets are in it. Where
+        more than `base` says may wait in the queue, it and the JVM's heap are set to hold it.
 
         Raises:
             ServerError: `base` would let other machines in, and the user has not asked for that; or
@@ -176,6 +178,10 @@ class ServerConfig:
             "allowed_urls": NO_URL,
             "metrics_config": str(METRICS_CONFIG),
         }
+        if queue > int(properties.get("job_queue_size", queue)):
+            properties["job_queue_size"] = str(queue)
+            heap = f"-Xmx{heap_bytes >> 20}m"
+            properties["vmargs"] = re.sub(r"-Xmx\S+", heap, properties["vmargs"])
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
         self.properties_file.write_text(_escaped(text), encoding="ascii")
 

@@ -9,8 +9,15 @@ from machine import Machine
 # The most that a worker was seen to take, so that as many are started as fit: with u2net in
 # float32, a photo of 50 megapixels and lossless WebP.
 MEMORY_OF_A_WORKER = 2048 << 20
-# The same of the JVM: its queue full of pictures of 32 MiB.
-MEMORY_OF_THE_SERVER = 3328 << 20
+# The same of the JVM: its queue full of pictures of 32 MiB, and as many uploaded in vain.
+MEMORY_OF_THE_SERVER = 3584 << 20
+# How many requests may wait: as many as `config.properties` says, whose heap holds that many of the
+# largest pictures; with more workers so many for each, if the memory that is left holds them. The
+# last of them then waits for the time of eight pictures, on any machine.
+QUEUE = 16
+QUEUE_OF_A_WORKER = 8
+# Of the JVM's heap.
+MEMORY_OF_A_WAITING_REQUEST = 128 << 20
 # Beside a GPU decoding and encoding take the time, on a core for each picture of a batch. Each
 # worker has a copy of the network and a context of its own in the GPU's memory.
 CORES_BESIDE_A_GPU = 2
@@ -38,6 +45,13 @@ class WorkerPlan:
     """Physical cores that the plan is made for."""
     slots: tuple[tuple[int, ...], ...]
     """The CPUs that each worker keeps to, whole physical cores; none: wherever the kernel likes."""
+    queue: int = QUEUE
+    """How many requests may wait; each version of a model has such a queue."""
+
+    @property
+    def heap_bytes(self) -> int:
+        """What the JVM's heap needs to hold the queue, full of the largest pictures."""
+        return self.queue * MEMORY_OF_A_WAITING_REQUEST
 
     def environment(self) -> dict[str, str]:
         """Return the plan as the workers are told it, in environment variables.
@@ -49,6 +63,7 @@ class WorkerPlan:
             "CUTOUT_WORKERS": str(self.workers),
             "CUTOUT_THREADS": str(self.threads),
             "CUTOUT_CORES": str(self.cores),
+            "CUTOUT_QUEUE": str(self.queue),
             "CUTOUT_CPU_SLOTS": ";".join(",".join(map(str, slot)) for slot in self.slots),
             # What computes in the worker and knows nothing of the plan: torch, NumPy's BLAS.
             "OMP_NUM_THREADS": str(self.threads),
@@ -65,6 +80,7 @@ class WorkerPlan:
                 int(environment["CUTOUT_THREADS"]),
                 int(environment["CUTOUT_CORES"]),
                 tuple(tuple(map(int, slot.split(","))) for slot in slots.split(";") if slot),
+                int(environment["CUTOUT_QUEUE"]),
             )
         except (KeyError, ValueError):
             return None
@@ -115,4 +131,10 @@ def plan_workers(
             tuple(cpu for core in machine.cores[first : first + threads] for cpu in core)
             for first in range(0, workers * threads, threads)
         )
-    return WorkerPlan(profile, workers, threads, cores, slots)
+    return WorkerPlan(profile, workers, threads, cores, slots, _queue(machine, workers))
+
+
+def _queue(machine: Machine, workers: int) -> int:
+    spare = machine.memory - MEMORY_OF_THE_SERVER - workers * MEMORY_OF_A_WORKER
+    fitting = QUEUE + spare // MEMORY_OF_A_WAITING_REQUEST
+    return max(QUEUE, min(QUEUE_OF_A_WORKER * workers, fitting))

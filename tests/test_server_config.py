@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from exposure import ADDRESSES
+from machine import Machine
 from server_config import ServerConfig, ServerError, read_properties
 from tests.conftest import ROOT
+from worker_plan import Profile, plan_workers
 
 
 def test_a_server_is_told_its_own_ports_and_store(tmp_path: Path) -> None:
@@ -57,6 +59,30 @@ def test_only_what_is_exposed_can_be_reached_by_others(tmp_path: Path, interface
     properties = read_properties(config.properties_file)
     open_to_others = {name for name, key in ADDRESSES.items() if "0.0.0.0" in properties[key]}
     assert open_to_others == {interface}
+
+
+def test_a_longer_queue_has_the_heap_to_hold_it(tmp_path: Path) -> None:
+    config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
+    base = read_properties(ROOT / "config.properties")
+
+    config.write(ROOT / "config.properties", 48, 6 << 30)
+    longer = read_properties(config.properties_file)
+    config.write(ROOT / "config.properties", int(base["job_queue_size"]), 1 << 30)
+    same = read_properties(config.properties_file)
+
+    assert (longer["job_queue_size"], same["job_queue_size"]) == ("48", base["job_queue_size"])
+    assert "-Xmx6144m" in longer["vmargs"].split()
+    assert same["vmargs"] == base["vmargs"]
+
+
+def test_the_plans_queue_and_heap_are_those_of_the_configuration() -> None:
+    base = read_properties(ROOT / "config.properties")
+    machine = Machine(((0,), (1,)), None, 0)
+
+    plan = plan_workers(machine, Profile.THROUGHPUT)
+
+    assert plan.queue == int(base["job_queue_size"])
+    assert f"-Xmx{plan.heap_bytes >> 30}g" in base["vmargs"].split()
 
 
 def test_the_repositorys_configuration_listens_on_this_machine_alone() -> None:

@@ -2,8 +2,10 @@ import pytest
 
 from machine import Machine
 from worker_plan import (
+    MEMORY_OF_A_WAITING_REQUEST,
     MEMORY_OF_A_WORKER,
     MEMORY_OF_THE_SERVER,
+    QUEUE,
     Profile,
     WorkerPlan,
     plan_workers,
@@ -131,3 +133,20 @@ def test_a_person_is_told_the_plan() -> None:
     assert str(plan_workers(FOUR_CORES, Profile.LATENCY)) == (
         "1 worker(s) with 4 thread(s), each on 4 core(s) of its own, PROFILE=latency"
     )
+
+
+@pytest.mark.parametrize(("workers", "queue"), [(1, 16), (2, 16), (4, 32)])
+def test_the_queue_grows_with_the_workers_and_is_never_short(workers: int, queue: int) -> None:
+    plan = plan_workers(FOUR_CORES, Profile.THROUGHPUT, workers=workers)
+
+    assert plan.queue == queue
+    assert plan.heap_bytes == queue * MEMORY_OF_A_WAITING_REQUEST
+
+
+def test_the_queue_is_no_longer_than_the_memory_beside_the_workers_holds() -> None:
+    workers = MEMORY_OF_THE_SERVER + 4 * MEMORY_OF_A_WORKER
+    machine = Machine(FOUR_CORES.cores, None, workers + 5 * MEMORY_OF_A_WAITING_REQUEST)
+
+    assert plan_workers(machine, Profile.THROUGHPUT).queue == QUEUE + 5
+    full = Machine(FOUR_CORES.cores, None, workers)
+    assert plan_workers(full, Profile.THROUGHPUT).queue == QUEUE

@@ -44,13 +44,15 @@ class Product:
     batch_size: int | None = None
     """None, here and below: as `make serve` has it by default."""
     workers: int | None = None
+    place: str = "bench"
+    """The folder below `build` that holds its own."""
     seconds_to_ready: list[float] = field(default_factory=list)
     """How long each start took."""
 
     @property
     def folder(self) -> Path:
         """Where it is built and runs."""
-        return self.build / "bench" / self.precision
+        return self.build / self.place / self.precision
 
     def make(self, *arguments: str) -> str:
         """Run one of the public commands, and return what it prints.
@@ -110,7 +112,7 @@ class Product:
     def form(self, photo: Path, options: dict[str, str]) -> Request:
         """Build a form with any options."""
         url = f"http://127.0.0.1:{self.port}/predictions/{self.model}"
-        forms = self.build / "bench" / "forms"
+        forms = self.build / self.place / "forms"
         return multipart(forms, url, options, ("image_file", photo), self.make("token"))
 
     def _share(self) -> None:

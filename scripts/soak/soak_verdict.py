@@ -1,0 +1,161 @@
+"""Whether a server stayed as it was: memory, handles, files, answers, workers."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+from server_samples import JVM, ProcessSample, Sample
+from soak_record import Record
+
+# A worker is warm when it has met the work that takes the most memory. Of a deck each of two
+# workers gets about half: after four, a kind of request has passed by one with a chance of 1 in 16.
+WARM_UP_DECKS = 4
+# Windows that are compared, as a share of a process's life after its warm-up.
+WINDOW = 0.25
+# Of each window; fewer say nothing.
+FEWEST_SAMPLES = 20
+MOST_GROWTH = 0.05
+# Handles and threads follow the connections that are open at the moment.
+SLACK = 4
+# What unpacks a version, or is being ended, is not lost.
+GRACE_S = 15.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was judged."""
+
+    name: str
+    told: str
+    good: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All of them."""
+
+    findings: list[Finding]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return all(finding.good for finding in self.findings)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{'good' if each.good else 'BAD '}  {each.name}: {each.told}" for each in self.findings
+        )
+
+
+@dataclass(frozen=True)
+class Life:
+    """A process: what it held after its warm-up, and at its end."""
+
+    name: str
+    first: list[ProcessSample]
+    last: list[ProcessSample]
+
+    def growth(self, figure: Callable[[ProcessSample], float]) -> tuple[float, float]:
+        """Return the medians of both windows."""
+        return median(map(figure, self.first)), median(map(figure, self.last))
+
+
+def lives(record: Record) -> Iterator[Life]:
+    """Yield each process that lived long enough after its warm-up."""
+    loaded = [sample for sample in record.samples if sample.at <= record.seconds]
+    names = dict.fromkeys(name for sample in loaded for name in sample.processes)
+    for name in names:
+        seen = [(each.at, each.processes[name]) for each in loaded if name in each.processes]
+        born, died = seen[0][0], seen[-1][0]
+        later = [deck for deck in record.decks if deck > born]
+        if len(later) < WARM_UP_DECKS:
+            continue
+        warm = later[WARM_UP_DECKS - 1]
+        share = WINDOW * (died - warm)
+        first = [sample for at, sample in seen if warm <= at <= warm + share]
+        last = [sample for at, sample in seen if at >= died - share]
+        if min(len(first), len(last)) >= FEWEST_SAMPLES:
+            yield Life(name, first, last)
+
+
+def judge(record: Record) -> Verdict:
+    """Judge a soak."""
+    findings = [_answers(record), _workers(record)]
+    living = list(lives(record))
+    for life in living:
+        findings += [_memory(life), _handles(life)]
+    if not any(life.name != JVM for life in living):
+        told = f"the soak was too short: no worker lived long beyond {WARM_UP_DECKS} decks"
+        findings.append(Finding("memory", told, False))
+    return Verdict([*findings, _temporary(record), _logs(record)])
+
+
+def _answers(record: Record) -> Finding:
+    statuses = ", ".join(
+        f"{count} left" if status == "0" else f"{count} x {status}"
+        for status, count in sorted(record.statuses().items())
+    )
+    told = f"{record.problem_count} unexpected of {record.requests} ({statuses})"
+    words = "".join(f"\n        {problem}" for problem in record.problems[:10])
+    return Finding("answers", told + words, record.problem_count == 0)
+
+
+def lost_workers(samples: list[Sample]) -> list[str]:
+    """Return the workers that ended while their version was served on."""
+    last_seen: dict[str, float] = {}
+    version_seen: dict[str, float] = {}
+    for sample in samples:
+        last_seen |= dict.fromkeys(sample.processes, sample.at)
+        version_seen |= dict.fromkeys(sample.versions, sample.at)
+    return [
+        name
+        for name, at in last_seen.items()
+        if version_seen.get(name.partition("/")[0], 0) > at + GRACE_S
+    ]
+
+
+def _workers(record: Record) -> Finding:
+    lost = lost_workers(record.samples)
+    seen = {name for sample in record.samples for name in sample.processes} - {JVM}
+    replaced = f", {len(record.rollouts)} rollouts" if record.rollouts else ""
+    return Finding("workers", f"{len(lost)} of {len(seen)} lost{replaced}", not lost)
+
+
+def _memory(life: Life) -> Finding:
+    before, after = life.growth(lambda sample: sample.rss)
+    growth = after / before - 1
+    told = f"{before / 2**20:.0f} MiB after warm-up, {after / 2**20:.0f} at the end ({growth:+.1%})"
+    return Finding(f"memory of {life.name}", told, growth <= MOST_GROWTH)
+
+
+def _handles(life: Life) -> Finding:
+    handles, threads = (
+        life.growth(lambda sample: sample.handles),
+        life.growth(lambda sample: sample.threads),
+    )
+    told = "handles {:.0f}, then {:.0f}; threads {:.0f}, then {:.0f}".format(*handles, *threads)
+    good = all(after <= before + SLACK for before, after in (handles, threads))
+    return Finding(f"handles of {life.name}", told, good)
+
+
+def _temporary(record: Record) -> Finding:
+    """Compare the temporary files at both ends, with one version registered."""
+    single = [sample for sample in record.samples if len(sample.versions) == 1]
+    if not single:
+        return Finding("temporary files", "never seen with one version alone", False)
+    first, last = single[0], single[-1]
+    told = (
+        f"{first.temporary_files} of {first.temporary_bytes / 2**20:.1f} MiB, "
+        f"then {last.temporary_files} of {last.temporary_bytes / 2**20:.1f} MiB"
+    )
+    return Finding("temporary files", told, last.temporary_files <= first.temporary_files)
+
+
+def _logs(record: Record) -> Finding:
+    """Tell what the logs take: they are cut by size, so that this is no leak."""
+    if not record.samples:
+        return Finding("logs", "never seen", False)
+    size = record.samples[-1].log_bytes
+    per_thousand = 1000 * size / max(1, record.requests)
+    told = f"{size / 2**20:.1f} MiB, {per_thousand / 2**20:.2f} per thousand requests"
+    return Finding("logs", told, True)
