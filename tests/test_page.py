@@ -33,6 +33,9 @@ class OptionsForm(HTMLParser):
         elif self.inside and tag == "option":
             self.fields[self.field].append(attributes["value"])
 
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag != "form"
+
 
 @pytest.fixture(scope="module")
 def fields() -> dict[str, list[str]]:
