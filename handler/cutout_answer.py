@@ -12,6 +12,8 @@ from cutout_request import JSON_TYPE, CutoutRequest
 from image_encoding import CONTENT_TYPES, MAX_SIDE, OutputFormat, encode
 from placement import Box
 
+CODE_HEADER = "X-Error-Code"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -99,10 +101,13 @@ def _check_side(picture: Image.Image, output_format: OutputFormat) -> None:
 
 
 def error_answer(error: CutoutError) -> Answer:
-    """Answer with the contract's error body."""
+    """Answer with the contract's error body, and its code in the head.
+
+    The code tells a gateway and its log that the error is the handler's, not TorchServe's.
+    """
     entry = {"title": error.title, "code": error.code, "detail": error.detail}
     body = json.dumps({"errors": [entry]}).encode()
-    return Answer(body, JSON_TYPE, error.status, error.phrase)
+    return Answer(body, JSON_TYPE, error.status, error.phrase, {CODE_HEADER: error.code})
 
 
 def _header(name: str) -> str:
