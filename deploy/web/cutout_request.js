@@ -49,7 +49,8 @@ export async function isKnown(key) {
 // fetch() can't tell how much of an upload has gone.
 function post(file, options, key, signal, tell) {
   const body = new FormData();
-  body.set("image_file", file, "picture");
+  // Bytes, whatever the file is called: the server tells what they are, and would decode text.
+  body.set("image_file", new Blob([file], { type: "application/octet-stream" }), "picture");
   for (const [name, value] of options) body.set(name, value);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
