@@ -29,6 +29,18 @@ OPTIONS     ?=
 # Of kill-workers, in seconds; and the picture that it and stop-under-load send.
 DURATION    ?= 120
 PICTURE     ?= docs/astronaut.jpg
+# Of the gateway: where it listens; the machines behind it, if not this one alone; who may reach this
+# machine's private side; TLS; requests a minute of a key; whose pages may ask; seconds for an answer.
+LISTEN      ?=
+MACHINES    ?=
+ALLOW       ?=
+CERTIFICATE ?=
+PRIVATE_KEY ?=
+RATE        ?=
+ORIGIN      ?=
+TIMEOUT     ?=
+# Whose key, with `make gateway-key`.
+NAME        ?= default
 # Arguments of pytest, with `make test`.
 TESTS       ?=
 # Of make bench: only what the targets need; photos of your own; a file that is locked while a server is
@@ -58,6 +70,9 @@ TESTING   := $(VENV)/.testing
 PEERS      = $(BUILD)/bench/venv/.ready
 AUDITORS   = $(BUILD)/audit/venv/.ready
 RUN       := PYTHONPATH=handler:scripts:. $(BIN)/python
+GATEWAY    = PYTHONPATH=scripts:scripts/gateway:handler $(BIN)/python scripts/gateway/run_gateway.py \
+	--build $(BUILD) --port $(PORT) --model $(MODEL)
+SETTINGS   = $(if $(LISTEN),--listen "$(LISTEN)") $(if $(TIMEOUT),--timeout $(TIMEOUT))
 LIFECYCLE  = $(RUN) scripts/lifecycle.py --build $(BUILD) --port $(PORT) --model $(MODEL)
 BATCHING   = $(if $(BATCH_SIZE),--batch-size $(BATCH_SIZE)) $(if $(BATCH_DELAY),--batch-delay $(BATCH_DELAY))
 AT_ONCE    = $(if $(NOW),--now)
@@ -172,6 +187,28 @@ logs: installed  ## Follow the server's logs
 .PHONY: stop
 stop: installed  ## Stop the server when what it has accepted is answered; at once with NOW=1
 	@$(LIFECYCLE) stop $(AT_ONCE)
+
+.PHONY: gateway
+gateway: installed  ## Start nginx in front of it all: remove.bg's API, keys, limits, the page
+	@$(GATEWAY) start $(SETTINGS) --machines "$(MACHINES)" $(if $(RATE),--rate $(RATE)) \
+		$(if $(CERTIFICATE),--certificate "$(CERTIFICATE)") \
+		$(if $(PRIVATE_KEY),--private-key "$(PRIVATE_KEY)") $(if $(ORIGIN),--origin "$(ORIGIN)")
+
+.PHONY: gateway-machine
+gateway-machine: installed  ## Let gateways of other machines ask this one: LISTEN=address:port ALLOW=theirs
+	@$(GATEWAY) machine $(SETTINGS) --allow "$(ALLOW)"
+
+.PHONY: gateway-url
+gateway-url: installed  ## Print where the gateway answers
+	@$(GATEWAY) url
+
+.PHONY: gateway-key
+gateway-key: installed  ## Print the key of NAME, made if there is none
+	@$(GATEWAY) key --name "$(NAME)"
+
+.PHONY: gateway-stop
+gateway-stop: installed  ## Stop the gateway, after the requests in hand
+	@$(GATEWAY) stop
 
 .PHONY: cutout
 cutout: installed  ## Cut IMAGE out into OUTPUT: files, or folders; OPTIONS are those of u2net-cutout

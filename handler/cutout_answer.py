@@ -16,6 +16,7 @@ from placement import Box
 # What the head of a response can hold. TorchServe kills the worker over most of what is not this.
 HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 HEADER_TEXT = re.compile(r"[ -~]+")
+CODE_HEADER = "X-Error-Code"
 
 OK = "ok"
 # A detail may quote what a client sent, and that may be megabytes.
@@ -127,11 +128,15 @@ def _check_side(picture: Image.Image, output_format: OutputFormat) -> None:
 
 
 def error_answer(error: CutoutError) -> Answer:
-    """Answer with the contract's error body."""
+    """Answer with the contract's error body, and its code in the head.
+
+    The code tells a gateway and its log that the error is the handler's, not TorchServe's.
+    """
     detail = error.detail[:LONGEST_DETAIL]
     entry = {"title": error.title, "code": error.code, "detail": detail}
     body = json.dumps({"errors": [entry]}).encode()
-    return Answer(body, JSON_TYPE, error.status, error.phrase, code=error.code)
+    headers = {CODE_HEADER: error.code}
+    return Answer(body, JSON_TYPE, error.status, error.phrase, headers, code=error.code)
 
 
 def _header(name: str) -> str:

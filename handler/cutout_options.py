@@ -183,7 +183,7 @@ OPTIONS = (
 UNSUPPORTED: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "type": frozenset({"auto"}),
-        "type_level": frozenset(),
+        "type_level": frozenset({"none"}),
         "add_shadow": frozenset({"false"}),
         "shadow_type": frozenset(),
         "shadow_opacity": frozenset(),
@@ -207,7 +207,7 @@ def read_options(fields: Mapping[str, object]) -> CutoutOptions:
             raise UnknownParameter(f"there is no parameter {name[:40]!r}")
         text = option_text(name, fields[name]).strip()
         if name in UNSUPPORTED:
-            if text not in UNSUPPORTED[name]:
+            if text.lower() not in UNSUPPORTED[name]:
                 raise UnsupportedParameter(f"{name} is not offered")
             continue
         try:

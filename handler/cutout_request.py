@@ -43,6 +43,8 @@ JSON_MARKS = b"[{,"
 WHITESPACE = b" \t\n\r\v\f"
 
 PICTURES = frozenset({*PICTURE_FIELDS, *URL_FIELDS, BODY_FIELD, BACKGROUND_FIELD})
+# What a client gets who names no format; the gateway's remove.bg address sets it to auto.
+DEFAULT_FORMAT_HEADER = "x-default-format"
 
 EXPLANATION_OPTIONS = (CutoutOptions(), CutoutOptions(format=OutputFormat.PNG))
 
@@ -214,16 +216,37 @@ def _answer_form(
     Over gRPC there are no headers, and so neither size nor content type in the answer: there PNG is
     the default, which says both itself.
     """
+    default = None if explain else _default_format(head)
     offers = [OutputFormat.PNG] if explain or not head else list(CONTENT_TYPES)
+    first = OutputFormat.PNG if default is OutputFormat.AUTO else default
+    offers.sort(key=lambda offer: offer is not first)
     types = [CONTENT_TYPES[output_format] for output_format in offers]
     chosen = negotiate(head.get("accept", ""), (*types, JSON_TYPE))
     if chosen == JSON_TYPE:
-        return options.format or OutputFormat.PNG, True
+        return options.format or default or OutputFormat.PNG, True
     if options.format is not None:
         return options.format, False
     if chosen is None:
         raise NotAcceptable(f"on offer: {', '.join((*types, JSON_TYPE))}")
-    return offers[types.index(chosen)], False
+    as_accepted = offers[types.index(chosen)]
+    if default is OutputFormat.AUTO and as_accepted is OutputFormat.PNG:
+        as_accepted = OutputFormat.AUTO if _either(head.get("accept", "")) else as_accepted
+    return as_accepted, False
+
+
+def _default_format(head: Mapping[str, str]) -> OutputFormat | None:
+    """Return the format that a gateway has clients get who name none."""
+    text = head.get(DEFAULT_FORMAT_HEADER, "")
+    try:
+        return OutputFormat(text) if text else None
+    except ValueError as error:
+        raise InvalidOption("format", f"{DEFAULT_FORMAT_HEADER}: {text[:40]!r} is none") from error
+
+
+def _either(accept: str) -> bool:
+    """Whether JPEG is no less welcome than PNG, so that `auto` may choose."""
+    jpeg, png = CONTENT_TYPES[OutputFormat.JPG], CONTENT_TYPES[OutputFormat.PNG]
+    return negotiate(accept, (jpeg, png)) == jpeg
 
 
 def _check_quality(options: CutoutOptions, output_format: OutputFormat) -> None:

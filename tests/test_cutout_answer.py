@@ -182,7 +182,7 @@ def test_the_head_of_an_error_tells_its_status() -> None:
         406,
         "Not Acceptable",
         "application/json",
-        {},
+        {"X-Error-Code": "not_acceptable"},
     )
 
 

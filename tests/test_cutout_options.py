@@ -138,7 +138,7 @@ def test_no_option_takes_nonsense(name: str, value: object) -> None:
     [
         ("type", "person"),
         ("type", ""),
-        ("type_level", "none"),
+        ("type_level", "2"),
         ("add_shadow", "true"),
         ("shadow_type", "drop"),
         ("shadow_opacity", "50"),

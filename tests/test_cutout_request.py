@@ -308,6 +308,45 @@ def test_png_is_inside_json_unless_a_format_is_named(accept: str, explain: bool)
     assert (asked.output_format, asked.in_json) == (OutputFormat.PNG, True)
 
 
+@pytest.mark.parametrize(
+    ("default", "accept", "expected"),
+    [
+        ("auto", "", OutputFormat.AUTO),
+        ("auto", "*/*", OutputFormat.AUTO),
+        ("auto", "image/jpeg, image/png", OutputFormat.AUTO),
+        ("auto", "image/png", OutputFormat.PNG),
+        ("auto", "image/png, */*;q=0.1", OutputFormat.PNG),
+        ("auto", "image/jpeg", OutputFormat.JPG),
+        ("auto", "application/octet-stream, */*;q=0.5", OutputFormat.RGBA),
+        ("webp", "*/*", OutputFormat.WEBP),
+        ("webp", "image/png", OutputFormat.PNG),
+        ("rgba", "*/*", OutputFormat.RGBA),
+    ],
+)
+def test_a_gateway_names_the_format_of_those_who_name_none(
+    default: str, accept: str, expected: OutputFormat
+) -> None:
+    headers = {"X-Default-Format": default, "Accept": accept}
+
+    assert format_of({"body": PICTURE}, headers) is expected
+    assert format_of({"image": PICTURE, "format": b"zip"}, headers) is OutputFormat.ZIP
+
+
+@pytest.mark.parametrize(("explain", "expected"), [(False, "auto"), (True, "png")])
+def test_it_is_inside_json_as_well_but_explanations_stay_png(explain: bool, expected: str) -> None:
+    headers = {"X-Default-Format": "auto", "Accept": "application/json"}
+
+    asked = request_of({"body": PICTURE}, headers, explain=explain)
+
+    assert (asked.output_format.value, asked.in_json) == (expected, True)
+
+
+def test_a_format_that_a_gateway_may_not_name_is_told() -> None:
+    refusal = refusal_of({"body": PICTURE}, {"X-Default-Format": "gif"})
+
+    assert refusal.code == "invalid_format"
+
+
 @pytest.mark.parametrize("accept", ["text/html", "image/avif", "image/*;q=0", "application/xml"])
 def test_what_can_not_be_accepted_is_not_made(accept: str) -> None:
     refusal = refusal_of({"body": PICTURE}, {"Accept": accept})

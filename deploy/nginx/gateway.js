@@ -1,0 +1,149 @@
+// What nginx's own directives can't do: look keys up, count, keep TorchServe's tokens, and put its
+// errors apart from the handler's. Written for njs 0.7 (Debian 12) and later.
+import fs from 'fs';
+
+// A token is renewed when it has less than this left, as scripts/management_api.py does. Renewing one
+// ends the one before at once; a request that was on its way with it is sent again (see redirect).
+const MARGIN_MS = 20000;
+const WINDOW_S = 60;
+const MOST_TRIES = 3;
+
+const WORKER_DIED = '{\n  "code": 500,\n  "type": "InternalServerException",\n  "message": "Worker died."\n}\n';
+
+function presentedKey(r) {
+    const bearer = /^Bearer +(\S+)$/i.exec(r.headersIn['Authorization'] || '');
+    return r.headersIn['X-Api-Key'] || (bearer ? bearer[1] : '');
+}
+
+// A line of the key file: name, key and, if it has one of its own, requests a minute.
+function clientOf(r, key) {
+    const lines = fs.readFileSync(`${r.variables.gateway_folder}/keys`, 'utf8').split('\n');
+    return lines.map(line => line.trim().split(/\s+/))
+        .find(words => words.length > 1 && /^[\w-]+$/.test(words[0]) && words[1] === key);
+}
+
+// auth_request: 204 to go on, 403 to end with $refusal; with a body, so that error_page does not apply
+// here already.
+function identify(r) {
+    const key = presentedKey(r);
+    const client = key && clientOf(r, key);
+    r.variables.refusal = client ? '' : key ? 'wrong_key' : 'missing_key';
+    r.variables.client = client ? client[0] : '';
+    if (!client) {
+        r.return(403, r.variables.refusal);
+    } else if (r.uri === '/_identify' || !isOver(r, client)) {
+        r.return(204);
+    } else {
+        r.variables.refusal = 'rate_limit';
+        r.return(403, r.variables.refusal);
+    }
+}
+
+// The size of a file that only grows is a counter that all worker processes share; njs 0.7 has no other.
+function isOver(r, client) {
+    const folder = `${r.variables.gateway_folder}/counts`;
+    const limit = Number(client[2] || r.variables.rate_limit);
+    const now = Math.floor(Date.now() / 1000);
+    const reset = now - now % WINDOW_S + WINDOW_S;
+    const file = `${client[0]}.${reset}`;
+    fs.appendFileSync(`${folder}/${file}`, '.');
+    const used = fs.statSync(`${folder}/${file}`).size;
+    if (used === 1) {
+        fs.readdirSync(folder).filter(old => old.startsWith(`${client[0]}.`) && old !== file)
+            .forEach(old => { try { fs.unlinkSync(`${folder}/${old}`); } catch (e) { /* another process did */ } });
+    }
+    r.variables.rate_limit_limit = limit;
+    r.variables.rate_limit_remaining = Math.max(0, limit - used);
+    r.variables.rate_limit_reset = reset;
+    r.variables.retry_after = used > limit ? reset - now : '';
+    return used > limit;
+}
+
+// The body has arrived, all of it; only now a machine is taken.
+function forward(r) {
+    r.internalRedirect('@machines');
+}
+
+// Nothing is charged here: what clients that look at their balance want to see is that there is some.
+function account(r) {
+    const credits = {total: 1000000, subscription: 0, payg: 1000000, enterprise: 0};
+    const attributes = {credits: credits, api: {free_calls: 1000000, sizes: 'all'}};
+    r.headersOut['Content-Type'] = 'application/json';
+    r.return(200, JSON.stringify({data: {attributes: attributes}}));
+}
+
+function keysOf(r) {
+    return JSON.parse(fs.readFileSync(r.variables.key_file, 'utf8'));
+}
+
+async function tokenOf(r, kind) {
+    const keys = keysOf(r);
+    const expires = keys[kind]['expiration time'].slice(0, 19);
+    const left = Date.parse(`${expires}Z`) - Date.now();
+    if (left > MARGIN_MS || (left > 0 && !claim(r, `${kind}.${expires}`))) {
+        return keys[kind].key;
+    }
+    await fromManagement(r, '/token', `type=${kind}`, keys.API.key);
+    return keysOf(r)[kind].key;
+}
+
+// While a token is still good, one request renews it and the others go on with it.
+function claim(r, name) {
+    try {
+        fs.writeFileSync(`${r.variables.gateway_folder}/renewals/${name}`, '', {flag: 'wx'});
+        return true;
+    } catch (e) {
+        return false;
+    }
+}
+
+async function fromManagement(r, path, args, token) {
+    r.variables.management_token = token;
+    const reply = await r.subrequest(`/_management${path}`, {method: 'GET', args: args});
+    if (reply.status !== 200) {
+        throw new Error(`${path}: status ${reply.status}`);
+    }
+    return JSON.parse(reply.responseText);
+}
+
+// auth_request of a machine: sets $token.
+async function authorise(r) {
+    try {
+        r.variables.token = await tokenOf(r, 'inference');
+    } catch (e) {
+        r.error(`no token: ${e.message}`);
+    }
+    r.return(204);
+}
+
+// TorchServe's /ping is 200 while models load and while workers die again and again.
+async function health(r) {
+    let ready = 0;
+    try {
+        const token = await tokenOf(r, 'management');
+        const versions = await fromManagement(r, `/models/${r.variables.model}`, '', token);
+        ready = versions[0].workers.filter(worker => worker.status === 'READY').length;
+    } catch (e) {
+        r.error(`no readiness: ${e.message}`);
+    }
+    r.headersOut['Content-Type'] = 'application/json';
+    r.return(ready ? 200 : 503, JSON.stringify({status: ready ? 'ready' : 'not ready', workers: ready}));
+}
+
+// Finds TorchServe's own errors among the statuses that the handler has as well, and tells the public
+// side what to do instead of passing them on. It has asked once for each mark in X-Tries.
+function redirect(r) {
+    if (r.status < 400 || r.headersOut['X-Error-Code']) {
+        return;
+    }
+    const died = r.status === 500 && Number(r.headersOut['Content-Length']) === WORKER_DIED.length;
+    const again = (r.headersIn['X-Tries'] || '').length < MOST_TRIES;
+    const reason = {400: 'unavailable', 413: 'too_large', 500: died ? 'unavailable' : 'form'}[r.status];
+    if (reason === 'unavailable' && again) {
+        r.headersOut['X-Accel-Redirect'] = '@machines';
+    } else if (reason) {
+        r.headersOut['X-Accel-Redirect'] = `/_refused/${reason}`;
+    }
+}
+
+export default {identify, forward, account, authorise, health, redirect};

@@ -1,0 +1,180 @@
+"""The settings of one gateway, and nginx's configuration made of them and ``deploy/nginx``."""
+
+import os
+import pwd
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from server_config import HOST, LONGEST_SOCKET_PATH, ServerConfig, ServerError
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / "deploy" / "nginx"
+WEB = ROOT / "deploy" / "web"
+
+# A machine alone is asked again after TorchServe has a new token; nginx asks no server twice.
+TRIES = 3
+
+_WORD = re.compile(r"[^\s;{}\"'$\\#]+")
+_PLACE = re.compile(r"@([A-Z_]+)@")
+
+
+@dataclass(frozen=True)
+class PublicSide:
+    """What clients reach."""
+
+    listen: str
+    """Address and port."""
+    machines: tuple[str, ...] = ()
+    """Addresses of the machines' private sides; none: this machine alone."""
+    certificate: str | None = None
+    private_key: str | None = None
+    rate: int = 500
+    """Requests a minute, of a key that has no number of its own."""
+    connections: int = 64
+    """Requests at once, of a key."""
+    origin: str = "*"
+    """Whose pages may ask from a browser."""
+    read_timeout_s: int = 120
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine reaches it."""
+        host, _, port = self.listen.rpartition(":")
+        host = HOST if host in ("", "*", "0.0.0.0", "[::]") else host
+        return f"{'https' if self.certificate else 'http'}://{host}:{port}"
+
+
+@dataclass(frozen=True)
+class PrivateSide:
+    """What stands before one machine's TorchServe and adds its token."""
+
+    server: ServerConfig
+    model: str
+    listen: str | None = None
+    """Address and port for other machines' gateways; None: a socket for this machine's own."""
+    allow: tuple[str, ...] = ()
+    """Addresses of those gateways."""
+    read_timeout_s: int = 120
+
+
+@dataclass(frozen=True)
+class GatewayConfig:
+    """One nginx: a public side, a private side, or both."""
+
+    folder: Path
+    """Everything that it writes: configuration, keys, logs, temporary files."""
+    model: str
+    public: PublicSide | None = None
+    private: PrivateSide | None = None
+
+    @property
+    def main_file(self) -> Path:
+        """What nginx is started with."""
+        return self.folder / "nginx.conf"
+
+    @property
+    def socket(self) -> Path:
+        """Where the private side listens if it is for this machine's public side alone."""
+        return self.folder / "machine.sock"
+
+    @property
+    def keys(self) -> Path:
+        """The clients' keys."""
+        return self.folder / "keys"
+
+    @property
+    def log(self) -> Path:
+        """What nginx has to complain about."""
+        return self.folder / "error.log"
+
+    def write(self, modules: Path, mime_types: Path) -> None:
+        """Write nginx's configuration, and the folders that it needs.
+
+        Raises:
+            ServerError: a setting can't be written into it.
+        """
+        # The socket lets in without a key, the keys are the keys: nobody else may look in here.
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        for name in ("tmp", "servers", "counts", "renewals"):
+            (self.folder / name).mkdir(exist_ok=True)
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        common = {
+            "MODULES": str(modules),
+            "MIME_TYPES": str(mime_types),
+            # Only root may choose; the workers read TorchServe's tokens, which are the user's own.
+            "USER": f"user {user};" if os.geteuid() == 0 else "",
+            "FOLDER": str(self.folder),
+            "DEPLOY": str(TEMPLATES),
+            "MODEL": self.model,
+        }
+        self._render("nginx", self.main_file, common)
+        sides = {"public": self._public_values(), "machine": self._private_values()}
+        for name, values in sides.items():
+            file = self.folder / "servers" / f"{name}.conf"
+            file.unlink(missing_ok=True)
+            if values:
+                self._render(name, file, {**common, **values})
+
+    def _public_values(self) -> dict[str, str]:
+        public = self.public
+        if public is None:
+            return {}
+        tls = public.certificate is not None
+        lines = f"ssl_certificate {public.certificate}; ssl_certificate_key {public.private_key};"
+        if len(public.machines) > 1 or not self.private:
+            peers = [f"server {each} max_fails=1 fail_timeout=10s;" for each in public.machines]
+            retried = "error timeout http_502 http_504 http_404"
+        else:
+            peers = [f"server unix:{self.socket} max_fails=0;"] * TRIES
+            retried = "error"
+        return {
+            "LISTEN": f"{public.listen}{' ssl http2' if tls else ''}",
+            "TLS": lines if tls else "",
+            "MACHINES": "\n    ".join(["least_conn;", "zone machines 128k;", *peers]),
+            "NEXT": retried,
+            "RATE": str(public.rate),
+            "CONNECTIONS": str(public.connections),
+            "ORIGIN": public.origin,
+            "READ_TIMEOUT": str(public.read_timeout_s),
+            "WEB": str(WEB),
+        }
+
+    def _private_values(self) -> dict[str, str]:
+        private = self.private
+        if private is None:
+            return {}
+        if private.listen is None and len(str(self.socket)) > LONGEST_SOCKET_PATH:
+            raise ServerError(
+                f"{self.folder} is too long a path for a socket: choose a shorter BUILD"
+            )
+        server = private.server
+        allowed = [f"allow {address};" for address in private.allow]
+        return {
+            "MACHINE_LISTEN": private.listen or f"unix:{self.socket}",
+            "ALLOW": " ".join([*allowed, "deny all;"]) if allowed else "",
+            "INFERENCE": f"{HOST}:{server.port}",
+            "MANAGEMENT": f"{HOST}:{server.port_of('management')}",
+            "KEY_FILE": str(server.key_file),
+            "READ_TIMEOUT": str(private.read_timeout_s),
+        }
+
+    @staticmethod
+    def _render(name: str, file: Path, values: Mapping[str, str]) -> None:
+        text = (TEMPLATES / f"{name}.conf.in").read_text(encoding="utf-8")
+        file.write_text(_PLACE.sub(lambda place: values[place[1]], text), encoding="utf-8")
+
+
+def checked_word(name: str, value: str) -> str:
+    """Return a setting that stands in nginx's configuration as one word.
+
+    Raises:
+        ServerError: it would not be one.
+    """
+    if not _WORD.fullmatch(value):
+        raise ServerError(
+            f"{name}={value}: blanks, quotes and ; {{ }} $ # \\ can't be written there"
+        )
+    return value

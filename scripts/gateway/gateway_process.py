@@ -1,0 +1,121 @@
+"""Starts, finds and ends one gateway's nginx. It only ends what it started itself."""
+
+import re
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from gateway_config import GatewayConfig
+from server_config import ServerError
+
+PACKAGES = ("nginx-light", "libnginx-mod-http-js", "libnginx-mod-http-headers-more-filter")
+MODULES = ("ngx_http_js_module.so", "ngx_http_headers_more_filter_module.so")
+
+# Answers on their way get this long; TorchServe's own time for one is 30 s.
+STOP_TIMEOUT_S = 40
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """The nginx of the distribution, with its packaged modules."""
+
+    program: Path
+    modules: Path
+    mime_types: Path
+
+    @classmethod
+    def find(cls) -> "Nginx":
+        """Find it.
+
+        Raises:
+            ServerError: it or one of the modules is not installed.
+        """
+        # Ordinary users don't have its folder in their PATH.
+        found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+        if found is None:
+            raise ServerError(f"nginx is not installed: apt-get install {' '.join(PACKAGES)}")
+        about = subprocess.run([found, "-V"], capture_output=True, text=True, check=False).stderr
+        paths = dict(re.findall(r"--(modules|conf)-path=(\S+)", about))
+        modules = Path(paths.get("modules", "/usr/lib/nginx/modules"))
+        missing = [name for name in MODULES if not (modules / name).exists()]
+        if missing:
+            raise ServerError(
+                f"nginx has no {' and no '.join(missing)} in {modules}: "
+                f"apt-get install {' '.join(PACKAGES[1:])}"
+            )
+        conf = Path(paths.get("conf", "/etc/nginx/nginx.conf"))
+        return cls(Path(found), modules, conf.with_name("mime.types"))
+
+
+@dataclass(frozen=True)
+class GatewayProcess:
+    """The nginx of one gateway."""
+
+    config: GatewayConfig
+
+    def start(self) -> None:
+        """Start it in the background, or let the running one take the settings over.
+
+        Raises:
+            ServerError: nginx is not installed, does not take a setting, or does not start.
+        """
+        nginx = Nginx.find()
+        self.config.write(nginx.modules, nginx.mime_types)
+        command = [str(nginx.program), "-e", "stderr", "-p", str(self.config.folder)]
+        command += ["-c", str(self.config.main_file)]
+        _run([*command, "-q", "-t"])
+        running = self.find()
+        if running is not None:
+            running.send_signal(signal.SIGHUP)
+            return
+        self.config.socket.unlink(missing_ok=True)
+        command[2] = str(self.config.log)
+        _run(command)
+
+    def find(self) -> psutil.Process | None:
+        """Return the running nginx, or None.
+
+        The number in the file may belong to a stranger by now; the command line tells.
+        """
+        try:
+            process = psutil.Process(int((self.config.folder / "nginx.pid").read_text()))
+            ours = str(self.config.main_file) in " ".join(process.cmdline())
+            return process if ours and process.status() != psutil.STATUS_ZOMBIE else None
+        except (OSError, ValueError, psutil.Error):
+            return None
+
+    def stop(self) -> bool:
+        """End it, after the requests in hand; say whether there was one.
+
+        Raises:
+            ServerError: it belongs to another user.
+        """
+        process = self.find()
+        if process is None:
+            return False
+        try:
+            process.send_signal(signal.SIGQUIT)
+            deadline = time.monotonic() + STOP_TIMEOUT_S
+            while self.find() is not None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if (survivor := self.find()) is not None:
+                survivor.terminate()
+        except psutil.NoSuchProcess:
+            pass
+        except psutil.AccessDenied as error:
+            raise ServerError(f"process {process.pid} belongs to another user") from error
+        return True
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return
+    if taken := re.search(r"bind\(\) to (\S+) failed \(98", done.stderr):
+        raise ServerError(f"{taken[1]} is taken by another process: choose another LISTEN")
+    raise ServerError(f"nginx does not start:\n{done.stderr.strip()}")
