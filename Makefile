@@ -229,8 +229,15 @@ bench-gpu: weights  ## Measure pictures a second on a GPU, by size of batch, aga
 	@PYTHONPATH=handler:scripts:scripts/bench:. $(BIN)/python scripts/bench/bench_gpu.py --weights $(BUILD)/weights/$(MODEL).pth \
 		--json $(BUILD)/bench-gpu.json $(BENCH_GPU)
 
+.PHONY: scale-out
+scale-out: $(TESTING) archive $(WHEELS)  ## Measure workers on one machine against as many machines; needs root
+	@PYTHONPATH=handler:scripts:scripts/bench:scripts/gateway:. $(BIN)/python \
+		scripts/gateway/measure_scale_out.py --build $(BUILD) --model $(MODEL) --wheels $(WHEELS) \
+		--image $(BUILD)/photos/astronaut.png $(HOW_MANY) $(if $(LOCK),--lock "$(LOCK)")
+
 .PHONY: clean
 clean:  ## Remove everything generated but the environment
+	@! ls -d $(BUILD)/gateway*/nginx.pid 2>/dev/null || { echo "a gateway runs: make gateway-stop" >&2; exit 1; }
 	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }
 	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels \
 		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench

@@ -121,7 +121,7 @@ class GatewayConfig:
             return {}
         tls = public.certificate is not None
         lines = f"ssl_certificate {public.certificate}; ssl_certificate_key {public.private_key};"
-        peers = [f"server {each} max_fails=1 fail_timeout=10s;" for each in public.machines]
+        peers = [f"server {each} max_fails=1 fail_timeout=5s;" for each in public.machines]
         return {
             "LISTEN": f"{public.listen}{' ssl http2' if tls else ''}",
             "TLS": lines if tls else "",
