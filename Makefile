@@ -311,8 +311,15 @@ stop-under-load: running  ## Stop the running server under load and tell what is
 	@PYTHONPATH=handler:scripts:scripts/faults:. $(BIN)/python scripts/faults/stop_under_load.py --build $(BUILD) \
 		--port $(PORT) --model $(MODEL) --picture "$(PICTURE)" $(AT_ONCE)
 
+.PHONY: scale-out
+scale-out: $(TESTING) archive $(WHEELS)  ## Measure workers on one machine against as many machines; needs root
+	@PYTHONPATH=handler:scripts:scripts/bench:scripts/gateway:. $(BIN)/python \
+		scripts/gateway/measure_scale_out.py --build $(BUILD) --model $(MODEL) --wheels $(WHEELS) \
+		--image $(BUILD)/photos/astronaut.png $(HOW_MANY) $(if $(LOCK),--lock "$(LOCK)")
+
 .PHONY: clean
 clean:  ## Remove everything generated but the environment
+	@! ls -d $(BUILD)/gateway*/nginx.pid 2>/dev/null || { echo "a gateway runs: make gateway-stop" >&2; exit 1; }
 	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }
 	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels \
 		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench $(BUILD)/soak $(BUILD)/audit \

@@ -6,8 +6,10 @@ import fs from 'fs';
 // ends the one before at once; a request that was on its way with it is sent again (see redirect).
 const MARGIN_MS = 20000;
 const WINDOW_S = 60;
-const MOST_TRIES = 3;
+const MOST_TRIES = 4;
+const PAUSE_MS = 100;
 
+// With 500 after an accident, with 507 when the kernel ended it.
 const WORKER_DIED = '{\n  "code": 500,\n  "type": "InternalServerException",\n  "message": "Worker died."\n}\n';
 
 function presentedKey(r) {
@@ -72,6 +74,10 @@ function account(r) {
     r.return(200, JSON.stringify({data: {attributes: attributes}}));
 }
 
+function triesOf(r) {
+    return (r.headersIn['X-Tries'] || '').length;
+}
+
 function keysOf(r) {
     return JSON.parse(fs.readFileSync(r.variables.key_file, 'utf8'));
 }
@@ -103,11 +109,16 @@ async function fromManagement(r, path, args, token) {
     if (reply.status !== 200) {
         throw new Error(`${path}: status ${reply.status}`);
     }
-    return JSON.parse(reply.responseText);
+    return reply.responseText;
 }
 
-// auth_request of a machine: sets $token.
+// auth_request of a machine: sets $token. A request that was sent with one that had just ended, or while
+// TorchServe was writing its file, is back with another mark in X-Tries.
 async function authorise(r) {
+    const before = triesOf(r) - 1;
+    if (before > 0) {
+        await new Promise(resolve => setTimeout(resolve, before * PAUSE_MS));
+    }
     try {
         r.variables.token = await tokenOf(r, 'inference');
     } catch (e) {
@@ -122,7 +133,7 @@ async function health(r) {
     try {
         const token = await tokenOf(r, 'management');
         const versions = await fromManagement(r, `/models/${r.variables.model}`, '', token);
-        ready = versions[0].workers.filter(worker => worker.status === 'READY').length;
+        ready = JSON.parse(versions)[0].workers.filter(worker => worker.status === 'READY').length;
     } catch (e) {
         r.error(`no readiness: ${e.message}`);
     }
@@ -131,15 +142,15 @@ async function health(r) {
 }
 
 // Finds TorchServe's own errors among the statuses that the handler has as well, and tells the public
-// side what to do instead of passing them on. It has asked once for each mark in X-Tries.
+// side what to do instead of passing them on: ask again, whichever machine, or refuse.
 function redirect(r) {
     if (r.status < 400 || r.headersOut['X-Error-Code']) {
         return;
     }
-    const died = r.status === 500 && Number(r.headersOut['Content-Length']) === WORKER_DIED.length;
-    const again = (r.headersIn['X-Tries'] || '').length < MOST_TRIES;
-    const reason = {400: 'unavailable', 413: 'too_large', 500: died ? 'unavailable' : 'form'}[r.status];
-    if (reason === 'unavailable' && again) {
+    const died = Number(r.headersOut['Content-Length']) === WORKER_DIED.length;
+    const reason = {400: 'unavailable', 413: 'too_large', 500: died ? 'unavailable' : 'form',
+        507: died ? 'unavailable' : 'overloaded'}[r.status];
+    if (triesOf(r) < MOST_TRIES && (reason === 'unavailable' || reason === 'overloaded')) {
         r.headersOut['X-Accel-Redirect'] = '@machines';
     } else if (reason) {
         r.headersOut['X-Accel-Redirect'] = `/_refused/${reason}`;

@@ -7,6 +7,7 @@ import csv
 import math
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -62,8 +63,12 @@ def find_hey(folder: Path) -> Path:
     return Path(on_path) if on_path else unpack("hey", folder, OTHERWISE) / "usr" / "bin" / "hey"
 
 
-def drive(hey: Path, request: Request, requests: int, concurrency: int) -> Load:
+def drive(
+    hey: Path, request: Request, requests: int, concurrency: int, prefix: Sequence[str] = ()
+) -> Load:
     """Send this many requests, a multiple of `concurrency`.
+
+    `prefix` runs the generator elsewhere: ``ip netns exec ...``.
 
     Raises:
         BenchError: the generator fails, or can't send exactly so many.
@@ -71,7 +76,7 @@ def drive(hey: Path, request: Request, requests: int, concurrency: int) -> Load:
     if requests % concurrency:
         raise BenchError(f"{requests} requests can't be shared by {concurrency} clients")
     command = [
-        *(str(hey), "-n", str(requests), "-c", str(concurrency), "-o", "csv"),
+        *(*prefix, str(hey), "-n", str(requests), "-c", str(concurrency), "-o", "csv"),
         *("-m", "POST", "-t", str(TIMEOUT_S), "-T", request.content_type),
         *(part for item in request.headers.items() for part in ("-H", ": ".join(item))),
         *("-D", str(request.body), request.url),

@@ -13,9 +13,6 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "deploy" / "nginx"
 WEB = ROOT / "deploy" / "web"
 
-# A machine alone is asked again after TorchServe has a new token; nginx asks no server twice.
-TRIES = 3
-
 _WORD = re.compile(r"[^\s;{}\"'$\\#]+")
 _PLACE = re.compile(r"@([A-Z_]+)@")
 
@@ -124,17 +121,11 @@ class GatewayConfig:
             return {}
         tls = public.certificate is not None
         lines = f"ssl_certificate {public.certificate}; ssl_certificate_key {public.private_key};"
-        if len(public.machines) > 1 or not self.private:
-            peers = [f"server {each} max_fails=1 fail_timeout=10s;" for each in public.machines]
-            retried = "error timeout http_502 http_504 http_404"
-        else:
-            peers = [f"server unix:{self.socket} max_fails=0;"] * TRIES
-            retried = "error"
+        peers = [f"server {each} max_fails=1 fail_timeout=5s;" for each in public.machines]
         return {
             "LISTEN": f"{public.listen}{' ssl http2' if tls else ''}",
             "TLS": lines if tls else "",
-            "MACHINES": "\n    ".join(["least_conn;", "zone machines 128k;", *peers]),
-            "NEXT": retried,
+            "MACHINES": "\n    ".join(peers) or f"server unix:{self.socket};",
             "RATE": str(public.rate),
             "CONNECTIONS": str(public.connections),
             "ORIGIN": public.origin,

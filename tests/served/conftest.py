@@ -15,10 +15,11 @@ import requests
 
 from build_archive import build_archive
 from exposure import HOST
+from gateway_process import Nginx
 from lifecycle import serve
 from machine import Machine
 from management_api import ManagementApi, local_session
-from server_config import ServerConfig
+from server_config import ServerConfig, ServerError
 from tests.conftest import ROOT, WEIGHTS, WHEELS
 from torchserve_process import TorchServeProcess
 from worker_plan import Profile, plan_workers
@@ -112,6 +113,57 @@ def served(networks: dict[str, Path]) -> Iterator[Served]:
             yield server
         finally:
             TorchServeProcess(config).stop()
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gateway in front of a server, and how to ask it."""
+
+    served: Served
+    url: str
+    folder: Path
+
+    def key(self, name: str = "default") -> str:
+        """The key of a client, made if there is none."""
+        return make(
+            self.served.build, self.served.config.port, "gateway-key", f"NAME={name}"
+        ).stdout.strip()
+
+    def ask(
+        self, path: str = "/v1.0/removebg", method: str = "POST", key: str | None = None, **how: Any
+    ) -> requests.Response:
+        """Send one request with a valid key, or with another."""
+        headers = {"X-Api-Key": self.key() if key is None else key, **how.pop("headers", {})}
+        timeout = how.pop("timeout", 120)
+        url = f"{self.url}{path}"
+        return local_session().request(method, url, headers=headers, timeout=timeout, **how)
+
+
+@contextmanager
+def gate_of(server: Served, *settings: str) -> Iterator[Gate]:
+    """Run the gateway as a user would, with u2netp for remove.bg's clients."""
+    try:
+        Nginx.find()
+    except ServerError as error:
+        pytest.skip(str(error))
+    port = server.config.port
+    # Among the server's own, which free_port keeps apart.
+    address = f"{HOST}:{port + 3}"
+    started = make(server.build, port, "gateway", "MODEL=u2netp", f"LISTEN={address}", *settings)
+    assert started.returncode == 0, started.stderr
+    try:
+        url = make(server.build, port, "gateway-url").stdout.strip()
+        yield Gate(server, url, server.build / "gateway")
+    finally:
+        stopped = make(server.build, port, "gateway-stop")
+    assert stopped.stdout.strip() == "stopped"
+
+
+@pytest.fixture(scope="session")
+def gate(served: Served) -> Iterator[Gate]:
+    """A gateway in front of the server with both models."""
+    with gate_of(served) as gateway:
+        yield gateway
 
 
 @pytest.fixture

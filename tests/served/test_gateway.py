@@ -1,0 +1,387 @@
+"""The gateway in front of a real server: remove.bg's form, keys, limits, one form of errors."""
+
+import base64
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from PIL import Image
+
+from build_archive import build_archive
+from management_api import local_session
+from server_config import HOST
+from tests.conftest import ROOT, WHEELS
+from tests.served.conftest import ONE_WORKER, Gate, Served, build_folder, gate_of, server_in
+from torchserve_process import TorchServeProcess
+
+CHELSEA = 1
+LARGEST_REQUEST = 48 << 20
+
+
+def error_of(answer: requests.Response) -> tuple[int, str]:
+    """Take the status and the code of an error; everything about it must be the contract's."""
+    (error,) = answer.json()["errors"]
+    assert set(error) == {"title", "code", "detail"}
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["X-Error-Code"] == error["code"]
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    return answer.status_code, error["code"]
+
+
+def management(gate: Gate, path: str, token: str) -> requests.Response:
+    return local_session().get(
+        f"{gate.served.config.management_address}{path}",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=30,
+    )
+
+
+@pytest.fixture(scope="session")
+def photo(photo_files: list[Path]) -> bytes:
+    return photo_files[CHELSEA].read_bytes()
+
+
+@pytest.fixture(scope="session")
+def cutout(gate: Gate, photo: bytes) -> bytes:
+    """What remove.bg's address answers to a client that names nothing."""
+    answer = gate.ask(files={"image_file": photo})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "image/png"
+    return answer.content
+
+
+def test_every_way_to_send_a_picture_gives_the_same_cutout(
+    gate: Gate, photo: bytes, cutout: bytes
+) -> None:
+    text = base64.b64encode(photo).decode()
+
+    answers = [
+        gate.ask(data=photo, headers={"Content-Type": "image/png"}),
+        gate.ask(data=photo, method="PUT"),
+        gate.ask(json={"image_file_b64": text}),
+        gate.ask(data={"image_file_b64": text, "size": "auto", "format": "auto"}),
+        gate.ask("/predictions/u2netp", files={"image": photo}, data={"format": "png"}),
+    ]
+
+    assert [answer.content for answer in answers] == [cutout] * len(answers)
+
+
+def test_the_answer_is_as_large_as_the_picture_unless_a_size_is_asked_for(
+    gate: Gate, photo_files: list[Path], cutout: bytes
+) -> None:
+    large = photo_files[0].read_bytes()
+
+    preview = gate.ask(files={"image_file": large}, data={"size": "preview"})
+
+    with Image.open(photo_files[CHELSEA]) as photo, Image.open(BytesIO(cutout)) as whole:
+        assert whole.size == photo.size
+    with Image.open(BytesIO(preview.content)) as small:
+        assert small.width * small.height <= 250_000
+
+
+def test_without_transparency_the_answer_is_a_jpeg(gate: Gate, photo: bytes) -> None:
+    answer = gate.ask(files={"image_file": photo}, data={"bg_color": "fff"})
+
+    assert answer.headers["Content-Type"] == "image/jpeg"
+
+
+def test_accept_and_fields_go_before_the_default(gate: Gate, photo: bytes) -> None:
+    webp = gate.ask(data=photo, headers={"Accept": "image/webp"})
+    archive = gate.ask(files={"image_file": photo}, data={"format": "zip"})
+
+    assert webp.headers["Content-Type"] == "image/webp"
+    assert archive.headers["Content-Type"] == "application/zip"
+
+
+def test_values_that_ask_for_nothing_are_taken(gate: Gate, photo: bytes, cutout: bytes) -> None:
+    nothing = {"add_shadow": "False", "semitransparency": "True", "type": "auto", "crop": "False"}
+    names = {"scale": "original", "position": "original", "channels": "rgba", "type_level": "none"}
+
+    answer = gate.ask(files={"image_file": photo}, data={**nothing, **names})
+
+    assert answer.content == cutout
+
+
+def test_the_head_has_what_remove_bg_tells(gate: Gate, photo: bytes) -> None:
+    head = gate.ask(files={"image_file": photo}).headers
+
+    assert (head["X-Credits-Charged"], head["X-Type"]) == ("0", "other")
+    assert (head["X-Width"], head["X-Height"]) == ("451", "300")
+    assert head["X-RateLimit-Limit"] == "500"
+    assert 0 <= int(head["X-RateLimit-Remaining"]) < 500
+    assert 0 <= int(head["X-RateLimit-Reset"]) - time.time() <= 61
+    assert head["Cache-Control"] == "no-store"
+
+
+def test_predictions_keep_their_own_default(gate: Gate, photo: bytes) -> None:
+    answer = gate.ask("/predictions/u2netp/1.0", data=photo)
+    explanation = gate.ask("/explanations/u2netp", data=photo)
+
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert len(answer.content) == 451 * 300 * 4
+    assert explanation.headers["Content-Type"] == "image/png"
+    assert "X-Type" not in answer.headers
+
+
+def test_the_account_has_credits(gate: Gate) -> None:
+    attributes = gate.ask("/v1.0/account", method="GET").json()["data"]["attributes"]
+
+    assert attributes["credits"]["total"] > 0
+    assert error_of(gate.ask("/v1.0/account", method="GET", key="")) == (401, "auth_failed")
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize("path", ["/v1.0/removebg", "/predictions/u2netp", "/explanations/u2netp"])
+def test_nobody_gets_in_without_a_key(gate: Gate, path: str) -> None:
+    missing = gate.ask(path, key="", data=b"picture")
+    wrong = gate.ask(path, key="guessed", data=b"picture")
+
+    assert error_of(missing) == (401, "auth_failed")
+    assert missing.headers["WWW-Authenticate"] == "Bearer"
+    assert error_of(wrong) == (403, "auth_failed")
+
+
+def test_a_key_may_come_as_a_bearer_token(gate: Gate, photo: bytes) -> None:
+    head = {"Authorization": f"Bearer {gate.key()}"}
+
+    assert gate.ask("/predictions/u2netp", key="", headers=head, data=photo).status_code == 200
+
+
+def test_keys_come_and_go_without_a_restart(gate: Gate) -> None:
+    key = gate.key("alice")
+    before = gate.ask("/v1.0/account", method="GET", key=key).status_code
+
+    keys = gate.folder / "keys"
+    kept = [line for line in keys.read_text().splitlines() if not line.startswith("alice ")]
+    keys.write_text("\n".join([*kept, ""]))
+
+    assert before == 200
+    assert error_of(gate.ask("/v1.0/account", method="GET", key=key)) == (403, "auth_failed")
+    assert keys.stat().st_mode & 0o077 == 0
+
+
+def test_a_client_over_its_rate_is_told_when_to_come_back(gate: Gate) -> None:
+    with (gate.folder / "keys").open("a") as keys:
+        keys.write("eager eagers-key 2\n")
+
+    # The minute may end among them, once.
+    answers = [gate.ask(key="eagers-key", data={"format": "png"}) for _ in range(5)]
+    refused = next(answer for answer in answers if answer.status_code == 429)
+
+    assert error_of(answers[0]) == (400, "missing_source")
+    assert error_of(refused) == (429, "rate_limit_exceeded")
+    assert refused.headers["X-RateLimit-Limit"] == "2"
+    assert refused.headers["X-RateLimit-Remaining"] == "0"
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert gate.ask(data={"format": "png"}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/v1.0/removebg", "/predictions/u2netp"])
+def test_options_in_the_address_are_refused_not_dropped(gate: Gate, path: str) -> None:
+    assert error_of(gate.ask(f"{path}?format=png", data=b"x")) == (400, "unknown_parameter")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/ping", 404),
+        ("GET", "/models", 404),
+        ("GET", "/v1.0/unknown", 404),
+        ("GET", "/_management/models", 404),
+        ("GET", "/_refused/overloaded", 404),
+        ("GET", "/predictions/../models", 404),
+        ("GET", "/predictions/..%2fmodels", 404),
+        ("GET", "/keys", 404),
+        ("POST", "/predictions/u2netp/1.0/crop", 404),
+        ("GET", "/predictions/u2netp", 405),
+        ("DELETE", "/v1.0/removebg", 405),
+    ],
+)
+def test_nothing_else_is_served(gate: Gate, method: str, path: str, status: int) -> None:
+    request = requests.Request(method, gate.url).prepare()
+    request.url = f"{gate.url}{path}"
+    request.headers["X-Api-Key"] = gate.key()
+
+    answer = local_session().send(request, timeout=30)
+
+    code = {404: "not_found", 405: "method_not_allowed"}[status]
+    assert error_of(answer) == (status, code)
+
+
+def test_the_handlers_own_errors_pass(gate: Gate, photo: bytes) -> None:
+    refusals = [
+        gate.ask(data=b"no picture"),
+        gate.ask(files={"image_file": photo}, data={"format": "gif"}),
+        gate.ask(data={"image_url": "http://example.com/photo.jpg"}),
+        gate.ask(data=photo, headers={"Accept": "text/html"}),
+        gate.ask(data=b"\0" * (33 << 20)),
+    ]
+
+    assert [error_of(answer) for answer in refusals] == [
+        (415, "invalid_file_type"),
+        (400, "invalid_format"),
+        (400, "url_sources_disabled"),
+        (406, "not_acceptable"),
+        (413, "file_too_large"),
+    ]
+
+
+def test_torchserves_own_errors_are_put_into_the_contracts_words(gate: Gate, photo: bytes) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    assert error_of(gate.ask("/predictions/none", data=photo)) == (404, "not_found")
+    assert error_of(gate.ask("/predictions/u2netp/9.9", data=photo)) == (404, "not_found")
+    assert error_of(gate.ask(data=photo, headers=form)) == (400, "invalid_form")
+
+
+def test_a_request_over_the_limit_is_refused_whether_it_tells_its_size_or_not(gate: Gate) -> None:
+    piece = b"\0" * (1 << 20)
+    pieces = (piece for _ in range(LARGEST_REQUEST // len(piece) + 1))
+
+    assert error_of(gate.ask(data=piece * 49)) == (413, "file_too_large")
+    assert error_of(gate.ask(data=pieces)) == (413, "file_too_large")
+
+
+def test_a_browser_may_ask_from_any_page(gate: Gate) -> None:
+    asks = {"Origin": "https://example.com", "Access-Control-Request-Method": "POST"}
+
+    preflight = gate.ask(method="OPTIONS", key="", headers=asks)
+
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Origin"] == "*"
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    assert "X-Api-Key" in preflight.headers["Access-Control-Allow-Headers"]
+    assert "X-Width" in preflight.headers["Access-Control-Expose-Headers"]
+
+
+# What goes on behind it.
+
+
+def test_a_slow_client_holds_no_worker(gate: Gate, photo: bytes, cutout: bytes) -> None:
+    host, port = gate.url.removeprefix("http://").split(":")
+    head = f"PUT /v1.0/removebg HTTP/1.1\r\nHost: x\r\nX-Api-Key: {gate.key()}\r\n"
+    head += f"Connection: close\r\nContent-Length: {len(photo)}\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=60) as slow:
+        slow.sendall(head.encode() + photo[:5000])
+
+        assert gate.ask(files={"image_file": photo}).content == cutout
+        waiting = gate.served.api.describe("u2netp")["jobQueueStatus"]["pendingRequests"]
+        slow.sendall(photo[5000:])
+        answer = b"".join(iter(lambda: slow.recv(1 << 16), b""))
+
+    assert waiting == 0
+    assert answer.endswith(cutout)
+
+
+def test_tokens_may_be_renewed_at_any_time(gate: Gate, photo: bytes) -> None:
+    api_key = json.loads(gate.served.config.key_file.read_text())["API"]["key"]
+    done = threading.Event()
+
+    def renew() -> int:
+        renewals = 0
+        while not done.wait(0.1):
+            renewals += management(gate, "/token?type=inference", api_key).ok
+        return renewals
+
+    with ThreadPoolExecutor(5) as pool:
+        renewed = pool.submit(renew)
+        answers = list(pool.map(lambda _: gate.ask(data=photo).status_code, range(8)))
+        done.set()
+
+    assert answers == [200] * 8
+    assert renewed.result() > 2
+
+
+@pytest.mark.parametrize("kind", ["inference", "management"])
+@pytest.mark.parametrize("seconds", [-5, 5])
+def test_a_token_is_renewed_before_it_expires_and_after(
+    gate: Gate, photo: bytes, kind: str, seconds: int
+) -> None:
+    file = gate.served.config.key_file
+    keys = json.loads(file.read_text())
+    expires = datetime.now(UTC) + timedelta(seconds=seconds)
+    keys[kind]["expiration time"] = expires.isoformat().replace("+00:00", "123Z")
+    file.write_text(json.dumps(keys))
+    time.sleep(1)  # for what /healthz remembers
+
+    answer = gate.ask(data=photo) if kind == "inference" else gate.ask("/healthz", method="GET")
+
+    assert answer.status_code == 200
+    assert json.loads(file.read_text())[kind]["key"] != keys[kind]["key"]
+
+
+def test_no_key_is_logged(gate: Gate, cutout: bytes) -> None:
+    logged = "".join(file.read_text() for file in gate.folder.glob("*.log"))
+
+    assert f'{HOST} "default"' in logged
+    assert gate.key() not in logged
+
+
+@pytest.fixture(scope="module")
+def own(networks: dict[str, Path]) -> Iterator[Gate]:
+    """A gateway in front of a server of its own, without a model."""
+    with build_folder() as build:
+        config = server_in(build)
+        build_archive("u2netp", "1.0", networks["u2netp"], config.store)
+        with gate_of(Served(build, config)) as gateway:
+            yield gateway
+        TorchServeProcess(config).stop()
+
+
+def readiness(gate: Gate) -> int:
+    time.sleep(1.1)  # it is remembered for a second
+    return gate.ask("/healthz", method="GET", key="").status_code
+
+
+def test_readiness_is_that_of_a_worker_and_a_worker_that_dies_costs_no_request(
+    own: Gate, photo: bytes
+) -> None:
+    config, api = own.served.config, own.served.api
+    down = own.ask(data=photo)
+    assert error_of(down) == (503, "unavailable")
+    assert int(down.headers["Retry-After"]) > 0
+    assert readiness(own) == 503
+
+    TorchServeProcess(config).start(ROOT / "config.properties", WHEELS, ONE_WORKER)
+    api.wait_until_up()
+    assert readiness(own) == 503
+    api._manage("POST", "/models", {"url": "u2netp.mar", "initial_workers": 0})
+    full = own.ask(data=photo)
+    assert error_of(full) == (503, "overloaded")
+    assert int(full.headers["Retry-After"]) > 0
+
+    time.sleep(1.1)
+    with ThreadPoolExecutor(1) as pool:
+        scaled = pool.submit(api.scale, "u2netp", "1.0", 1)
+        ping = {"Authorization": f"Bearer {api.token('inference')}"}
+        address = f"{config.inference_address}/ping"
+        while not local_session().get(address, headers=ping, timeout=9).ok:
+            time.sleep(0.05)
+        # TorchServe calls itself healthy, and the worker is still loading.
+        loading = own.ask("/healthz", method="GET", key="").status_code
+        scaled.result()
+    assert loading == 503
+    assert readiness(own) == 200
+
+    (worker,) = own.served.worker_pids()
+    process = psutil.Process(worker)
+    process.suspend()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(own.ask, data=photo)
+        time.sleep(1)
+        process.send_signal(signal.SIGKILL)
+        assert asked.result().status_code == 200
+    assert own.served.worker_pids() != [worker]
