@@ -110,5 +110,5 @@ def _finish(
 
 
 def _mean(alpha: Image.Image) -> float:
-    levels = alpha.histogram()
+    levels = alpha.crop(alpha.getbbox() or (0, 0, 0, 0)).histogram()
     return sum(level * count for level, count in enumerate(levels)) / (alpha.width * alpha.height)
