@@ -28,13 +28,13 @@ def flatten(picture: Image.Image) -> Image.Image:
 
 
 def cut_out(picture: Image.Image, alpha: Image.Image) -> Image.Image:
-    """Return the RGB or RGBA picture with `alpha` (mode L, same size): mode RGBA, straight alpha.
+    """Give an RGB or RGBA picture `alpha` (mode L, same size): mode RGBA, straight alpha.
 
-    Its colours are left as they are; its own transparency, if any, is replaced.
+    The picture itself becomes the cutout and is returned; a copy of a large one costs as much as
+    all the rest. Its colours are left as they are; its own transparency, if any, is replaced.
     """
-    cutout = picture.copy()
-    cutout.putalpha(alpha)
-    return cutout
+    picture.putalpha(alpha)
+    return picture
 
 
 def multiply_own(alpha: Image.Image, picture: Image.Image) -> Image.Image:

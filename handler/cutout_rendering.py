@@ -34,6 +34,8 @@ class Rendering:
 def render(photo: Photo, saliency: Tensor) -> Rendering:
     """Cut a photo out by its (H, W) saliency, and do with the cutout what was asked for.
 
+    Unless an explanation is asked for, the photo's picture may become the cutout itself.
+
     Raises:
         UnknownForeground: a subject is needed for that, and there is none.
         ResponseTooLarge: margins make the answer larger than any picture may be.
@@ -73,7 +75,8 @@ def _cut_out(photo: Photo, alpha: Image.Image) -> tuple[Image.Image, Image.Image
     unseen = request.explain or request.options.channels is Channels.ALPHA
     plain = request.options.edges is Edges.PLAIN
     if unseen or plain or _edge_pixels(alpha) > MAX_EDGE_PIXELS:
-        return cut_out(picture, kept), kept
+        # An explanation is drawn over the photo; nobody else will look at it again.
+        return cut_out(picture.copy() if request.explain else picture, kept), kept
     # By the whole matte: what lies outside of the region is no background either.
     cutout = decontaminate(_seen(picture), alpha)
     if kept is not alpha:
@@ -110,5 +113,5 @@ def _finish(
 
 
 def _mean(alpha: Image.Image) -> float:
-    levels = alpha.histogram()
+    levels = alpha.crop(alpha.getbbox() or (0, 0, 0, 0)).histogram()
     return sum(level * count for level, count in enumerate(levels)) / (alpha.width * alpha.height)

@@ -52,7 +52,12 @@ class Placement:
 
 def find_subject(alpha: Image.Image) -> Box | None:
     """Return the box of what is clearly foreground in an alpha channel (mode L), if anything is."""
-    return alpha.point(lambda level: 255 if level >= SUBJECT_ALPHA else 0).getbbox()
+    around = alpha.getbbox()
+    if around is None:
+        return None
+    clear = alpha.crop(around).point(lambda level: 255 if level >= SUBJECT_ALPHA else 0)
+    inside = clear.getbbox()
+    return inside and _moved(inside, around[0], around[1])
 
 
 def region_box(region: Region, size: Size) -> Box:

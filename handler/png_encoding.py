@@ -6,7 +6,7 @@ never copied. The format: https://www.w3.org/TR/png-3/.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ SUB, UP = 1, 2
 BAND_BYTES = 1 << 18
 # A row's filter is chosen by one in so many of its bytes, which meets all channels in turn.
 SAMPLING = 11
+# The least value, as Pillow has a pixel in memory, whose alpha is not 0.
+LEAST_VISIBLE = 1 << 24
 
 Array = npt.NDArray[Any]
 
@@ -54,25 +56,47 @@ def _filtered_rows(picture: Image.Image, mode: str) -> Iterator[Array]:
     right = min(right + 1, width)  # the pixel after the last one that is seen differs from it
     channels = len(mode)
     count = min(height, max(1, BAND_BYTES // (width * channels)))
+    pixels = _reader(picture, mode, (left, right), count + 1)
     lines = np.zeros((count, 1 + width * channels), np.uint8)
     inside = lines[:, 1 + left * channels : 1 + right * channels]
     for first in range(0, height, count):
         size = min(count, height - first)
         if first < bottom and first + size > top:
-            # Pillow crops black from beyond the edge, which is what PNG wants above the first row.
-            part = picture.crop((left, first - 1, right, first + size))
-            lines[:size, 0] = _filter(_pixels(part, mode), inside[:size])
+            # With the row above, which before the first one is black, as PNG wants it.
+            lines[:size, 0] = _filter(pixels(first - 1, size + 1), inside[:size])
         elif lines[0, 0]:
             lines[:] = 0
         yield lines[:size]
 
 
-def _pixels(part: Image.Image, mode: str) -> Array:
+def _reader(
+    picture: Image.Image, mode: str, columns: tuple[int, int], most: int
+) -> Callable[[int, int], Array]:
+    """Return what reads some rows of these columns: from (first, count) to (count, N, channels).
+
+    The first may be -1, a black row. No more than `most` are read at a time.
+    """
+    left, right = columns
     if mode != "RGBA":
-        return np.asarray(part if part.mode == mode else part.convert(mode))
-    pixels = np.array(part)
-    np.putmask(pixels.view(np.uint32), pixels[:, :, 3:] == 0, 0)
-    return pixels
+
+        def read(first: int, count: int) -> Array:
+            # Pillow crops black from beyond the edge.
+            part = picture.crop((left, first, right, first + count))
+            return np.asarray(part if part.mode == mode else part.convert(mode))
+
+        return read
+    # Pillow pastes rows into an array several times as fast as it hands them over.
+    band = np.zeros((most, right - left, len(mode)), np.uint8)
+    values = band.view("<u4")
+    window = Image.frombuffer(mode, (right - left, most), band, "raw", mode, 0, 1)
+    window.readonly = 0
+
+    def paste(first: int, count: int) -> Array:
+        window.paste(picture, (-left, -first))
+        np.multiply(values, values >= LEAST_VISIBLE, out=values)
+        return band[:count]
+
+    return paste
 
 
 def _filter(pixels: Array, filtered: Array) -> Array:

@@ -21,7 +21,7 @@ def gradient(width: int, height: int) -> Image.Image:
 def test_alpha_becomes_the_cutouts_alpha(photos: list[Image.Image]) -> None:
     alpha = gradient(*photos[0].size)
 
-    cutout = cut_out(photos[0], alpha)
+    cutout = cut_out(photos[0].copy(), alpha)
 
     assert np.array_equal(np.asarray(cutout)[..., 3], np.asarray(alpha))
 
@@ -55,12 +55,14 @@ def test_an_opaque_picture_multiplies_nothing() -> None:
     assert multiply_own(alpha, Image.new("RGB", (2, 2))) is alpha
 
 
-def test_cutting_out_leaves_the_picture_alone() -> None:
-    picture = Image.new("RGBA", (2, 2), (10, 20, 30, 255))
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_the_picture_itself_becomes_the_cutout(mode: str) -> None:
+    picture = Image.new(mode, (2, 2), (10, 20, 30))
 
-    cut_out(picture, Image.new("L", (2, 2), 0))
+    cutout = cut_out(picture, Image.new("L", (2, 2), 7))
 
-    assert picture.getpixel((0, 0)) == (10, 20, 30, 255)
+    assert cutout is picture
+    assert picture.getpixel((0, 0)) == (10, 20, 30, 7)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])

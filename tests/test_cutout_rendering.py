@@ -49,6 +49,17 @@ def colours_of(picture: Image.Image) -> npt.NDArray[np.int32]:
     return np.asarray(picture.convert("RGB"), np.int32)
 
 
+@pytest.mark.parametrize(("explain", "kept"), [(True, True), (False, False)])
+def test_only_an_explanation_keeps_the_photo_itself(explain: bool, kept: bool, box: Tensor) -> None:
+    options = {} if explain else {"edges": "plain"}
+    row: dict[str, object] = {"image": encoded(Image.new("RGB", SIZE, RED)), **options}
+    photo = load_photo(row, HTTP, LIMITS, explain=explain)
+
+    render(photo, box)
+
+    assert (photo.image.mode == "RGB") is kept
+
+
 @pytest.fixture(scope="module")
 def box() -> Tensor:
     """A sharp box of saliency, as large as the picture."""

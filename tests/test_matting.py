@@ -55,6 +55,29 @@ def test_the_matte_is_scaled_bilinearly() -> None:
     assert np.array_equal(np.asarray(scaled), np.asarray(expected))
 
 
+@pytest.mark.parametrize(
+    "seen",
+    [
+        (slice(9, 20), slice(5, 11)),
+        (slice(0, 1), slice(0, 1)),
+        (slice(31, 32), slice(31, 32)),
+        (slice(4, 6), slice(0, 32)),
+        (slice(0, 32), slice(0, 32)),
+    ],
+)
+@pytest.mark.parametrize("size", [(1000, 700), (75, 50), (32, 50), (50, 32), (9, 500), (500, 9)])
+def test_a_matte_of_little_is_scaled_as_one_of_much(
+    seen: tuple[slice, slice], size: tuple[int, int]
+) -> None:
+    saliency = torch.zeros(32, 32)
+    saliency[seen] = torch.rand(32, 32, generator=torch.Generator().manual_seed(0))[seen] + 0.1
+    unscaled = alpha_matte(saliency, (32, 32))
+
+    scaled = alpha_matte(saliency, size)
+
+    assert scaled.tobytes() == unscaled.resize(size, Image.Resampling.BILINEAR).tobytes()
+
+
 def test_a_map_that_is_not_contiguous_is_not_scrambled() -> None:
     saliency = torch.rand(8, 8, generator=torch.Generator().manual_seed(0))
 
