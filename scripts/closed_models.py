@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from build_archive import MANIFEST
+from archive_record import MANIFEST
 from management_api import ManagementApi
 from server_config import ServerError
 

@@ -1,8 +1,8 @@
 import os
 import socket
 
+from exposure import HOST
 from send_queues import unsent_bytes
-from server_config import HOST
 
 
 def test_bytes_count_until_the_other_side_takes_them() -> None:

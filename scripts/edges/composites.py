@@ -176,7 +176,7 @@ def _hairy(
     width, height = canvas.size
     root = height * radius
     _draw_disc(draw, canvas.size, root)
-    dice = random.Random(0)  # noqa: S311 - it draws hair
+    dice = random.Random(0)
     for _ in range(hairs):
         direction, turn = dice.uniform(0, 2 * math.pi), dice.uniform(-bend, bend)
         length = dice.uniform(*reach) * root

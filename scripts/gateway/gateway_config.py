@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from server_config import HOST, LONGEST_SOCKET_PATH, ServerConfig, ServerError
+from exposure import HOST
+from server_config import LONGEST_SOCKET_PATH, ServerConfig, ServerError
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "deploy" / "nginx"
@@ -39,7 +40,8 @@ class PublicSide:
     def url(self) -> str:
         """Where a client on this machine reaches it."""
         host, _, port = self.listen.rpartition(":")
-        host = HOST if host in ("", "*", "0.0.0.0", "[::]") else host
+        everywhere = ("", "*", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
+        host = HOST if host in everywhere else host
         return f"{'https' if self.certificate else 'http'}://{host}:{port}"
 
 

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 from api_keys import DEFAULT_CLIENT, key_of
+from exposure import HOST
 from gateway_config import GatewayConfig, PrivateSide, PublicSide, checked_word
 from gateway_process import GatewayProcess
-from server_config import HOST, ServerConfig, ServerError
+from server_config import ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
 
 # The command's settings, as make names them.

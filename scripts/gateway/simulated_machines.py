@@ -107,10 +107,12 @@ def why_not() -> str | None:
     """Return why this machine can't simulate others; None: it can."""
     if os.geteuid() != 0:
         return "network namespaces need root"
-    if not shutil.which("ip"):
+    if (program := shutil.which("ip")) is None:
         return "ip is not installed: apt-get install iproute2"
     probe = f"cutout{os.getpid()}-probe"
-    if subprocess.run(["ip", "netns", "add", probe], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        [program, "netns", "add", probe], capture_output=True, check=False
+    ).returncode:
         return "network namespaces are not allowed here"
     _run(["ip", "netns", "del", probe])
     return None

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from exposure import HOST
 from management_api import ManagementApi
-from server_config import HOST
 from soak_requests import Ask, HangUp
 
 TIMEOUT_S = 120

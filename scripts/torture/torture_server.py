@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from corpus import Corpus
+from exposure import HOST
 from http_framing import framings
 from http_message import Address, Message, of_row
 from http_trial import send
 from management_api import ManagementApi
-from server_config import HOST, ServerConfig, ServerError
+from server_config import ServerConfig, ServerError
 from tally import Tally
 
 REQUESTS = 5000

@@ -16,10 +16,11 @@ import pytest
 import requests
 from PIL import Image
 
+from exposure import HOST
 from lifecycle import serve
 from machine import Machine
 from management_api import ManagementApi
-from server_config import HOST, ServerConfig
+from server_config import ServerConfig
 from steady_clients import SteadyClients
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import ONE_WORKER, Served, make

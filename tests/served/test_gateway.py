@@ -18,8 +18,8 @@ import requests
 from PIL import Image
 
 from build_archive import build_archive
+from exposure import HOST
 from management_api import local_session
-from server_config import HOST
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import ONE_WORKER, Gate, Served, build_folder, gate_of, server_in
 from torchserve_process import TorchServeProcess

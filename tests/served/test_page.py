@@ -12,10 +12,10 @@ from PIL import Image, ImageChops
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from api_keys import DEFAULT_CLIENT, key_of
+from exposure import HOST
 from gateway_config import GatewayConfig, PrivateSide, PublicSide
 from gateway_process import GatewayProcess
 from run_gateway import start_public
-from server_config import HOST
 from tests.served.conftest import Served, free_port
 
 CHROMIUM = shutil.which("chromium")
