@@ -144,7 +144,8 @@ stop: installed  ## Stop the server
 
 .PHONY: cutout
 cutout: installed  ## Cut IMAGE out into OUTPUT: files, or folders; OPTIONS are those of u2net-cutout
-	@$(RUN) scripts/cutout.py --build $(BUILD) --port $(PORT) --model $(MODEL) $(OPTIONS) -- "$(IMAGE)" "$(OUTPUT)"
+	@$(RUN) scripts/cutout.py --build $(BUILD) --port $(PORT) --model $(MODEL) \
+		"--image=$(IMAGE)" "--output=$(OUTPUT)" -- $(OPTIONS)
 
 .PHONY: test
 test: $(TESTING) $(BUILD)/wheels  ## Run every test, those against a real TorchServe included

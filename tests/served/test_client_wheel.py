@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.client_runs import environment
-from tests.conftest import ROOT
+from tests.conftest import PIP_ARGUMENTS, ROOT
 from tests.served.conftest import Served
 
 
@@ -35,7 +35,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     wheel = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run([*wheel, "--no-build-isolation"], check=True)
+    subprocess.run([*wheel, *PIP_ARGUMENTS], check=True)
     (built,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=False)
     binaries = folder / "venv" / "bin"
