@@ -1,6 +1,7 @@
 """The installed client: the wheel and what it says it needs, in an environment of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -34,7 +35,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of an environment with the wheel, and with its needs linked into it."""
     folder = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    wheel = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+    # From a copy: pip would leave what it builds in build/.
+    source = folder / "source"
+    for name in ("handler", "scripts/u2net_cutout"):
+        shutil.copytree(ROOT / name, source / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, source)
+    wheel = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(source)]
     subprocess.run([*wheel, *PIP_ARGUMENTS], check=True)
     (built,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=False)
