@@ -212,7 +212,8 @@ gateway-stop: installed  ## Stop the gateway, after the requests in hand
 
 .PHONY: cutout
 cutout: installed  ## Cut IMAGE out into OUTPUT: files, or folders; OPTIONS are those of u2net-cutout
-	@$(RUN) scripts/cutout.py --build $(BUILD) --port $(PORT) --model $(MODEL) $(OPTIONS) -- "$(IMAGE)" "$(OUTPUT)"
+	@$(RUN) scripts/cutout.py --build $(BUILD) --port $(PORT) --model $(MODEL) \
+		"--image=$(IMAGE)" "--output=$(OUTPUT)" -- $(OPTIONS)
 
 .PHONY: test
 test: $(TESTING) $(BUILD)/wheels  ## Run every test, those against a real TorchServe included

@@ -13,12 +13,12 @@ from u2net_cutout.command import main
 def run() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("image", type=Path, help="the picture, or a folder of pictures")
-    parser.add_argument("output", type=Path, help="where the cutout goes, or the cutouts")
+    parser.add_argument("--image", type=Path, required=True, help="a picture, or a folder of them")
+    parser.add_argument("--output", type=Path, required=True, help="where the cutouts go")
     parser.add_argument("--model", required=True)
     ServerConfig.add_arguments(parser)
-    # What is not known here is the client's.
-    arguments, others = parser.parse_known_args()
+    parser.add_argument("options", nargs="*", help="after --, options of u2net-cutout")
+    arguments = parser.parse_args()
     config = ServerConfig.from_arguments(arguments)
 
     def token() -> str:
@@ -31,7 +31,7 @@ def run() -> None:
     how = ["p"] if arguments.image.is_dir() else ["i", "--force"]
     server = ["--url", config.inference_address, "--model", arguments.model]
     paths = ["--", str(arguments.image), str(arguments.output)]
-    main([*how, *server, *others, *paths], key=ApiKey(token), program="make cutout")
+    main([*how, *server, *arguments.options, *paths], key=ApiKey(token), program="make cutout")
 
 
 if __name__ == "__main__":

@@ -13,15 +13,13 @@ COMMAND = (sys.executable, "-c", "from u2net_cutout.command import main; main()"
 
 
 def environment(served: Served) -> dict[str, str]:
-    """Return what tells the client where the server is, and how to get a key."""
-    config = served.config
-    token = f"make --silent -C {ROOT} token BUILD={served.build} PORT={config.port}"
+    """Return what tells the client where the server is, and a key."""
     return {
         **os.environ,
         "PYTHONPATH": f"{ROOT / 'handler'}:{ROOT / 'scripts'}",
-        "U2NET_URL": config.inference_address,
+        "U2NET_URL": served.config.inference_address,
         "U2NET_MODEL": "u2netp",
-        "U2NET_KEY_COMMAND": token,
+        "U2NET_KEY": served.api.token("inference"),
     }
 
 

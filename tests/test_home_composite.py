@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from torch.nn import functional
 
 from u2net_cutout import Refused, UsageError, connect, remove
-from u2net_cutout.home_composite import Traffic
+from u2net_cutout.home_composite import NETWORK_SIDE, Traffic, _sample
 
 
 def test_what_is_saved_is_told() -> None:
@@ -25,3 +29,22 @@ def test_a_picture_that_is_none_is_refused_without_the_server() -> None:
 def test_what_needs_the_whole_picture_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="composite can't be had with"):
         remove(b"photo", client=connect("http://127.0.0.1:9"), composite=True, **options)
+
+
+@pytest.mark.parametrize("size", [(1707, 961), (100, 80), (4000, 37)])
+def test_the_network_samples_the_copy_as_it_would_the_whole(size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    whole = Image.fromarray(noise)
+
+    proxy = _sample(whole)
+
+    side = (NETWORK_SIDE, NETWORK_SIDE)
+    seen, expected = (
+        functional.interpolate(
+            torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float(),
+            side,
+            mode="bilinear",
+        )
+        for picture in (proxy, whole)
+    )
+    assert (seen - expected).abs().max() < 1.01  # Pillow cuts fractions off

@@ -103,7 +103,7 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--composite",
         action="store_true",
-        help="send a copy of 1024 pixels and cut out here: saves bytes; edges are plain",
+        help="send a copy of 960 x 960 pixels and cut out here: saves bytes; edges are plain",
     )
     parser.add_argument(
         "--full-names", action="store_true", help="a.jpg becomes a.jpg.png, not a.png"

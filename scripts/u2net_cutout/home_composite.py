@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
+import numpy as np
 from PIL import Image
 
 from composition import cut_out, flatten, multiply_own
@@ -21,8 +22,12 @@ from u2net_cutout.client_errors import Refused, UsageError
 from u2net_cutout.cutout_client import CutoutClient
 from u2net_cutout.server_answer import Answer
 
-# The longest side of the copy. The network sees 320 x 320 pixels of it.
-PROXY_SIDE = 1024
+# The network sees 320 x 320 pixels, whatever the aspect, each sampled bilinearly. Every third pixel
+# of a copy of three times that side is sampled where the network would sample the whole picture,
+# and is what it samples of the copy; every third pixel of the answer is one of its own matte.
+NETWORK_SIDE = 320
+STRIDE = 3
+PROXY_SIDE = NETWORK_SIDE * STRIDE
 PROXY_QUALITY = 90
 # What can be done without the server, which alone knows where the subject is.
 POSSIBLE = frozenset({"format", "quality", "channels", "edges"})
@@ -73,7 +78,7 @@ def check_possible(fields: Mapping[str, str]) -> CutoutOptions:
 def composite(
     client: CutoutClient, picture: bytes, fields: Mapping[str, str]
 ) -> tuple[Answer, Traffic]:
-    """Cut a picture out, sending a JPEG of at most 1024 pixels a side.
+    """Cut a picture out, sending a JPEG of 960 x 960 pixels, or the file itself if it is smaller.
 
     Raises:
         UsageError: an option needs the whole picture at the server.
@@ -86,25 +91,32 @@ def composite(
     except CutoutError as error:
         raise Refused(f"{error.code}: {error}", status=error.status, code=error.code) from error
     proxy = _encode_proxy(whole)
-    answer = client.cut_out(proxy, {"format": "png", "channels": "alpha"})
-    with Image.open(BytesIO(answer.content), formats=["PNG"]) as matte:
-        alpha = matte.convert("L").resize(whole.size, Image.Resampling.BILINEAR)
-    kept = multiply_own(alpha, whole)
+    sent = min(proxy, picture, key=len)
+    answer = client.cut_out(sent, {"format": "png", "channels": "alpha"})
+    with Image.open(BytesIO(answer.content), formats=["PNG"]) as opened:
+        matte = opened.convert("L")
+    if sent is proxy:
+        own = np.ascontiguousarray(np.asarray(matte)[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE])
+        alpha = Image.fromarray(own).resize(whole.size, Image.Resampling.BILINEAR)
+        kept = multiply_own(alpha, whole)
+    else:
+        kept = matte
     result = kept if options.channels is Channels.ALPHA else cut_out(whole, kept)
     chosen = (options.format or OutputFormat.RGBA).resolved(result)
     content = encode(result, chosen, options.quality)
-    traffic = Traffic(len(proxy), len(answer.content), len(picture), len(content))
+    traffic = Traffic(len(sent), len(answer.content), len(picture), len(content))
     return Answer(content, CONTENT_TYPES[chosen]), traffic
 
 
 def _encode_proxy(whole: Image.Image) -> bytes:
     """Write the copy; transparency lies on white, as the network sees it in the whole picture."""
-    # A copy of the pixels is made where that is needed, and only then: they may be many.
-    proxy = flatten(whole)
-    scale = min(1.0, PROXY_SIDE / max(whole.size))
-    size = max(1, round(whole.width * scale)), max(1, round(whole.height * scale))
-    if size != whole.size:
-        proxy = proxy.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
     file = BytesIO()
-    proxy.save(file, "JPEG", quality=PROXY_QUALITY, subsampling=0)
+    _sample(flatten(whole)).save(file, "JPEG", quality=PROXY_QUALITY, subsampling=0)
     return file.getvalue()
+
+
+def _sample(whole: Image.Image) -> Image.Image:
+    # Not resize: it takes the mean of what lies between the samples, and the network does not.
+    steps = whole.width / PROXY_SIDE, 0, 0, 0, whole.height / PROXY_SIDE, 0
+    size = PROXY_SIDE, PROXY_SIDE
+    return whole.transform(size, Image.Transform.AFFINE, steps, Image.Resampling.BILINEAR)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from management_api import ManagementApi
 from tests.client_runs import client
+from tests.conftest import ROOT
 from tests.served.conftest import Served, make
 from u2net_cutout import CutoutClient, Refused, connect, remove
 
@@ -29,7 +30,7 @@ def asked(served: Served, photo: bytes, **options: str) -> bytes:
     return response.content
 
 
-@pytest.mark.parametrize("name", ["-a ü.png", "a b.webp", "a.JPG", "a.zip", "a.rgba"])
+@pytest.mark.parametrize("name", ["-a ü.png", "a b.webp", "a.JPG"])
 def test_a_file_is_in_the_format_of_its_name(
     served: Served, photo_files: list[Path], tmp_path: Path, name: str
 ) -> None:
@@ -65,7 +66,7 @@ def test_options_are_sent_as_they_are_given(
     assert target.read_bytes() == expected.content
 
 
-@pytest.mark.parametrize("arguments", [(), ("-", "-"), ("-",)])
+@pytest.mark.parametrize("arguments", [(), ("-", "-")])
 def test_a_picture_goes_through_a_pipe(
     served: Served, photo_files: list[Path], arguments: tuple[str, ...]
 ) -> None:
@@ -75,6 +76,19 @@ def test_a_picture_goes_through_a_pipe(
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == asked(served, photo, channels="alpha")
+
+
+def test_make_tells_the_key(served: Served, photo_files: list[Path], tmp_path: Path) -> None:
+    command = f"make --silent -C {ROOT} token BUILD={served.build} PORT={served.config.port}"
+
+    done = client(served, "i", "--key-command", command, photo_files[1], tmp_path / "a.rgba")
+    wrong = client(served, "i", "--key", "wrong", photo_files[1], tmp_path / "b.png")
+
+    assert done.returncode == 0, done.stderr
+    expected = asked(served, photo_files[1].read_bytes(), format="rgba")
+    assert (tmp_path / "a.rgba").read_bytes() == expected
+    assert wrong.returncode == 1
+    assert b"does not take the key: set U2NET_KEY" in wrong.stderr
 
 
 def test_of_several_files_the_good_ones_are_done_and_the_bad_ones_told(

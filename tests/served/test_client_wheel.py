@@ -1,6 +1,7 @@
 """The installed client: the wheel and what it says it needs, in an environment of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -12,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.client_runs import environment
-from tests.conftest import ROOT
+from tests.conftest import PIP_ARGUMENTS, ROOT
 from tests.served.conftest import Served
 
 
@@ -34,8 +35,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of an environment with the wheel, and with its needs linked into it."""
     folder = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    wheel = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run([*wheel, "--no-build-isolation"], check=True)
+    # From a copy: pip would leave what it builds in build/.
+    source = folder / "source"
+    for name in ("handler", "scripts/u2net_cutout"):
+        shutil.copytree(ROOT / name, source / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, source)
+    wheel = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(source)]
+    subprocess.run([*wheel, *PIP_ARGUMENTS], check=True)
     (built,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=False)
     binaries = folder / "venv" / "bin"

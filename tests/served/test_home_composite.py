@@ -15,9 +15,8 @@ from tests.served.conftest import Served
 from u2net_cutout import CutoutClient, connect, remove
 from u2net_cutout.home_composite import PROXY_SIDE, composite
 
-# Levels of 255 by which alpha may differ on average: a 1024-pixel copy is sampled elsewhere than
-# the whole picture, and JPEG has been over it.
-ALPHA_BOUND = 0.01 * 255
+# Levels of 255 by which alpha may differ on average: JPEG has been over the copy.
+ALPHA_BOUND = 0.005 * 255
 
 
 @pytest.fixture
