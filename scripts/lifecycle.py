@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,10 @@ def serve(
         process.start(ROOT / "config.properties", wheels, plan)
         api.wait_until_up()
         print(f"TorchServe is up; loading {model} {version}", flush=True)
-        api.register(model, version, plan.workers, batching)
+        if config.only_model:
+            api.wait_until_ready(model, version, plan.workers)
+        else:
+            api.register(model, version, plan.workers, batching)
     except BaseException:  # also when the user gives up: nobody else knows of the server yet
         process.stop()
         raise
@@ -156,12 +160,18 @@ def _parse() -> argparse.Namespace:
         help="roll out whatever the archive calculates in",
     )
     parser.add_argument("--wheels", type=Path, help="folder with the wheels of the requirements")
+    parser.add_argument("--expose", default="", help="what other machines may reach, by commas")
+    parser.add_argument("--locked", action="store_true", help="serve this model and no other, ever")
     parser.add_argument("--kind", choices=("inference", "management"), default="inference")
     return parser.parse_args()
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    config = ServerConfig.from_arguments(arguments)
+    config = replace(
+        ServerConfig.from_arguments(arguments),
+        exposed=frozenset(arguments.expose.replace(",", " ").split()),
+        only_model=arguments.model if arguments.locked else None,
+    )
     api = ManagementApi(config)
     model, version, workers = arguments.model, arguments.version, arguments.workers
     if workers is not None and workers < 1:
@@ -177,6 +187,11 @@ def _run(arguments: argparse.Namespace) -> None:
             gpus = gpus_for(archive)
             plan = make_room(config, arguments.profile, workers, gpus)
             batching = batching_for(gpus, batching)
+            if config.only_model and batching != AS_ARCHIVED:
+                raise ServerError(
+                    "LOCKED=1 serves batches as handler/model-config.yaml says: set batchSize and "
+                    "maxBatchDelay there"
+                )
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
         case "register":
             plan = TorchServeProcess(config).plan()

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from exposure import ADDRESSES, HOST, host_of, objection
+from exposure import HOST, host_of, objection
 
 METRICS_CONFIG = Path(__file__).with_name("metrics.yaml")
 
@@ -43,6 +43,8 @@ class ServerConfig:
     """Folder of the archives."""
     exposed: frozenset[str] = frozenset()
     """Those of ``exposure.ADDRESSES`` that other machines may reach."""
+    only_model: str | None = None
+    """The one model that it will ever serve, loaded when it starts; None: it can be told."""
 
     @property
     def folder(self) -> Path:
@@ -108,16 +110,12 @@ class ServerConfig:
         parser.add_argument(
             "--build", type=Path, default=Path("build"), help="folder of all that is generated"
         )
-        parser.add_argument(
-            "--expose", default="", help=f"let other machines reach some of {', '.join(ADDRESSES)}"
-        )
 
     @classmethod
     def from_arguments(cls, arguments: Namespace) -> "ServerConfig":
         """Take the server that the command line means."""
         build = arguments.build.resolve()
-        exposed = frozenset(arguments.expose.replace(",", " ").split())
-        return cls(arguments.port, build / "servers", build / "model-store", exposed)
+        return cls(arguments.port, build / "servers", build / "model-store")
 
     def check(self) -> None:
         """Make sure that a server can be started so.
@@ -134,8 +132,10 @@ class ServerConfig:
                 "choose a shorter BUILD=/path"
             )
 
-    def write(self, base: Path) -> None:
+    def write(self, base: Path, workers: int) -> None:
         """Write the server's configuration: `base` with its own addresses and store.
+
+        `workers` are those of the only model, if there is one.
 
         Its folder is closed to other users: tokens, logs and the workers' sockets are in it.
 
@@ -162,6 +162,12 @@ class ServerConfig:
             "allowed_urls": NO_URL,
             "metrics_config": str(METRICS_CONFIG),
         }
+        if self.only_model:
+            properties |= {
+                "load_models": f"{self.only_model}.mar",
+                "default_workers_per_model": str(workers),
+                "enable_model_api": "false",
+            }
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
         self.properties_file.write_text(_escaped(text), encoding="ascii")
 

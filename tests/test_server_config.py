@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 def test_a_server_is_told_its_own_ports_and_store(tmp_path: Path) -> None:
     config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
 
-    config.write(ROOT / "config.properties")
+    config.write(ROOT / "config.properties", 1)
 
     properties = read_properties(config.properties_file)
     assert properties["inference_address"] == "http://127.0.0.1:9080"
@@ -26,7 +26,7 @@ def test_nobody_else_can_look_into_the_servers_folder(tmp_path: Path) -> None:
     config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
     config.folder.mkdir(parents=True, mode=0o755)
 
-    config.write(ROOT / "config.properties")
+    config.write(ROOT / "config.properties", 1)
 
     assert config.folder.stat().st_mode & 0o777 == 0o700
     assert all(
@@ -42,7 +42,7 @@ def test_a_configuration_that_lets_others_in_is_refused(tmp_path: Path, interfac
     base.write_text((ROOT / base.name).read_text() + f"{ADDRESSES[interface]}=http://0.0.0.0:1\n")
 
     with pytest.raises(ServerError, match=f"{ADDRESSES[interface]}=.*EXPOSE={interface}"):
-        config.write(base)
+        config.write(base, 1)
 
     assert not config.properties_file.exists()
 
@@ -52,7 +52,7 @@ def test_only_what_is_exposed_can_be_reached_by_others(tmp_path: Path, interface
     exposed = frozenset({interface})
     config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store", exposed)
 
-    config.write(ROOT / "config.properties")
+    config.write(ROOT / "config.properties", 1)
 
     properties = read_properties(config.properties_file)
     open_to_others = {name for name, key in ADDRESSES.items() if "0.0.0.0" in properties[key]}
