@@ -183,15 +183,16 @@ def _run(arguments: argparse.Namespace) -> None:
     plan: WorkerPlan | None
     match arguments.command:
         case "serve":
+            config.check_exposure(ROOT / "config.properties")
             verify_archive(archive, model, version)
             gpus = gpus_for(archive)
-            plan = make_room(config, arguments.profile, workers, gpus)
             batching = batching_for(gpus, batching)
             if config.only_model and batching != AS_ARCHIVED:
                 raise ServerError(
                     "LOCKED=1 serves batches as handler/model-config.yaml says: set batchSize and "
                     "maxBatchDelay there"
                 )
+            plan = make_room(config, arguments.profile, workers, gpus)
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
         case "register":
             plan = TorchServeProcess(config).plan()

@@ -132,6 +132,15 @@ class ServerConfig:
                 "choose a shorter BUILD=/path"
             )
 
+    def check_exposure(self, base: Path) -> None:
+        """Make sure that `base` lets in from other machines only whom the user wants.
+
+        Raises:
+            ServerError: it does not, or there is no such thing to expose.
+        """
+        if words := objection(read_properties(base), self.exposed):
+            raise ServerError(words)
+
     def write(self, base: Path, workers: int) -> None:
         """Write the server's configuration: `base` with its own addresses and store.
 
@@ -144,8 +153,7 @@ class ServerConfig:
                 the folder is another user's.
         """
         properties = read_properties(base)
-        if words := objection(properties, self.exposed):
-            raise ServerError(f"{base.name}: {words}")
+        self.check_exposure(base)
         self._make_folders()
         properties |= {
             "inference_address": f"http://{self._host('inference')}:{self.port}",
