@@ -12,6 +12,8 @@ WORKERS     ?=
 PORT        ?= 8080
 # What other machines may reach (inference,grpc_inference,...); by default nothing.
 EXPOSE      ?=
+# Set: models are neither registered nor removed while the server runs, by nobody.
+LOCKED      ?=
 PYTHON      ?= python3
 # Further arguments for pip: --extra-index-url of a CPU-only torch, a mirror, or a folder of wheels.
 PIP_ARGS    ?=
@@ -154,7 +156,8 @@ $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 .PHONY: serve
 serve: archive $(WHEELS)  ## Start TorchServe in the background, with MODEL registered and READY
 	@$(LIFECYCLE) serve --version "$(VERSION)" --profile $(PROFILE) $(HOW_MANY) \
-		--wheels $(WHEELS) $(BATCHING) $(if $(EXPOSE),--expose "$(EXPOSE)") $(AT_ONCE)
+		--wheels $(WHEELS) $(BATCHING) $(if $(EXPOSE),--expose "$(EXPOSE)") $(if $(LOCKED),--locked) \
+		$(AT_ONCE)
 
 .PHONY: register
 register: running archive  ## Register MODEL with the running server

@@ -32,9 +32,9 @@ def objection(properties: Mapping[str, str], exposed: Set[str]) -> str | None:
     for interface, key in ADDRESSES.items():
         if interface not in exposed and not is_loopback(properties.get(key, HOST)):
             return (
-                f"{key}={properties[key]} can be reached from other machines. Set it to this "
-                "machine's own (127.0.0.1) and put a proxy in front; SECURITY.md says what the "
-                f"proxy must do. To be reached all the same: make serve EXPOSE={interface}"
+                f"other machines could reach {key}={properties[key]} of the configuration. Set it "
+                "to this machine's own (127.0.0.1) and put a proxy in front; SECURITY.md says what "
+                f"that must do. To be reached all the same: make serve EXPOSE={interface}"
             )
     if exposed and properties.get("disable_token_authorization", "false").lower() != "false":
         return (

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +68,10 @@ def serve(
         process.start(ROOT / "config.properties", wheels, plan)
         api.wait_until_up()
         print(f"TorchServe is up; loading {model} {version}", flush=True)
-        api.register(model, version, plan.workers, batching)
+        if config.only_model:
+            api.wait_until_ready(model, version, plan.workers)
+        else:
+            api.register(model, version, plan.workers, batching)
     except BaseException:  # also when the user gives up: nobody else knows of the server yet
         process.stop()
         raise
@@ -141,12 +145,18 @@ def _parse() -> argparse.Namespace:
         "--now", action="store_true", help="don't wait until what was accepted is answered"
     )
     parser.add_argument("--wheels", type=Path, help="folder with the wheels of the requirements")
+    parser.add_argument("--expose", default="", help="what other machines may reach, by commas")
+    parser.add_argument("--locked", action="store_true", help="serve this model and no other, ever")
     parser.add_argument("--kind", choices=("inference", "management"), default="inference")
     return parser.parse_args()
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    config = ServerConfig.from_arguments(arguments)
+    config = replace(
+        ServerConfig.from_arguments(arguments),
+        exposed=frozenset(arguments.expose.replace(",", " ").split()),
+        only_model=arguments.model if arguments.locked else None,
+    )
     api = ManagementApi(config)
     model, version, workers = arguments.model, arguments.version, arguments.workers
     if workers is not None and workers < 1:
@@ -158,10 +168,16 @@ def _run(arguments: argparse.Namespace) -> None:
     plan: WorkerPlan | None
     match arguments.command:
         case "serve":
+            config.check_exposure(ROOT / "config.properties")
             verify_archive(archive, model, version)
             gpus = gpus_for(archive)
-            plan = make_room(config, arguments.profile, workers, gpus, now=arguments.now)
             batching = batching_for(gpus, batching)
+            if config.only_model and batching != AS_ARCHIVED:
+                raise ServerError(
+                    "LOCKED=1 serves batches as handler/model-config.yaml says: set batchSize and "
+                    "maxBatchDelay there"
+                )
+            plan = make_room(config, arguments.profile, workers, gpus, now=arguments.now)
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
         case "register":
             plan = TorchServeProcess(config).plan()

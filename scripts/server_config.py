@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from exposure import ADDRESSES, HOST, host_of, objection
+from exposure import HOST, host_of, objection
 
 METRICS_CONFIG = Path(__file__).with_name("metrics.yaml")
 
@@ -44,6 +44,8 @@ class ServerConfig:
     """Folder of the archives."""
     exposed: frozenset[str] = frozenset()
     """Those of ``exposure.ADDRESSES`` that other machines may reach."""
+    only_model: str | None = None
+    """The one model that it will ever serve, loaded when it starts; None: it can be told."""
 
     @property
     def folder(self) -> Path:
@@ -123,16 +125,12 @@ class ServerConfig:
         parser.add_argument(
             "--build", type=Path, default=Path("build"), help="folder of all that is generated"
         )
-        parser.add_argument(
-            "--expose", default="", help=f"let other machines reach some of {', '.join(ADDRESSES)}"
-        )
 
     @classmethod
     def from_arguments(cls, arguments: Namespace) -> "ServerConfig":
         """Take the server that the command line means."""
         build = arguments.build.resolve()
-        exposed = frozenset(arguments.expose.replace(",", " ").split())
-        return cls(arguments.port, build / "servers", build / "model-store", exposed)
+        return cls(arguments.port, build / "servers", build / "model-store")
 
     def check(self) -> None:
         """Make sure that a server can be started so.
@@ -149,19 +147,28 @@ class ServerConfig:
                 "choose a shorter BUILD=/path"
             )
 
-    def write(self, base: Path, queue: int = 0, heap_bytes: int = 0) -> None:
+    def check_exposure(self, base: Path) -> None:
+        """Make sure that `base` lets in from other machines only whom the user wants.
+
+        Raises:
+            ServerError: it does not, or there is no such thing to expose.
+        """
+        if words := objection(read_properties(base), self.exposed):
+            raise ServerError(words)
+
+    def write(self, base: Path, plan: WorkerPlan) -> None:
         """Write the server's configuration: `base` with its own addresses and store.
 
         Its folder is closed to other users: tokens, logs and the workers' sockets are in it. Where
-        more than `base` says may wait in the queue, it and the JVM's heap are set to hold it.
+        the plan has more wait in the queue than `base` says, it and the JVM's heap are set to hold
+        it.
 
         Raises:
             ServerError: `base` would let other machines in, and the user has not asked for that; or
                 the folder is another user's.
         """
         properties = read_properties(base)
-        if words := objection(properties, self.exposed):
-            raise ServerError(f"{base.name}: {words}")
+        self.check_exposure(base)
         self._make_folders()
         properties |= {
             "inference_address": f"http://{self._host('inference')}:{self.port}",
@@ -178,10 +185,16 @@ class ServerConfig:
             "allowed_urls": NO_URL,
             "metrics_config": str(METRICS_CONFIG),
         }
-        if queue > int(properties.get("job_queue_size", queue)):
-            properties["job_queue_size"] = str(queue)
-            heap = f"-Xmx{heap_bytes >> 20}m"
+        if plan.queue > int(properties.get("job_queue_size", plan.queue)):
+            properties["job_queue_size"] = str(plan.queue)
+            heap = f"-Xmx{plan.heap_bytes >> 20}m"
             properties["vmargs"] = re.sub(r"-Xmx\S+", heap, properties["vmargs"])
+        if self.only_model:
+            properties |= {
+                "load_models": f"{self.only_model}.mar",
+                "default_workers_per_model": str(plan.workers),
+                "enable_model_api": "false",
+            }
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
         self.properties_file.write_text(_escaped(text), encoding="ascii")
 

@@ -41,7 +41,7 @@ class TorchServeProcess:
         config = self.config
         config.check()
         self._refuse_taken_ports()
-        config.write(base_config, plan.queue, plan.heap_bytes)
+        config.write(base_config, plan)
         self._clear_leftovers()
         # All servers of this build folder share it, so that their workers take different CPUs.
         cpus = config.servers / "cpus"

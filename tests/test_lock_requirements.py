@@ -93,7 +93,8 @@ def install(wheels: Path, lock: Path, target: Path) -> subprocess.CompletedProce
     return subprocess.run(
         [
             *(sys.executable, "-m", "pip", "--isolated", "install", "--quiet", "--no-index"),
-            *("--require-hashes", "--only-binary=:all:", "--no-deps", "--target", str(target)),
+            *("--require-hashes", "--only-binary=:all:", "--no-deps", "--no-compile"),
+            *("--target", str(target)),
             *("--find-links", str(wheels), "-r", str(lock)),
         ],
         capture_output=True,

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,13 +7,15 @@ from exposure import ADDRESSES
 from machine import Machine
 from server_config import ServerConfig, ServerError, read_properties
 from tests.conftest import ROOT
-from worker_plan import Profile, plan_workers
+from worker_plan import MEMORY_OF_A_WAITING_REQUEST, Profile, plan_workers
+
+PLAN = plan_workers(Machine(((0,), (1,)), None, 0), Profile.THROUGHPUT)
 
 
 def test_a_server_is_told_its_own_ports_and_store(tmp_path: Path) -> None:
     config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
 
-    config.write(ROOT / "config.properties")
+    config.write(ROOT / "config.properties", PLAN)
 
     properties = read_properties(config.properties_file)
     assert properties["inference_address"] == "http://127.0.0.1:9080"
@@ -28,7 +31,7 @@ def test_nobody_else_can_look_into_the_servers_folder(tmp_path: Path) -> None:
     config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
     config.folder.mkdir(parents=True, mode=0o755)
 
-    config.write(ROOT / "config.properties")
+    config.write(ROOT / "config.properties", PLAN)
 
     assert config.folder.stat().st_mode & 0o777 == 0o700
     assert all(
@@ -44,7 +47,7 @@ def test_a_configuration_that_lets_others_in_is_refused(tmp_path: Path, interfac
     base.write_text((ROOT / base.name).read_text() + f"{ADDRESSES[interface]}=http://0.0.0.0:1\n")
 
     with pytest.raises(ServerError, match=f"{ADDRESSES[interface]}=.*EXPOSE={interface}"):
-        config.write(base)
+        config.write(base, PLAN)
 
     assert not config.properties_file.exists()
 
@@ -54,7 +57,7 @@ def test_only_what_is_exposed_can_be_reached_by_others(tmp_path: Path, interface
     exposed = frozenset({interface})
     config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store", exposed)
 
-    config.write(ROOT / "config.properties")
+    config.write(ROOT / "config.properties", PLAN)
 
     properties = read_properties(config.properties_file)
     open_to_others = {name for name, key in ADDRESSES.items() if "0.0.0.0" in properties[key]}
@@ -65,24 +68,21 @@ def test_a_longer_queue_has_the_heap_to_hold_it(tmp_path: Path) -> None:
     config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
     base = read_properties(ROOT / "config.properties")
 
-    config.write(ROOT / "config.properties", 48, 6 << 30)
+    config.write(ROOT / "config.properties", replace(PLAN, queue=48))
     longer = read_properties(config.properties_file)
-    config.write(ROOT / "config.properties", int(base["job_queue_size"]), 1 << 30)
+    config.write(ROOT / "config.properties", PLAN)
     same = read_properties(config.properties_file)
 
     assert (longer["job_queue_size"], same["job_queue_size"]) == ("48", base["job_queue_size"])
-    assert "-Xmx6144m" in longer["vmargs"].split()
+    assert f"-Xmx{48 * MEMORY_OF_A_WAITING_REQUEST >> 20}m" in longer["vmargs"].split()
     assert same["vmargs"] == base["vmargs"]
 
 
 def test_the_plans_queue_and_heap_are_those_of_the_configuration() -> None:
     base = read_properties(ROOT / "config.properties")
-    machine = Machine(((0,), (1,)), None, 0)
 
-    plan = plan_workers(machine, Profile.THROUGHPUT)
-
-    assert plan.queue == int(base["job_queue_size"])
-    assert f"-Xmx{plan.heap_bytes >> 30}g" in base["vmargs"].split()
+    assert PLAN.queue == int(base["job_queue_size"])
+    assert f"-Xmx{PLAN.heap_bytes >> 30}g" in base["vmargs"].split()
 
 
 def test_the_repositorys_configuration_listens_on_this_machine_alone() -> None:

@@ -1,10 +1,13 @@
 """The Makefile's commands and what stands behind them, on real servers."""
 
 import os
+import socket
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import grpc
 import pytest
 from PIL import Image
 
@@ -14,6 +17,7 @@ from management_api import ManagementApi, local_session
 from server_config import ServerConfig, ServerError
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import ONE_WORKER, Served, make
+from tests.served.test_tokens import MANAGEMENT, bearer, call
 from torchserve_process import TorchServeProcess
 from worker_plan import Profile
 
@@ -38,6 +42,40 @@ def test_serve_replaces_what_an_earlier_serve_left(second: ServerConfig) -> None
     assert first is not None
     assert not first.is_running()
     assert len(ManagementApi(second).describe("u2netp")["workers"]) == 2
+
+
+def test_a_locked_server_serves_its_model_and_takes_no_other(second: ServerConfig) -> None:
+    config = replace(second, only_model="u2netp", exposed=frozenset({"inference"}))
+    serve(config, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    api = ManagementApi(config)
+
+    with pytest.raises(ServerError, match="status 405"):
+        api.unregister("u2netp", "1.0")
+    with pytest.raises(ServerError, match="status 405"):
+        api.register("u2netp", "1.1", 1)
+    # What is exposed can be reached by other addresses of this machine, and nothing else can.
+    others = {port for port in config.listening_ports if not _connect_error("127.0.0.2", port)}
+    assert others == {config.port}
+    # A folder with code in it, which nothing else would keep from being run.
+    folder = {"url": str(config.folder), "model_name": "folder", "handler": "any.py"}
+    headers = {"Authorization": f"Bearer {api.token('management')}"}
+    answer = local_session().post(
+        f"{config.management_address}/models", params=folder, headers=headers, timeout=60
+    )
+
+    assert answer.status_code == 405
+    over_grpc = call(
+        Served(second.servers.parent, config),
+        *("grpc_management", f"{MANAGEMENT}/RegisterModel"),
+        bearer(api.token("management")),
+    )
+    assert over_grpc is grpc.StatusCode.PERMISSION_DENIED
+    assert [worker["status"] for worker in api.describe("u2netp")["workers"]] == ["READY"]
+
+
+def _connect_error(host: str, port: int) -> int:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port))
 
 
 def test_a_model_that_does_not_start_ends_the_server_and_tells_why(
