@@ -48,11 +48,16 @@ def panels() -> list[dict[str, Any]]:
 
 
 def queries() -> list[Any]:
-    found = []
+    found: list[Any] = []
     for panel in panels():
         for target in panel["targets"]:
             expression = target["expr"].replace("$__rate_interval", "5m")
             found.append(pytest.param(expression, id=f"{panel['title']} {target['refId']}"))
+    documented = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    block = documented.partition("```promql\n")[2].partition("```")[0]
+    lines = [line for line in block.splitlines() if line and not line.startswith("#")]
+    # A line that is indented belongs to the one before.
+    found += re.split(r"\n(?! )", "\n".join(lines))
     return found + [pytest.param(rule["expr"], id=rule["alert"]) for rule in RULES]
 
 
