@@ -185,7 +185,7 @@ token: installed  ## Print a valid token; KIND=inference or management
 
 .PHONY: logs
 logs: installed  ## Follow the server's logs
-	@tail -n 20 -F $(BUILD)/servers/$(PORT)/logs/ts_log.log $(BUILD)/servers/$(PORT)/logs/model_log.log
+	@cd $(BUILD)/servers/$(PORT)/logs && tail -n 20 -F ts_log.log model_log.log request_log.log
 
 .PHONY: stop
 stop: installed  ## Stop the server when what it has accepted is answered; at once with NOW=1

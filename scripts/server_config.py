@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exposure import HOST, host_of, objection
+from worker_plan import WorkerPlan
 
 METRICS_CONFIG = Path(__file__).with_name("metrics.yaml")
 

@@ -1,19 +1,14 @@
 """Alpha is the same in any company: batches of 1 to 4, with the real networks and runtimes."""
 
 import random
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from execution import Precision, Runtime
-from network_input import DeviceInput
 from tests.conftest import exported
 from tests.torchserve_worker import (
     Context,
@@ -27,34 +22,25 @@ from tests.torchserve_worker import (
     unpacked,
     worker_context,
 )
-from torch_runtime import TorchRuntime
 from u2net_handler import U2Net
 
-# Model, runtime, precision, and by how many levels of 255 alpha may differ. Torch runs the batch as
-# one, as it does on a GPU.
+# Model, precision, and by how many levels of 255 alpha may differ. What torch does with a batch stands
+# in tests/test_u2net_handler.py.
 SERVED = {
-    "openvino fp32": ("u2netp", Runtime.OPENVINO, Precision.FP32, 1),
-    "openvino int8": ("u2net", Runtime.OPENVINO, Precision.INT8, 2),
-    "torch fp32": ("u2netp", Runtime.TORCH, Precision.FP32, 1),
+    "fp32": ("u2netp", Precision.FP32, 1),
+    "int8": ("u2net", Precision.INT8, 2),
 }
 
 
 @pytest.fixture(scope="module", params=SERVED)
 def worker(
     request: pytest.FixtureRequest, weights: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[U2Net, Context, int]]:
+) -> tuple[U2Net, Context, int]:
     """A worker, and by how many levels alpha may differ there."""
-    model, runtime, precision, levels = SERVED[request.param]
-    network = exported(model, runtime, precision)
+    model, precision, levels = SERVED[request.param]
+    network = exported(model, Runtime.OPENVINO, precision)
     context = worker_context(unpacked(network, tmp_path_factory.mktemp("archive")))
-    handler = loaded(context)
-    if not isinstance(handler.model, TorchRuntime):
-        yield handler, context, levels
-        return
-    handler.model = replace(handler.model, whole_batches=True)
-    handler.network_input = DeviceInput(torch.device("cpu"))
-    with ThreadPoolExecutor(4) as handler.pool:
-        yield handler, context, levels
+    return loaded(context), context, levels
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5
 STAGES = ("decode", "preprocess", "inference", "postprocess", "encode")
 MODEL = {"ModelVersion": "1.0", "ModelName": "u2netp", "Level": "Model"}
 SECRET = "my-holiday.jpg"
+FORGED = "\n[PID]76543210987"
 REQUEST_KEYS = [
     *("event", "time", "id", "model", "version", "batch", "status", "code"),
     *("bytes_in", "photo", "width", "height", "format", "type", "bytes_out", "ms"),
@@ -111,7 +112,7 @@ def test_each_stage_is_timed_once(traffic: Traffic, stage: str) -> None:
 
 
 def test_what_came_in_and_went_out_is_summed_up(traffic: Traffic) -> None:
-    fields = len("webp") + len("\n[PID]99999999999")
+    fields = len("webp") + len(FORGED)
     came = traffic.growth("cutout_megabytes_sum", Direction="in")
     went = traffic.growth("cutout_megabytes_sum", Direction="out")
 
@@ -133,12 +134,12 @@ def test_each_batch_tells_its_size_its_time_and_the_workers_memory(traffic: Traf
 
 
 def test_torchserve_tells_how_long_requests_waited(traffic: Traffic) -> None:
-    (waited,) = (
+    waited = [
         value
         for (name, labels), value in traffic.grown.items()
-        if name == "ts_queue_latency_microseconds" and ("model_name", "u2netp") in labels
-    )
-    assert waited > 0
+        if name.startswith("ts_queue_latency_microseconds") and ("model_name", "u2netp") in labels
+    ]
+    assert max(waited) > 0
 
 
 def test_every_histogram_has_the_buckets_that_its_unit_was_chosen_for(
@@ -212,7 +213,7 @@ def test_no_log_holds_what_a_client_wrote(served: Served, traffic: Traffic) -> N
         text = log.read_text(encoding="utf-8")
         assert SECRET not in text, log.name
         assert token not in text, log.name
-        assert "99999999999" not in text, log.name
+        assert FORGED.strip() not in text, log.name
 
 
 def test_the_workers_own_log_repeats_no_request(served: Served, traffic: Traffic) -> None:
