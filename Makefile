@@ -26,6 +26,11 @@ PICTURES    ?=
 LOCK        ?=
 # Arguments of scripts/bench/bench_gpu.py, with `make bench-gpu`.
 BENCH_GPU   ?=
+# Of make torture: inputs to the decoder, requests to the server, which ones by chance. Of make fuzz: how long.
+INPUTS      ?= 100000
+REQUESTS    ?= 5000
+SEED        ?= 0
+SECONDS     ?= 300
 BATCH_SIZE  ?=
 BATCH_DELAY ?=
 
@@ -192,8 +197,20 @@ bench-gpu: weights  ## Measure pictures a second on a GPU, by size of batch, aga
 	@PYTHONPATH=handler:scripts:scripts/bench:. $(BIN)/python scripts/bench/bench_gpu.py --weights $(BUILD)/weights/$(MODEL).pth \
 		--json $(BUILD)/bench-gpu.json $(BENCH_GPU)
 
+TORTURE = PYTHONPATH=handler:scripts:scripts/torture:. $(BIN)/python scripts/torture
+
+.PHONY: torture
+torture: running $(TESTING)  ## Feed hostile input to the decoder, and to the running server's MODEL; INPUTS, REQUESTS, SEED
+	@$(TORTURE)/torture_decoder.py --build $(BUILD) --inputs $(INPUTS) --seed $(SEED)
+	@$(TORTURE)/torture_server.py --build $(BUILD) --port $(PORT) --model $(MODEL) --requests $(REQUESTS) --seed $(SEED)
+
+.PHONY: fuzz
+fuzz: $(TESTING)  ## Fuzz the reading of requests and pictures for SECONDS, guided by coverage
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[torture]'
+	@$(TORTURE)/fuzz_rows.py --build $(BUILD) --seconds $(SECONDS)
+
 .PHONY: clean
 clean:  ## Remove everything generated but the environment
 	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }
 	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels \
-		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench
+		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench $(BUILD)/torture
