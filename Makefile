@@ -56,6 +56,11 @@ MINUTES     ?=
 PUBLISH     ?=
 # Arguments of scripts/bench/bench_gpu.py, with `make bench-gpu`.
 BENCH_GPU   ?=
+# Of make torture: inputs to the decoder, requests to the server, which ones by chance. Of make fuzz: how long.
+INPUTS      ?= 100000
+REQUESTS    ?= 5000
+SEED        ?= 0
+SECONDS     ?= 300
 BATCH_SIZE  ?=
 BATCH_DELAY ?=
 # Of stop, serve, scale and unregister: don't wait until what was accepted is answered.
@@ -321,10 +326,22 @@ scale-out: $(TESTING) archive $(WHEELS)  ## Measure workers on one machine again
 		scripts/gateway/measure_scale_out.py --build $(BUILD) --model $(MODEL) --wheels $(WHEELS) \
 		--image $(BUILD)/photos/astronaut.png $(HOW_MANY) $(if $(LOCK),--lock "$(LOCK)")
 
+TORTURE = PYTHONPATH=handler:scripts:scripts/torture:. $(BIN)/python scripts/torture
+
+.PHONY: torture
+torture: running $(TESTING)  ## Feed hostile input to the decoder, and to the running server's MODEL; INPUTS, REQUESTS, SEED
+	@$(TORTURE)/torture_decoder.py --build $(BUILD) --inputs $(INPUTS) --seed $(SEED)
+	@$(TORTURE)/torture_server.py --build $(BUILD) --port $(PORT) --model $(MODEL) --requests $(REQUESTS) --seed $(SEED)
+
+.PHONY: fuzz
+fuzz: $(TESTING)  ## Fuzz the reading of requests and pictures for SECONDS, guided by coverage
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[torture]'
+	@$(TORTURE)/fuzz_rows.py --build $(BUILD) --seconds $(SECONDS)
+
 .PHONY: clean
 clean:  ## Remove everything generated but the environment
 	@! ls -d $(BUILD)/gateway*/nginx.pid 2>/dev/null || { echo "a gateway runs: make gateway-stop" >&2; exit 1; }
 	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }
 	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels \
-		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench $(BUILD)/soak $(BUILD)/audit \
-		$(BUILD)/sbom.json
+		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench $(BUILD)/soak $(BUILD)/torture \
+		$(BUILD)/audit $(BUILD)/sbom.json

@@ -106,7 +106,7 @@ def _tiff_parts(data: File) -> Iterator[None]:
                 if tag in (STRIP_OFFSETS, TILE_OFFSETS):
                     # So many offsets have to be there, at 2 bytes or more each.
                     yield from (None for _ in range(min(count, len(data) // 2)))
-        except struct.error:  # cut short
+        except (struct.error, OverflowError):  # it is cut short, or points beyond any file
             continue
 
 

@@ -81,5 +81,12 @@ def test_a_file_cut_short_anywhere_has_few_parts(file_format: str) -> None:
         check_structure(data[:end], 50)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_directory_beyond_any_file_has_no_parts(order: str) -> None:
+    start = tiff(1, order=order, big=True)[:8]
+
+    check_structure(start + struct.pack(order + "Q", (1 << 64) - 1), 50)
+
+
 def test_what_follows_the_end_of_a_png_is_none_of_its_parts() -> None:
     check_structure(encoded(SMALL, "PNG") + CHUNK * 100, 50)

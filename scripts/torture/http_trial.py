@@ -11,7 +11,7 @@ from trial import DONE, Outcome
 
 TIMEOUT_S = 90
 # How long to wait for what need not come.
-GRACE_S = 2
+GRACE_S = 1
 # What TorchServe's front end says where a worker, and not the request, is to blame.
 WORKERS_FAULT = (
     *("Worker died", "Prediction failed", "number of batch response", "Invalid model predict"),

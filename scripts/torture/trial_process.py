@@ -1,6 +1,7 @@
 """Tries inputs in a process of its own, which may crash or hang without ending the run."""
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,8 @@ class Trials:
 def _try(trials: Trials, first: int, pipe: Connection) -> None:
     if trials.packages:
         sys.path.insert(0, str(trials.packages))
+    # libtiff and libjpeg tell there what they find; what counts goes through the pipe.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     register_heif()
     share_threads(1)
     corpus = Corpus(trials.seed, trials.count)

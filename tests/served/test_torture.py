@@ -1,0 +1,15 @@
+"""The input battery in its short form; `make torture` is the full one."""
+
+from tests.served.conftest import Served
+from torture_server import torture
+
+REQUESTS = 350
+SEED = 0
+
+
+def test_no_input_costs_a_worker_or_an_answer(served: Served) -> None:
+    tally, losses = torture(served.config, "u2netp", range(REQUESTS), SEED, REQUESTS)
+
+    assert not tally.faults, tally.report()
+    assert not losses
+    assert tally.results.total() == REQUESTS
