@@ -24,8 +24,8 @@ from tests.torchserve_worker import (
 )
 from u2net_handler import U2Net
 
-# Model, precision, and by how many levels of 255 alpha may differ. What torch does with a batch stands
-# in tests/test_u2net_handler.py.
+# Model, precision, and by how many levels of 255 alpha may differ. Torch's batches are tested in
+# tests/test_u2net_handler.py.
 SERVED = {
     "fp32": ("u2netp", Precision.FP32, 1),
     "int8": ("u2net", Precision.INT8, 2),
