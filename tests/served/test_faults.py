@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import time
-import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,6 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-import yaml
 from PIL import Image
 
 from build_archive import build_archive
@@ -31,12 +29,11 @@ from management_api import AlreadyRegisteredError, local_session
 from rollout import roll_out
 from server_config import ServerConfig, ServerError
 from tests.conftest import ROOT, WHEELS
-from tests.served.conftest import ONE_WORKER, Served, make
+from tests.served.conftest import ONE_WORKER, Served, configure, make
 from torchserve_process import TorchServeProcess
 from worker_plan import Profile, plan_workers
 
 OK = HTTPStatus.OK
-KEY = "maxRetryTimeoutInSec"
 # Of linux/sched.h; Python has it from 3.12 on.
 CLONE_NEWNS = 0x00020000
 
@@ -153,17 +150,6 @@ def serve_on_a_full_disk(config: ServerConfig, photo: bytes) -> None:
             stop(config)
 
 
-def give_up_after(archive: Path, seconds: int) -> None:
-    """Let TorchServe give up workers of an archive sooner."""
-    with zipfile.ZipFile(archive) as whole:
-        members = {name: whole.read(name) for name in whole.namelist()}
-    config = yaml.safe_load(members["model-config.yaml"])
-    members["model-config.yaml"] = yaml.safe_dump({**config, KEY: seconds}).encode()
-    with zipfile.ZipFile(archive, "w") as changed:
-        for name, content in members.items():
-            changed.writestr(name, content)
-
-
 @contextmanager
 def damaged(weights: Path) -> Iterator[None]:
     sound = weights.read_bytes()
@@ -175,7 +161,7 @@ def damaged(weights: Path) -> Iterator[None]:
 def test_workers_that_were_given_up_are_told_and_revived(
     second: ServerConfig, photo: bytes
 ) -> None:
-    give_up_after(second.store / "u2netp.mar", 1)
+    configure(second.store / "u2netp.mar", maxRetryTimeoutInSec=1)
     serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     server = served_at(second)
     (unpacked,) = second.temporary.glob("models/*/u2netp.bin")
@@ -210,7 +196,7 @@ def give_up(server: Served, times: int) -> None:
 
 
 def test_a_server_without_a_living_worker_stops(second: ServerConfig, photo: bytes) -> None:
-    give_up_after(second.store / "u2netp.mar", 1)
+    configure(second.store / "u2netp.mar", maxRetryTimeoutInSec=1)
     serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     server = served_at(second)
     (unpacked,) = second.temporary.glob("models/*/u2netp.bin")
