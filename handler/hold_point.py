@@ -15,35 +15,41 @@ from pathlib import Path
 LONGEST_HOLD_S = 20
 PAUSE_S = 0.02
 
-HELD, PASSED = "held", "passed"
+
+def request_file(folder: Path, pid: int) -> Path:
+    """Return the file that a command locks to ask a worker to stand still."""
+    return folder / str(pid)
+
+
+def held_file(folder: Path, pid: int) -> Path:
+    """Return the file that is there while a worker stands still; empty, as the disk may be full."""
+    return folder / f"{pid}.held"
 
 
 def stand_still(folder: str | None, longest_s: float = LONGEST_HOLD_S) -> None:
     """Wait while a command locks this process's file in `folder`; without one, don't wait.
 
-    The file is called by the process's number. It tells ``held`` meanwhile, and ``passed`` when
-    this ends because it took longer than `longest_s`. The kernel drops the lock with the command,
-    however that ends.
+    No longer than `longest_s`. The kernel drops the lock with the command, however that ends.
     """
     if not folder:
         return
+    held = held_file(Path(folder), os.getpid())
     try:
-        file = (Path(folder) / str(os.getpid())).open("r+")
-    except OSError:
+        with request_file(Path(folder), os.getpid()).open() as file:
+            held.touch()
+            _wait_for(file.fileno(), longest_s)
+    except OSError:  # nobody asks
         return
+    finally:
+        held.unlink(missing_ok=True)
+
+
+def _wait_for(lock: int, longest_s: float) -> None:
     deadline = time.monotonic() + longest_s
-    with file:
-        _write(file.fileno(), HELD)
-        while time.monotonic() < deadline:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError:
-                time.sleep(PAUSE_S)
-            else:
-                return
-        _write(file.fileno(), PASSED)
-
-
-def _write(descriptor: int, word: str) -> None:
-    # The longest first, so that no reader sees a piece of one.
-    os.pwrite(descriptor, word.ljust(len(PASSED)).encode(), 0)
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(PAUSE_S)
+        else:
+            return

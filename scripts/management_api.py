@@ -190,10 +190,16 @@ class ManagementApi:
         (description,) = self._manage("GET", path)
         return dict(description)
 
-    def customized(self, model: str, version: str) -> dict[str, Any]:
-        """Return what the handler itself tells of a version; a worker must be READY."""
+    def customized(
+        self, model: str, version: str, timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> dict[str, Any]:
+        """Return what the handler itself tells of a version; a worker must be READY.
+
+        Raises:
+            ServerError: none is, or the requests before this one take longer than `timeout_s`.
+        """
         path = f"/models/{model}/{version}"
-        (description,) = self._manage("GET", path, {"customized": "true"})
+        (description,) = self._manage("GET", path, {"customized": "true"}, timeout_s)
         return dict(description["customizedMetadata"])
 
     def find(self, model: str, version: str) -> dict[str, Any] | None:
@@ -216,11 +222,22 @@ class ManagementApi:
         except (OSError, ValueError) as error:
             raise ServerError(f"{self.config.key_file} is not readable: make serve") from error
 
-    def _manage(self, method: str, path: str, parameters: dict[str, Any] | None = None) -> Any:
-        return self._call(method, path, self.token("management"), parameters).json()
+    def _manage(
+        self,
+        method: str,
+        path: str,
+        parameters: dict[str, Any] | None = None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> Any:
+        return self._call(method, path, self.token("management"), parameters, timeout_s).json()
 
     def _call(
-        self, method: str, path: str, token: str, parameters: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        token: str,
+        parameters: dict[str, Any] | None = None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> requests.Response:
         try:
             response = local_session().request(
@@ -228,7 +245,7 @@ class ManagementApi:
                 f"{self.config.management_address}{path}",
                 params=parameters,
                 headers={"Authorization": f"Bearer {token}"},
-                timeout=REQUEST_TIMEOUT_S,
+                timeout=timeout_s,
             )
         except requests.RequestException as error:
             raise ServerError(f"the Management API does not answer: {error}") from error

@@ -18,6 +18,8 @@ from worker_retries import Retries
 
 # Over which the workers' share of the CPUs is taken.
 CPU_SAMPLE_S = 0.3
+# A person who looks at a busy server does not wait for its details.
+LONGEST_ANSWER_S = 5
 
 
 def status(config: ServerConfig) -> None:
@@ -65,14 +67,22 @@ def report(api: ManagementApi, process: psutil.Process) -> None:
     for described in versions:
         default = defaults[described["modelName"]]["modelVersion"] == described["modelVersion"]
         _print_version(described, default, retries, figures)
-    # It waits behind the requests of the version; what matters more has been told by then.
     sys.stdout.flush()
     for described in versions:
         if any(worker["status"] == "READY" for worker in described["workers"]):
-            model, version = described["modelName"], described["modelVersion"]
-            print(f"{model} {version} says of itself:")
-            for name, value in api.customized(model, version).items():
-                print(f"  {name}: {value}")
+            _print_customized(api, described["modelName"], described["modelVersion"])
+
+
+def _print_customized(api: ManagementApi, model: str, version: str) -> None:
+    """Print what a version says of itself; the question waits behind its requests."""
+    try:
+        told = api.customized(model, version, LONGEST_ANSWER_S)
+    except ServerError:
+        print(f"{model} {version} is too busy to say what it is")
+        return
+    print(f"{model} {version} says of itself:")
+    for name, value in told.items():
+        print(f"  {name}: {value}")
 
 
 def _versions(api: ManagementApi) -> list[dict[str, Any]]:

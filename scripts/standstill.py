@@ -1,17 +1,16 @@
 """Brings workers to a standstill, so that ending them loses nothing: ``handler/hold_point.py``."""
 
 import fcntl
-import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 import psutil
 
-from hold_point import HELD, LONGEST_HOLD_S, PASSED
+from hold_point import LONGEST_HOLD_S, held_file, request_file
 from management_api import ManagementApi
 from patience import Patience
 from server_config import ServerError
@@ -73,7 +72,9 @@ class _Holds:
     model: str
     version: str
     opened: ExitStack
-    files: dict[int, BinaryIO] = field(default_factory=dict)
+    asked: set[int] = field(default_factory=set)
+    held: set[int] = field(default_factory=set)
+    """Those that have stood still at least once."""
     answered: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -82,11 +83,13 @@ class _Holds:
 
     def ask(self, pid: int) -> None:
         """Ask one more worker, until the stack closes."""
-        path = self.api.config.holds / str(pid)
-        file = self.opened.enter_context(path.open("w+b"))
-        self.opened.callback(path.unlink, missing_ok=True)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        self.files[pid] = file
+        folder = self.api.config.holds
+        held_file(folder, pid).unlink(missing_ok=True)
+        request = request_file(folder, pid)
+        lock = self.opened.enter_context(request.open("w"))
+        self.opened.callback(request.unlink, missing_ok=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        self.asked.add(pid)
         # A daemon, since a call ends only with its worker or with the hold.
         threading.Thread(target=self._call_again_and_again, daemon=True).start()
 
@@ -99,13 +102,13 @@ class _Holds:
 
     def stands_still(self, pid: int) -> bool:
         """Whether a worker has nothing in hand, and will be given nothing for some seconds."""
-        file = self.files[pid]
-        word = os.pread(file.fileno(), len(PASSED), 0).decode().strip()
-        if word == HELD:
-            return time.time() - os.fstat(file.fileno()).st_mtime < HELD_FOR_GOOD_S
+        with suppress(FileNotFoundError):
+            since = held_file(self.api.config.holds, pid).stat().st_mtime
+            self.held.add(pid)
+            return time.time() - since < HELD_FOR_GOOD_S
         # An older handler knows nothing of holds, a foreign one does not tell its process: that it
         # has answered must do.
-        return word != PASSED and bool(self.answered & {pid, 0})
+        return pid not in self.held and bool(self.answered & {pid, 0})
 
 
 def _hold(holds: _Holds, patience: Patience, keep: int, emptied: bool) -> None:
@@ -116,7 +119,7 @@ def _hold(holds: _Holds, patience: Patience, keep: int, emptied: bool) -> None:
         workers, waiting = described["workers"][keep:], _pending(described)
         ready = [worker["pid"] for worker in workers if worker["status"] == "READY"]
         for pid in ready:
-            if pid not in holds.files:
+            if pid not in holds.asked:
                 holds.ask(pid)
         busy = [pid for pid in ready if not holds.stands_still(pid)]
         if not busy and (ready or not emptied or not waiting):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hold_point import HELD, PASSED, stand_still
+from hold_point import held_file, request_file, stand_still
 from tests.conftest import ROOT
 
 # What a worker does at every describe call.
@@ -51,34 +51,29 @@ def test_a_worker_that_nobody_asks_does_not_wait(tmp_path: Path) -> None:
 def test_a_worker_stands_still_until_the_lock_goes(
     worker: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    path = tmp_path / str(worker.pid)
+    held = held_file(tmp_path, worker.pid)
     with worker:
-        with path.open("w") as lock:
+        with request_file(tmp_path, worker.pid).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             ask(worker, 600)
-            while path.read_text().strip() != HELD:
+            while not held.exists():
                 assert worker.poll() is None
         # The command has ended, which is all that the kernel needs to know.
         assert goes_on(worker)
-        assert path.read_text().strip() == HELD
+        assert not held.exists()
         ask(worker, 600)
         assert goes_on(worker)
 
 
-def test_a_worker_does_not_wait_for_ever_and_says_so(
-    worker: subprocess.Popen[str], tmp_path: Path
-) -> None:
-    path = tmp_path / str(worker.pid)
-    with worker, path.open("w") as lock:
+def test_a_worker_does_not_wait_for_ever(worker: subprocess.Popen[str], tmp_path: Path) -> None:
+    with worker, request_file(tmp_path, worker.pid).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ask(worker, 0.1)
         assert goes_on(worker)
-        assert path.read_text().strip() == PASSED
+        assert not held_file(tmp_path, worker.pid).exists()
 
 
 def test_another_process_is_not_meant(tmp_path: Path) -> None:
-    path = tmp_path / str(os.getppid())
-    with path.open("w") as lock:
+    with request_file(tmp_path, os.getppid()).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         stand_still(str(tmp_path), longest_s=600)
-    assert path.read_text() == ""

@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from build_archive import build_archive
 from exposure import HOST
@@ -97,6 +99,17 @@ def make(build: Path, port: int, *arguments: str) -> subprocess.CompletedProcess
         text=True,
         check=False,
     )
+
+
+def configure(archive: Path, **settings: int) -> None:
+    """Change settings in the model-config.yaml of an archive."""
+    with zipfile.ZipFile(archive) as whole:
+        members = {name: whole.read(name) for name in whole.namelist()}
+    config = yaml.safe_load(members["model-config.yaml"])
+    members["model-config.yaml"] = yaml.safe_dump({**config, **settings}).encode()
+    with zipfile.ZipFile(archive, "w") as changed:
+        for name, content in members.items():
+            changed.writestr(name, content)
 
 
 @pytest.fixture(scope="session")

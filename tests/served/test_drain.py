@@ -23,7 +23,7 @@ from management_api import ManagementApi
 from server_config import ServerConfig
 from steady_clients import SteadyClients
 from tests.conftest import ROOT, WHEELS
-from tests.served.conftest import ONE_WORKER, Served, make
+from tests.served.conftest import ONE_WORKER, Served, configure, make
 from tests.served.test_grpc import predict
 from torchserve_process import TorchServeProcess
 from worker_plan import Profile, plan_workers
@@ -137,6 +137,8 @@ def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_
     second: ServerConfig, photo: bytes, stopping: ExitStack
 ) -> None:
     stops: list[subprocess.Popen[str]] = []
+    # Longer than the commands take while the worker is held up.
+    configure(second.store / "u2netp.mar", responseTimeout=300)
     serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     server = Served(second.servers.parent, second)
 
@@ -161,7 +163,9 @@ def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_
         read_until(stops[0], "at work")
         stops.append(stopping.enter_context(command(second, "stop")))
         read_until(stops[1], "waiting for that one")
-        assert "u2netp is closed: a make stop" in make(server.build, second.port, "status").stdout
+        status = make(server.build, second.port, "status")
+        assert "u2netp is closed: a make stop" in status.stdout
+        assert "u2netp 1.0 is too busy to say what it is" in status.stdout
     # Only now has the worker gone on.
     assert asked.result().status_code == explained.result().status_code == OK
     assert over_grpc.result().startswith(PNG)
@@ -200,6 +204,7 @@ def test_a_stop_waits_for_clients_that_are_slow_to_read(
 
 
 def test_a_stop_at_once_does_not_wait(second: ServerConfig, photo: bytes) -> None:
+    configure(second.store / "u2netp.mar", responseTimeout=300)
     serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     server = Served(second.servers.parent, second)
 
