@@ -343,5 +343,5 @@ clean:  ## Remove everything generated but the environment
 	@! ls -d $(BUILD)/gateway*/nginx.pid 2>/dev/null || { echo "a gateway runs: make gateway-stop" >&2; exit 1; }
 	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }
 	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels \
-		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench $(BUILD)/soak $(BUILD)/torture \
-		$(BUILD)/audit $(BUILD)/sbom.json
+		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench $(BUILD)/soak $(BUILD)/overload \
+		$(BUILD)/torture $(BUILD)/audit $(BUILD)/sbom.json

@@ -18,9 +18,9 @@ from measuring import alone
 from offered_load import Phase, Send, circle, offer
 from product_server import AUTO, Product
 from server_config import DEFAULT_PORT, ServerConfig, ServerError
+from soak_ask import picture_form
 from soak_client import SoakClient
 from soak_pictures import soak_pictures
-from soak_requests import picture_form
 from wheel_data import WheelDataError
 
 # Twice as many as the default plan has workers on two cores: enough for the peak.
@@ -104,7 +104,7 @@ def main() -> None:
     # However it is ended, the server ends too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     product = Product(
-        "overload", arguments.port, arguments.build, arguments.precision, place="soak"
+        "overload", arguments.port, arguments.build, arguments.precision, place="overload"
     )
     config = ServerConfig(
         arguments.port,

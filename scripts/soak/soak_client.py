@@ -11,7 +11,7 @@ import aiohttp
 
 from exposure import HOST
 from management_api import ManagementApi
-from soak_requests import Ask, HangUp
+from soak_ask import Ask, HangUp
 
 TIMEOUT_S = 120
 # A client that leaves while it waits is in the queue or at work by then.

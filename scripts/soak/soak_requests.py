@@ -6,40 +6,11 @@ kind of work, and two stretches of decks hold the same work.
 
 import base64
 import json
-from dataclasses import dataclass
-from enum import StrEnum
 from io import BytesIO
 
 from PIL import Image
-from urllib3.filepost import encode_multipart_formdata
 
-BOUNDARY = "a-boundary-that-no-photo-contains-4f1d"
-
-
-class HangUp(StrEnum):
-    """When a client leaves."""
-
-    SENDING = "while sending"
-    WAITING = "while waiting"
-    RECEIVING = "while receiving"
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A request, and what is due to it."""
-
-    name: str
-    body: bytes
-    content_type: str
-    status: int = 200
-    code: str | None = None
-    """Of an error in the contract's form."""
-    accept: str | None = None
-    path: str = "predictions"
-    method: str = "POST"
-    authorized: bool = True
-    hang_up: HangUp | None = None
-
+from soak_ask import Ask, HangUp, picture_form
 
 # Options that differ in what they cost, in time or in memory.
 OPTIONS: tuple[dict[str, str], ...] = (
@@ -86,13 +57,6 @@ def _label(options: dict[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in options.items())
 
 
-def picture_form(name: str, fields: dict[str, str], picture: bytes, **due: object) -> Ask:
-    """Build a form with a picture and options; `due` are further fields of the request."""
-    part = ("image_file", ("photo", picture, "application/octet-stream"))
-    body, content_type = encode_multipart_formdata([*fields.items(), part], BOUNDARY)
-    return Ask(name, body, content_type, **due)  # type: ignore[arg-type]
-
-
 def _base64(picture: bytes) -> str:
     return base64.b64encode(picture).decode()
 
@@ -126,6 +90,7 @@ def _refused(picture: bytes) -> list[Ask]:
     """Send what gets an error, by the handler or by TorchServe."""
     stream, json_type = "application/octet-stream", "application/json"
     form_type, nowhere = "multipart/form-data; boundary=x", "0px 0px 2px 2px"
+    urlencoded = "application/x-www-form-urlencoded"
     huge = _plain(Image.new("1", (10001, 5000)))
     large_answer = _plain(Image.new("1", (6000, 5000)))
     return [
@@ -141,7 +106,8 @@ def _refused(picture: bytes) -> list[Ask]:
         Ask("HTML, please", picture, stream, 406, "not_acceptable", accept="text/html"),
         Ask("a stranger", picture, stream, status=400, authorized=False),
         Ask("a form cut off", b"--x\r\nContent-Dis", form_type, 400, "missing_source"),
-        Ask("no form", b"\0" * 99, "multipart/form-data", status=500),
+        Ask("no form", b"\0" * 99, "multipart/form-data", 415, "invalid_file_type"),
+        Ask("a form of bytes", bytes(range(256)), urlencoded, status=500),
         picture_form("no option", {"formt": "png"}, picture, status=400, code="unknown_parameter"),
         picture_form("bmp", {"format": "bmp"}, picture, status=400, code="invalid_format"),
         picture_form(

@@ -16,9 +16,9 @@ from management_api import ManagementApi
 from product_server import Product
 from server_config import ServerError
 from server_samples import Sampler
+from soak_ask import Ask
 from soak_client import Outcome, SoakClient
 from soak_record import WINDOW_S, Record
-from soak_requests import Ask
 
 CLIENTS = 4
 SAMPLE_PAUSE_S = 1.0
@@ -112,6 +112,9 @@ class Soak:
 
     def _cut_window(self) -> None:
         outcomes, self.outcomes = self.outcomes, []
+        for outcome in outcomes:
+            if outcome.problem:
+                print(f"{outcome.name}: {outcome.problem}", flush=True)
         self.record.add_outcomes(max(0.0, self.now() - WINDOW_S), outcomes)
 
     def _tell(self) -> None:

@@ -1,22 +1,17 @@
 """Whether a server stayed as it was: memory, handles, files, answers, workers."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
 from dataclasses import dataclass
-from statistics import median
 
-from server_samples import JVM, ProcessSample, Sample
+from process_life import WARM_UP_DECKS, Life, lives
+from server_samples import JVM, Sample
 from soak_record import Record
 
-# A worker is warm when it has met the work that takes the most memory. Of a deck each of two
-# workers gets about half: after four, a kind of request has passed by one with a chance of 1 in 16.
-WARM_UP_DECKS = 4
-# Windows that are compared, as a share of a process's life after its warm-up.
-WINDOW = 0.25
-# Of each window; fewer say nothing.
-FEWEST_SAMPLES = 20
 MOST_GROWTH = 0.05
 # Handles and threads follow the connections that are open at the moment.
 SLACK = 4
+# Of problems, in words.
+MOST_KINDS = 10
 # What unpacks a version, or is being ended, is not lost.
 GRACE_S = 15.0
 
@@ -47,37 +42,6 @@ class Verdict:
         )
 
 
-@dataclass(frozen=True)
-class Life:
-    """A process: what it held after its warm-up, and at its end."""
-
-    name: str
-    first: list[ProcessSample]
-    last: list[ProcessSample]
-
-    def growth(self, figure: Callable[[ProcessSample], float]) -> tuple[float, float]:
-        """Return the medians of both windows."""
-        return median(map(figure, self.first)), median(map(figure, self.last))
-
-
-def lives(record: Record) -> Iterator[Life]:
-    """Yield each process that lived long enough after its warm-up."""
-    loaded = [sample for sample in record.samples if sample.at <= record.seconds]
-    names = dict.fromkeys(name for sample in loaded for name in sample.processes)
-    for name in names:
-        seen = [(each.at, each.processes[name]) for each in loaded if name in each.processes]
-        born, died = seen[0][0], seen[-1][0]
-        later = [deck for deck in record.decks if deck > born]
-        if len(later) < WARM_UP_DECKS:
-            continue
-        warm = later[WARM_UP_DECKS - 1]
-        share = WINDOW * (died - warm)
-        first = [sample for at, sample in seen if warm <= at <= warm + share]
-        last = [sample for at, sample in seen if at >= died - share]
-        if min(len(first), len(last)) >= FEWEST_SAMPLES:
-            yield Life(name, first, last)
-
-
 def judge(record: Record) -> Verdict:
     """Judge a soak."""
     findings = [_answers(record), _workers(record)]
@@ -96,7 +60,11 @@ def _answers(record: Record) -> Finding:
         for status, count in sorted(record.statuses().items())
     )
     told = f"{record.problem_count} unexpected of {record.requests} ({statuses})"
-    words = "".join(f"\n        {problem}" for problem in record.problems[:10])
+    # Without the moment, so that one that comes again and again is told once.
+    kinds = Counter(problem.partition(": ")[2] for problem in record.problems)
+    words = "".join(
+        f"\n        {count} x {kind[:200]}" for kind, count in kinds.most_common(MOST_KINDS)
+    )
     return Finding("answers", told + words, record.problem_count == 0)
 
 

@@ -1,0 +1,74 @@
+from dataclasses import replace
+
+import pytest
+
+from server_samples import ProcessSample
+from soak_client import Outcome
+from soak_record import Record
+from soak_verdict import judge, lost_workers
+from tests.soak_samples import SECONDS, WORKER, soaked, steady
+
+
+def bad(record: Record) -> list[str]:
+    return [finding.name for finding in judge(record).findings if not finding.good]
+
+
+def test_a_server_that_stays_as_it_was_is_good() -> None:
+    assert bad(soaked()) == []
+    assert judge(soaked()).good
+
+
+def test_what_a_worker_takes_while_it_warms_up_is_no_growth() -> None:
+    def warms(at: float) -> ProcessSample:
+        return replace(steady(at), rss=min(500, 200 + int(2 * at)) << 20)
+
+    assert bad(soaked(worker=warms)) == []
+
+
+@pytest.mark.parametrize(("growth", "found"), [(0.03, []), (0.08, [f"memory of {WORKER}"])])
+def test_memory_may_grow_by_a_twentieth(growth: float, found: list[str]) -> None:
+    def grows(at: float) -> ProcessSample:
+        return replace(steady(at), rss=int((500 << 20) * (1 + growth * at / SECONDS * 2)))
+
+    # Between the middles of the two windows lie 0.45 of the soak, so that it grows by some 0.9.
+    assert bad(soaked(worker=grows)) == found
+
+
+def test_a_leak_in_the_jvm_is_found() -> None:
+    def leaks(at: float) -> ProcessSample:
+        return replace(steady(at), rss=(300 + int(at)) << 20, handles=100 + int(at / 10))
+
+    assert bad(soaked(jvm=leaks)) == ["memory of JVM", "handles of JVM"]
+
+
+def test_an_answer_that_was_not_due_is_told() -> None:
+    record = soaked()
+    record.add_outcomes(600, [Outcome("png", 600, 1, 500, "500 instead of 200")])
+
+    assert bad(record) == ["answers"]
+    assert "1 x png: 500 instead of 200" in str(judge(record))
+
+
+def test_a_worker_that_ends_while_its_version_is_served_is_lost() -> None:
+    record = soaked()
+    alone = [
+        replace(each, processes={name: p for name, p in each.processes.items() if name != WORKER})
+        for each in record.samples[300:]
+    ]
+    record.samples[300:] = alone
+    replaced = [replace(each, versions=["1.1"]) for each in alone]
+
+    assert lost_workers(record.samples) == [WORKER]
+    assert lost_workers(record.samples[:300] + replaced) == []
+    assert "workers" in bad(record)
+
+
+def test_temporary_files_that_stay_are_found() -> None:
+    record = soaked()
+    record.samples[-1] = replace(record.samples[-1], temporary_files=321)
+
+    assert bad(record) == ["temporary files"]
+
+
+def test_too_short_a_soak_proves_nothing() -> None:
+    assert "memory" in bad(soaked(seconds=240))
