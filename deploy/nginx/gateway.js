@@ -43,17 +43,10 @@ function identify(r) {
 
 // The size of a file that only grows is a counter that all worker processes share; njs 0.7 has no other.
 function isOver(r, client) {
-    const folder = `${r.variables.gateway_folder}/counts`;
     const limit = Number(client[2] || r.variables.rate_limit);
     const now = Math.floor(Date.now() / 1000);
     const reset = now - now % WINDOW_S + WINDOW_S;
-    const file = `${client[0]}.${reset}`;
-    fs.appendFileSync(`${folder}/${file}`, '.');
-    const used = fs.statSync(`${folder}/${file}`).size;
-    if (used === 1) {
-        fs.readdirSync(folder).filter(old => old.startsWith(`${client[0]}.`) && old !== file)
-            .forEach(old => { try { fs.unlinkSync(`${folder}/${old}`); } catch (e) { /* another process did */ } });
-    }
+    const used = mark(r, 'counts', client[0], reset, 'a');
     r.variables.rate_limit_limit = limit;
     r.variables.rate_limit_remaining = Math.max(0, limit - used);
     r.variables.rate_limit_reset = reset;
@@ -61,17 +54,25 @@ function isOver(r, client) {
     return used > limit;
 }
 
+// Writes a byte into <group>/<name>.<period>, and removes those of periods before; returns the bytes.
+function mark(r, group, name, period, flag) {
+    const folder = `${r.variables.gateway_folder}/${group}`;
+    const file = `${name}.${period}`;
+    fs.writeFileSync(`${folder}/${file}`, '.', {flag: flag});
+    const marks = fs.statSync(`${folder}/${file}`).size;
+    if (marks === 1) {
+        for (const old of fs.readdirSync(folder)) {
+            if (old.startsWith(`${name}.`) && old !== file) {
+                try { fs.unlinkSync(`${folder}/${old}`); } catch (e) { /* another process did */ }
+            }
+        }
+    }
+    return marks;
+}
+
 // The body has arrived, all of it; only now a machine is taken.
 function forward(r) {
     r.internalRedirect('@machines');
-}
-
-// Nothing is charged here: what clients that look at their balance want to see is that there is some.
-function account(r) {
-    const credits = {total: 1000000, subscription: 0, payg: 1000000, enterprise: 0};
-    const attributes = {credits: credits, api: {free_calls: 1000000, sizes: 'all'}};
-    r.headersOut['Content-Type'] = 'application/json';
-    r.return(200, JSON.stringify({data: {attributes: attributes}}));
 }
 
 function triesOf(r) {
@@ -86,7 +87,7 @@ async function tokenOf(r, kind) {
     const keys = keysOf(r);
     const expires = keys[kind]['expiration time'].slice(0, 19);
     const left = Date.parse(`${expires}Z`) - Date.now();
-    if (left > MARGIN_MS || (left > 0 && !claim(r, `${kind}.${expires}`))) {
+    if (left > MARGIN_MS || (left > 0 && !claim(r, kind, expires))) {
         return keys[kind].key;
     }
     await fromManagement(r, '/token', `type=${kind}`, keys.API.key);
@@ -94,10 +95,9 @@ async function tokenOf(r, kind) {
 }
 
 // While a token is still good, one request renews it and the others go on with it.
-function claim(r, name) {
+function claim(r, kind, expires) {
     try {
-        fs.writeFileSync(`${r.variables.gateway_folder}/renewals/${name}`, '', {flag: 'wx'});
-        return true;
+        return mark(r, 'renewals', kind, expires, 'wx') === 1;
     } catch (e) {
         return false;
     }
@@ -157,4 +157,4 @@ function redirect(r) {
     }
 }
 
-export default {identify, forward, account, authorise, health, redirect};
+export default {identify, forward, authorise, health, redirect};

@@ -1,5 +1,6 @@
 """Starts, finds and ends one gateway's nginx. It only ends what it started itself."""
 
+import os
 import re
 import shutil
 import signal
@@ -19,6 +20,9 @@ MODULES = ("ngx_http_js_module.so", "ngx_http_headers_more_filter_module.so")
 # Answers on their way get this long; TorchServe's own time for one is 30 s.
 STOP_TIMEOUT_S = 40
 
+# Ordinary users don't have the last two in their PATH.
+FOLDERS = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+
 
 @dataclass(frozen=True)
 class Nginx:
@@ -29,14 +33,13 @@ class Nginx:
     mime_types: Path
 
     @classmethod
-    def find(cls) -> "Nginx":
-        """Find it.
+    def find(cls, folders: str = FOLDERS) -> "Nginx":
+        """Find it in one of `folders`.
 
         Raises:
             ServerError: it or one of the modules is not installed.
         """
-        # Ordinary users don't have its folder in their PATH.
-        found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+        found = shutil.which("nginx", path=folders)
         if found is None:
             raise ServerError(f"nginx is not installed: apt-get install {' '.join(PACKAGES)}")
         about = subprocess.run([found, "-V"], capture_output=True, text=True, check=False).stderr

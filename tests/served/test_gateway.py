@@ -2,8 +2,11 @@
 
 import base64
 import json
+import os
 import signal
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,9 +22,19 @@ from PIL import Image
 
 from build_archive import build_archive
 from exposure import HOST
+from gateway_config import TEMPLATES, GatewayConfig, PrivateSide, PublicSide
+from gateway_process import GatewayProcess, Nginx
 from management_api import local_session
 from tests.conftest import ROOT, WHEELS
-from tests.served.conftest import ONE_WORKER, Gate, Served, build_folder, gate_of, server_in
+from tests.served.conftest import (
+    ONE_WORKER,
+    Gate,
+    Served,
+    build_folder,
+    gate_of,
+    make,
+    server_in,
+)
 from torchserve_process import TorchServeProcess
 
 CHELSEA = 1
@@ -328,6 +341,111 @@ def test_no_key_is_logged(gate: Gate, cutout: bytes) -> None:
 
     assert f'{HOST} "default"' in logged
     assert gate.key() not in logged
+
+
+# How it is started.
+
+
+def curl(*arguments: str) -> str:
+    command = ["curl", "--noproxy", "*", "-s", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_with_a_certificate_it_speaks_tls_and_http2(served: Served, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    issue = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    issue += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key)]
+    subprocess.run([*issue, "-out", str(certificate)], capture_output=True, check=True)
+    config = GatewayConfig(
+        tmp_path / "gateway",
+        "u2netp",
+        PublicSide(f"{HOST}:{served.config.port + 4}", (), str(certificate), str(key)),
+        PrivateSide(served.config, "u2netp"),
+    )
+    try:
+        GatewayProcess(config).start()
+        assert config.public is not None
+        told = (
+            "-o",
+            os.devnull,
+            "-w",
+            "%{http_version} %{http_code}",
+            "--cacert",
+            str(certificate),
+        )
+        answer = curl("--retry-connrefused", "--retry", "5", *told, f"{config.public.url}/healthz")
+    finally:
+        GatewayProcess(config).stop()
+
+    assert answer == "2 200"
+
+
+def test_an_ordinary_user_starts_it(served: Served, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("whoever runs this test is one already")
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if subprocess.run([*nobody, "test", "-r", str(TEMPLATES)], check=False).returncode:
+        pytest.skip("this checkout is not readable for everybody")
+    nginx = Nginx.find()
+    with tempfile.TemporaryDirectory() as folder:
+        public = PublicSide(f"{HOST}:{served.config.port + 4}")
+        config = GatewayConfig(
+            Path(folder) / "gateway", "u2netp", public, PrivateSide(served.config, "u2netp")
+        )
+        config.write(nginx.modules, nginx.mime_types)
+        main = config.main_file.read_text().replace("user root;", "")
+        config.main_file.write_text(main)
+        for path in (Path(folder), *Path(folder).rglob("*")):
+            os.chown(path, 65534, 65534)
+        start = [*nobody, str(nginx.program), "-e", str(config.log), "-c", str(config.main_file)]
+        subprocess.run(start, check=True)
+        try:
+            process = GatewayProcess(config).find()
+            answer = curl(public.url + "/")
+        finally:
+            GatewayProcess(config).stop()
+
+    assert process is not None
+    assert "not_found" in answer
+
+
+def test_a_taken_address_is_told(gate: Gate, tmp_path: Path) -> None:
+    address = gate.url.removeprefix("http://")
+
+    started = make(tmp_path, gate.served.config.port, "gateway", f"LISTEN={address}")
+
+    assert started.returncode != 0
+    assert f"{address} is taken by another process: choose another LISTEN" in started.stderr
+
+
+def test_settings_that_nginx_does_not_take_are_told_and_the_old_ones_stay(
+    gate: Gate, photo: bytes
+) -> None:
+    port = gate.served.config.port
+    settings = ("CERTIFICATE=Makefile", "PRIVATE_KEY=Makefile", "MODEL=u2netp")
+
+    started = make(gate.served.build, port, "gateway", f"LISTEN={gate.url[7:]}", *settings)
+
+    assert started.returncode != 0
+    assert "cannot load certificate" in started.stderr
+    assert gate.ask(data=photo).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("gateway-url", "no gateway runs here: make gateway"),
+        ("gateway-key NAME=a.b", "a name is made of letters"),
+        ("gateway-machine", "ALLOW=<address of the gateway>"),
+        ("gateway CERTIFICATE=Makefile", "TLS needs both"),
+        ("gateway LISTEN=80;", "can't be written there"),
+    ],
+)
+def test_a_command_that_makes_no_sense_says_so(tmp_path: Path, target: str, words: str) -> None:
+    done = make(tmp_path, 31080, *target.split())
+
+    assert done.returncode != 0
+    assert words in done.stderr
 
 
 @pytest.fixture(scope="module")
