@@ -47,4 +47,4 @@ def test_the_network_samples_the_copy_as_it_would_the_whole(size: tuple[int, int
         )
         for picture in (proxy, whole)
     )
-    assert (seen - expected).abs().max() < 1.01  # Pillow cuts fractions off
+    assert (seen - expected).abs().max() < 1.1  # Pillow cuts fractions off
