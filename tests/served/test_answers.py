@@ -183,6 +183,19 @@ REFUSALS: dict[str, tuple[dict[str, Any], tuple[int, str]]] = {
         {"files": {"data": encoded(Image.new("1", (10001, 5000)))}},
         (413, "resolution_too_high"),
     ),
+    "too long a side": (
+        {"files": {"data": encoded(Image.new("1", (65_537, 1)))}},
+        (413, "side_too_long"),
+    ),
+    "too many fields": (
+        {"files": {"data": PICTURE}, "data": {f"field{count}": "1" for count in range(64)}},
+        (413, "too_many_fields"),
+    ),
+    "JSON of too many values": ({"json": [[]] * 1000}, (413, "too_many_fields")),
+    "too long a value": (
+        {"files": {"data": PICTURE}, "data": {"format": "p" * 4097}},
+        (413, "field_too_long"),
+    ),
     "too many bytes": ({"files": {"data": bytes(33554433)}}, (413, "file_too_large")),
     "too large an answer": (
         {"files": {"data": encoded(Image.new("1", (6000, 5000)))}},
