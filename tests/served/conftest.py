@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,6 +111,12 @@ def configure(archive: Path, **settings: int) -> None:
     with zipfile.ZipFile(archive, "w") as changed:
         for name, content in members.items():
             changed.writestr(name, content)
+
+
+def await_queue(server: Served, waiting: int) -> None:
+    """Wait until exactly so many requests wait for u2netp."""
+    while server.api.describe("u2netp")["jobQueueStatus"]["pendingRequests"] != waiting:
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")

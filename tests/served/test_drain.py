@@ -23,7 +23,7 @@ from management_api import ManagementApi
 from server_config import ServerConfig
 from steady_clients import SteadyClients
 from tests.conftest import ROOT, WHEELS
-from tests.served.conftest import ONE_WORKER, Served, configure, make
+from tests.served.conftest import ONE_WORKER, Served, await_queue, configure, make
 from tests.served.test_grpc import predict
 from torchserve_process import TorchServeProcess
 from worker_plan import Profile, plan_workers
@@ -94,12 +94,6 @@ def request_in_hand(server: Served, photo: bytes) -> Iterator[Future[requests.Re
                     worker.resume()
 
 
-def wait_for_queue(server: Served, requests: int) -> None:
-    """Wait until so many requests wait for u2netp."""
-    while server.api.describe("u2netp")["jobQueueStatus"]["pendingRequests"] < requests:
-        time.sleep(0.05)
-
-
 def test_a_stop_answers_what_was_accepted_and_refuses_what_comes_later(
     second: ServerConfig, photo: bytes
 ) -> None:
@@ -158,7 +152,7 @@ def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_
     with ThreadPoolExecutor(2) as pool, request_in_hand(server, photo) as asked:
         explained = pool.submit(server.ask, data=photo, method="PUT", path="explanations")
         over_grpc = pool.submit(predict, server, data=photo)
-        wait_for_queue(server, 2)
+        await_queue(server, 2)
         stops.append(stopping.enter_context(command(second, "stop")))
         read_until(stops[0], "at work")
         stops.append(stopping.enter_context(command(second, "stop")))
