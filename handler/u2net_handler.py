@@ -40,6 +40,7 @@ from saliency_runtime import choose_device, load_runtime, warm_up
 from sample_request import HEADERS, sample_maps, sample_row
 from skipped_imports import skipped_imports
 from uncertainty import heat_map, mean_uncertainty
+from worker_memory import give_back
 
 # TorchServe looks whether these are there, for handlers of other kinds: 2 s and 150 MB a worker.
 with skipped_imports("openvino.torch", "onnxruntime", "torch_tensorrt"):
@@ -95,6 +96,7 @@ class U2Net(BaseHandler):
         sample = self._load_image(sample_row(), HEADERS)
         self._prepare(sample)
         self._answer(sample, sample_maps(self.device))
+        give_back(model_dir / name for name in self.metadata.files_sha256)
 
     def handle(self, data: list[dict[str, object]], context: Context) -> list[object]:
         """Answer each request of a batch, in order."""
