@@ -22,7 +22,7 @@ LEVEL = 1
 COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}
 SUB, UP = 1, 2
 # Bytes of the rows that are worked on at a time: what fits the cache with all that is made of it.
-BAND_BYTES = 1 << 18
+BAND_BYTES = 1 << 19
 # A row's filter is chosen by one in so many of its bytes, which meets all channels in turn.
 SAMPLING = 11
 # The least value, as Pillow has a pixel in memory, whose alpha is not 0.

@@ -46,6 +46,7 @@ from serving_metrics import batch_measurements
 from skipped_imports import skipped_imports
 from stage_timing import StageTiming
 from uncertainty import heat_map, mean_uncertainty
+from worker_memory import give_back
 
 # TorchServe looks whether these are there, for handlers of other kinds: 2 s and 150 MB a worker.
 with skipped_imports("openvino.torch", "onnxruntime", "torch_tensorrt"):
@@ -102,6 +103,7 @@ class U2Net(BaseHandler):
         sample = self._load_image(sample_row(), HEADERS, StageTiming())
         self._prepare(sample)
         self._answer(sample, sample_maps(self.device))
+        give_back(model_dir / name for name in self.metadata.files_sha256)
 
     def handle(self, data: list[dict[str, object]], context: Context) -> list[object]:
         """Answer each request of a batch, in order."""

@@ -68,6 +68,7 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
         ("cutout_limits", set()),
         ("stage_timing", set()),
         ("cpu_allocation", set()),
+        ("worker_memory", set()),
         ("skipped_imports", set()),
         ("hold_point", set()),
         ("content_negotiation", set()),
