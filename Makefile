@@ -162,7 +162,7 @@ $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 serve: archive $(WHEELS)  ## Start TorchServe in the background, with MODEL registered and READY
 	@$(LIFECYCLE) serve --version "$(VERSION)" --profile $(PROFILE) $(HOW_MANY) \
 		--wheels $(WHEELS) $(BATCHING) $(if $(EXPOSE),--expose "$(EXPOSE)") $(if $(LOCKED),--locked) \
-		$(AT_ONCE)
+		$(if $(KSERVE),--kserve $(KSERVE)) $(if $(FOREGROUND),--foreground) $(AT_ONCE)
 
 .PHONY: register
 register: running archive  ## Register MODEL with the running server

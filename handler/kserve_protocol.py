@@ -1,4 +1,4 @@
-"""KServe's inference protocols, as TorchServe's envelopes hand them over: items in, JSON values out.
+"""KServe's protocols, as TorchServe's envelopes hand them over: items in, JSON values out.
 
 With ``service_envelope=kserve`` (protocol v1) a handler gets the list under ``instances``, with
 ``kservev2`` the list under ``inputs``, in place of a batch; what it returns is put into JSON, an
@@ -10,14 +10,15 @@ import json
 from collections.abc import Container, Mapping, Sequence
 from enum import StrEnum
 
-from cutout_answer import Answer
-from cutout_errors import CutoutError, InvalidJson
+from cutout_answer import Answer, error_answer
+from cutout_errors import CutoutError, InvalidJson, MissingSource, ResponseTooLarge
 from cutout_request import JSON_TYPE
 
 Row = Mapping[str, object]
 
 # TensorFlow Serving's way to say base64, which protocol v1 took over.
 BASE64_KEY = "b64"
+SPACE_AROUND = 1024
 
 
 class KServeProtocol(StrEnum):
@@ -26,12 +27,22 @@ class KServeProtocol(StrEnum):
     V1 = "kserve"
     V2 = "kservev2"
 
-    def rows(self, items: Sequence[object]) -> list[Row | CutoutError]:
-        """Return the items of a request as rows of a batch, or what is wrong with them."""
+    def rows(self, items: object) -> list[Row | CutoutError]:
+        """Return the items of a request as rows of a batch, or what is wrong with them.
+
+        Never empty, because an envelope has no answer to an empty list.
+        """
         row = _instance_row if self is KServeProtocol.V1 else _input_row
+        if not isinstance(items, list) or not items:
+            return [MissingSource(f"send pictures as a list in {self.list_name}")]
         return [row(item) for item in items]
 
-    def value(self, answer: Answer) -> object:
+    @property
+    def list_name(self) -> str:
+        """What a request's list of pictures is called."""
+        return "instances" if self is KServeProtocol.V1 else "inputs"
+
+    def output(self, answer: Answer) -> object:
         """Return an answer as the value that goes into the response.
 
         v1: the object of an answer in JSON, ``{"data": ...}`` or ``{"errors": ...}``. v2, whose
@@ -65,6 +76,22 @@ def item_headers(headers: Mapping[str, object]) -> dict[str, object]:
         if name.lower() not in ("accept", "content-type")
     }
     return {**kept, "Accept": JSON_TYPE}
+
+
+def fitting(answers: Sequence[Answer], max_response_bytes: int) -> Sequence[Answer]:
+    """Return the answers; if TorchServe would not carry them in one response, errors that say so.
+
+    TorchServe kills the worker over an answer above its ``max_response_size``.
+    """
+    # It puts blanks and line breaks around each value.
+    size = sum(len(answer.body) + SPACE_AROUND for answer in answers)
+    if size <= max_response_bytes:
+        return answers
+    error = ResponseTooLarge(
+        f"together the answers would have {size} bytes; the limit is {max_response_bytes}: send "
+        "fewer pictures at once"
+    )
+    return [error_answer(error)] * len(answers)
 
 
 def overall(answers: Sequence[Answer]) -> tuple[int, str]:

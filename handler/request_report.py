@@ -41,7 +41,7 @@ class RequestReport:
     def of(
         cls,
         request_id: str,
-        row: Mapping[str, object],
+        row: Mapping[str, object] | CutoutError,
         photo: Photo | CutoutError,
         answer: Answer,
         timing: StageTiming,

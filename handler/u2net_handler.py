@@ -8,6 +8,7 @@ TorchServe and the order of the steps; each step is a module of its own.
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,10 +29,18 @@ from cutout_answer import Answer, Figures, error_answer, picture_answer
 from cutout_errors import CutoutError
 from cutout_limits import Limits
 from cutout_rendering import render
+from cutout_request import JSON_TYPE
 from device_jpeg import PILLOW, choose_jpeg_decoder
 from hold_point import stand_still
 from image_decoding import register_heif, share_threads
 from image_encoding import OutputFormat
+from kserve_protocol import (
+    KServeProtocol,
+    active_protocol,
+    fitting,
+    item_headers,
+    overall,
+)
 from model_metadata import ModelMetadata
 from network_input import choose_input
 from photo import Photo, load_photo
@@ -84,6 +93,7 @@ class U2Net(BaseHandler):
         model_dir = Path(properties["model_dir"])
         self.manifest = context.manifest
         self.metadata = ModelMetadata.read(model_dir)
+        self.kserve = active_protocol(sys.modules)
         self.limits = Limits.from_config(context.model_yaml_config)
         self.device = choose_device(properties.get("gpu_id"))
         threads = self.cpu_allocation.threads
@@ -114,10 +124,9 @@ class U2Net(BaseHandler):
             return [self.describe_handle()]
         # A slot may have become free, since the version that held it is gone.
         self.cpu_allocation.claim()
-        self.request_ids = [context.get_request_id(index) for index in range(len(data))]
-        self.timings = [StageTiming() for _ in data]
+        rows = self._read_batch(data)
 
-        photos = guarded(self.request_ids, self.load_images, data)
+        photos = guarded(self.request_ids, self.load_images, rows)
         inputs = guarded(self.request_ids, self.preprocess, photos)
         before = time.perf_counter()
         saliency = guarded(self.request_ids, self.inference, inputs)
@@ -128,13 +137,14 @@ class U2Net(BaseHandler):
         replies = self.respond(guarded(self.request_ids, self.postprocess, photos, saliency))
 
         answers = [answer for answer, _ in replies]
-        self._observe(data, photos, answers, time.perf_counter() - start)
+        self._observe(rows, photos, answers, time.perf_counter() - start)
         return [body for _, body in replies]
 
-    def load_images(self, data: Sequence[Mapping[str, object]]) -> list[Photo | CutoutError]:
+    def load_images(
+        self, data: Sequence[Mapping[str, object] | CutoutError]
+    ) -> list[Photo | CutoutError]:
         """Read and decode the photo of each row."""
-        headers = [self.context.get_all_request_header(index) for index in range(len(data))]
-        columns = data, headers, self.timings
+        columns = data, self.headers, self.timings
         return each(self.request_ids, self._load_image, *columns, pool=self.pool)
 
     @timed
@@ -158,6 +168,8 @@ class U2Net(BaseHandler):
 
     def respond(self, outcomes: Sequence[Answer | CutoutError]) -> list[tuple[Answer, object]]:
         """Hand TorchServe the head of each answer, or of its error's; return it and its body."""
+        if self.kserve is not None:
+            return self._respond_together(self.kserve, outcomes)
         replies = each(self.request_ids, self._respond, range(len(outcomes)), outcomes)
         return [
             self._respond(index, error_answer(reply)) if isinstance(reply, CutoutError) else reply
@@ -197,6 +209,22 @@ class U2Net(BaseHandler):
             "limits": self.limits.as_dict(),
         }
 
+    def _read_batch(
+        self, data: list[dict[str, object]]
+    ) -> Sequence[Mapping[str, object] | CutoutError]:
+        """Take the requests of a batch, or the items of KServe's only request, apart."""
+        ids, headers = self.context.get_request_id, self.context.get_all_request_header
+        rows: Sequence[Mapping[str, object] | CutoutError] = data
+        if self.kserve is None:
+            self.request_ids = [ids(index) for index in range(len(data))]
+            self.headers = [headers(index) for index in range(len(data))]
+        else:
+            rows = self.kserve.rows(data)
+            self.request_ids = [ids(0)] * len(rows)
+            self.headers = [item_headers(headers(0))] * len(rows)
+        self.timings = [StageTiming() for _ in rows]
+        return rows
+
     def _load_image(
         self, row: Mapping[str, object], headers: Mapping[str, object], timing: StageTiming
     ) -> Photo:
@@ -232,9 +260,22 @@ class U2Net(BaseHandler):
             self.context.set_response_header(index, name, value)
         return answer, answer.body
 
+    def _respond_together(
+        self, protocol: KServeProtocol, outcomes: Sequence[Answer | CutoutError]
+    ) -> list[tuple[Answer, object]]:
+        """Hand TorchServe the head of KServe's one response; return each answer and its value."""
+        answers = [
+            error_answer(outcome) if isinstance(outcome, CutoutError) else outcome
+            for outcome in outcomes
+        ]
+        answers = list(fitting(answers, self.limits.max_response_bytes))
+        self.context.set_response_status(*overall(answers), 0)
+        self.context.set_response_content_type(0, JSON_TYPE)
+        return [(answer, protocol.output(answer)) for answer in answers]
+
     def _observe(
         self,
-        data: Sequence[Mapping[str, object]],
+        data: Sequence[Mapping[str, object] | CutoutError],
         photos: Sequence[Photo | CutoutError],
         answers: Sequence[Answer],
         seconds: float,

@@ -12,12 +12,13 @@ from pathlib import Path
 from archive_record import ArchiveRecordError, verify_archive
 from closed_models import open_versions
 from drain import remove, scale, stop
+from foreground import check_ready, watch_over
 from gpu_serving import batching_for, gpus_for
 from machine import Machine
 from management_api import AS_ARCHIVED, TOKEN_MARGIN_FOR_PEOPLE, Batching, ManagementApi
 from model_version import VersionError, checked_version
 from rollout import check_precision, roll_out
-from server_config import DEFAULT_PORT, ServerConfig, ServerError
+from server_config import DEFAULT_PORT, KSERVE_ENVELOPES, ServerConfig, ServerError
 from server_status import status
 from torchserve_process import TorchServeProcess
 from worker_plan import Profile, WorkerPlan, plan_workers
@@ -78,6 +79,9 @@ def serve(
     print(f"READY after {time.monotonic() - start:.1f} s: {model} {version}, {plan}")
     _warn(plan, plan.workers)
     print(f"  POST pictures to {config.inference_address}/predictions/{model}")
+    if config.kserve:
+        print(f"  in KServe's protocol {config.kserve}: /{config.kserve}/models/{model}; no token")
+        return
     port = "" if config.port == DEFAULT_PORT else f" PORT={config.port}"
     print(f"  with the header  Authorization: Bearer $(make -s token{port})")
 
@@ -125,7 +129,7 @@ def _parse() -> argparse.Namespace:
         "command",
         choices=(
             *("serve", "register", "unregister", "scale"),
-            *("status", "token", "stop", "rollout"),
+            *("status", "ready", "token", "stop", "rollout"),
         ),
     )
     parser.add_argument("--model", default="u2net")
@@ -147,6 +151,14 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--wheels", type=Path, help="folder with the wheels of the requirements")
     parser.add_argument("--expose", default="", help="what other machines may reach, by commas")
     parser.add_argument("--locked", action="store_true", help="serve this model and no other, ever")
+    parser.add_argument(
+        "--kserve",
+        choices=list(KSERVE_ENVELOPES),
+        help="speak this protocol of KServe's, without tokens",
+    )
+    parser.add_argument(
+        "--foreground", action="store_true", help="stay until the server ends, or drain and end it"
+    )
     parser.add_argument("--kind", choices=("inference", "management"), default="inference")
     return parser.parse_args()
 
@@ -156,6 +168,7 @@ def _run(arguments: argparse.Namespace) -> None:
         ServerConfig.from_arguments(arguments),
         exposed=frozenset(arguments.expose.replace(",", " ").split()),
         only_model=arguments.model if arguments.locked else None,
+        kserve=arguments.kserve,
     )
     api = ManagementApi(config)
     model, version, workers = arguments.model, arguments.version, arguments.workers
@@ -179,6 +192,8 @@ def _run(arguments: argparse.Namespace) -> None:
                 )
             plan = make_room(config, arguments.profile, workers, gpus, now=arguments.now)
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
+            if arguments.foreground:
+                watch_over(config)
         case "register":
             plan = TorchServeProcess(config).plan()
             workers = workers or _planned_workers(plan)
@@ -198,6 +213,8 @@ def _run(arguments: argparse.Namespace) -> None:
             _warn(plan, workers)
         case "status":
             status(config)
+        case "ready":
+            check_ready(api, model)
         case "token":
             print(api.token(arguments.kind, TOKEN_MARGIN_FOR_PEOPLE))
         case "stop":

@@ -26,6 +26,9 @@ PORT_OFFSETS = {
 # `file:///store/%2e%2e/...`, and whatever is registered by an address is copied into the store.
 NO_URL = "(?!)"
 
+# KServe's protocols, and how TorchServe calls what speaks them.
+KSERVE_ENVELOPES = {"v1": "kserve", "v2": "kservev2"}
+
 # What a unix socket's address may hold (sun_path); TorchServe's workers listen on one each.
 LONGEST_SOCKET_PATH = 107
 
@@ -47,6 +50,8 @@ class ServerConfig:
     """Those of ``exposure.ADDRESSES`` that other machines may reach."""
     only_model: str | None = None
     """The one model that it will ever serve, loaded when it starts; None: it can be told."""
+    kserve: str | None = None
+    """One of ``KSERVE_ENVELOPES``: it speaks KServe's protocol, which has no tokens."""
 
     @property
     def folder(self) -> Path:
@@ -195,6 +200,12 @@ class ServerConfig:
                 "load_models": f"{self.only_model}.mar",
                 "default_workers_per_model": str(plan.workers),
                 "enable_model_api": "false",
+            }
+        if self.kserve:
+            properties |= {
+                "service_envelope": KSERVE_ENVELOPES[self.kserve],
+                "ts_open_inference_protocol": "true",
+                "disable_token_authorization": "true",
             }
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
         self.properties_file.write_text(_escaped(text), encoding="ascii")

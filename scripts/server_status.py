@@ -37,16 +37,37 @@ def status(config: ServerConfig) -> None:
     except ServerError:
         _print_server(config, process, "which does not tell what it serves")
         raise
-    retries = Retries.read(config, process)
+    failure = _revive(api, versions, Retries.read(config, process))
+    report(api, process)
+    if failure:
+        raise failure
+
+
+def revive_all(config: ServerConfig) -> None:
+    """Revive whatever workers nothing else revives; say so.
+
+    Raises:
+        ServerError: they don't come back.
+    """
+    process, api = TorchServeProcess(config).find(), ManagementApi(config)
+    if process is None:
+        return
+    failure = _revive(api, _versions(api), Retries.read(config, process))
+    if failure:
+        raise failure
+
+
+def _revive(
+    api: ManagementApi, versions: list[dict[str, Any]], retries: Retries
+) -> ServerError | None:
+    """Try all of them; return why it failed for one, if it did."""
     failure = None
     for described in versions:
         try:
             revive(api, described, retries)
         except ServerError as error:
             failure = error
-    report(api, process)
-    if failure:
-        raise failure
+    return failure
 
 
 def report(api: ManagementApi, process: psutil.Process) -> None:

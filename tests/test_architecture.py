@@ -71,6 +71,7 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
         ("worker_memory", set()),
         ("skipped_imports", set()),
         ("hold_point", set()),
+        ("kserve_protocol", {"cutout_answer", "cutout_errors", "cutout_request"}),
         ("content_negotiation", set()),
         ("model_metadata", set()),
         ("rsu", {"torch"}),

@@ -1,0 +1,49 @@
+"""What a container needs of a server: a process that stays, and an answer to "is it ready?"."""
+
+import time
+
+from drain import stop
+from management_api import ManagementApi
+from server_config import ServerConfig, ServerError
+from server_status import revive_all
+from torchserve_process import TorchServeProcess
+
+PAUSE_S = 1
+# How often it is looked whether workers were given up.
+LOOK_S = 30
+
+
+def watch_over(config: ServerConfig) -> None:
+    """Stay until the server ends. Told to end oneself (SIGTERM, ^C), drain it and end it.
+
+    Workers that TorchServe has given up are revived.
+
+    Raises:
+        ServerError: the server ended by itself, or its workers don't come back.
+    """
+    process = TorchServeProcess(config)
+    looked = time.monotonic()
+    try:
+        while process.find():
+            time.sleep(PAUSE_S)
+            if time.monotonic() - looked > LOOK_S:
+                revive_all(config)
+                looked = time.monotonic()
+    except (KeyboardInterrupt, SystemExit):
+        stop(config)
+        print("stopped", flush=True)
+        return
+    raise ServerError(f"TorchServe ended:\n{process.last_words()}")
+
+
+def check_ready(api: ManagementApi, model: str) -> None:
+    """Make sure that a worker of a model is READY, so that a request would be answered.
+
+    Raises:
+        ServerError: none is.
+    """
+    workers = api.describe(model)["workers"]
+    ready = sum(worker["status"] == "READY" for worker in workers)
+    if not ready:
+        raise ServerError(f"none of {len(workers)} worker(s) of {model} is READY")
+    print(f"{ready} of {len(workers)} worker(s) READY")

@@ -1,0 +1,233 @@
+"""KServe's protocols through TorchServe's own envelopes: what they carry, and what they break."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import requests
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from PIL import Image
+
+from build_archive import build_archive
+from exposure import HOST
+from lifecycle import serve
+from management_api import local_session
+from tests.conftest import WHEELS
+from tests.served.conftest import ONE_WORKER, Served, build_folder, server_in
+from torchserve_process import TorchServeProcess
+
+Field = descriptor_pb2.FieldDescriptorProto
+INFER = "/org.pytorch.serve.grpc.openinference.GRPCInferenceService/ModelInfer"
+MODEL = "u2netp"
+
+
+@pytest.fixture(scope="module", params=["v1", "v2"])
+def kserve(networks: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Served]:
+    """A server that speaks one of the protocols, with the archive as everywhere."""
+    with build_folder() as build:
+        config = replace(server_in(build), kserve=request.param)
+        build_archive(MODEL, "1.0", networks[MODEL], config.store)
+        try:
+            serve(config, WHEELS, MODEL, "1.0", ONE_WORKER)
+            yield Served(build, config)
+        finally:
+            TorchServeProcess(config).stop()
+
+
+@pytest.fixture(scope="module")
+def photo(photo_files: list[Path]) -> bytes:
+    return photo_files[1].read_bytes()
+
+
+@pytest.fixture(scope="module")
+def cutout(served: Served, photo: bytes) -> Image.Image:
+    """What /predictions gives."""
+    return opened(served.ask(data=photo, method="PUT", headers={"Accept": "image/png"}).content)
+
+
+@pytest.fixture(scope="module")
+def crop(served: Served, photo: bytes) -> Image.Image:
+    answer = served.ask(files={"data": photo}, data={"crop": "true", "format": "png"})
+    return opened(answer.content)
+
+
+def opened(file: bytes | str) -> Image.Image:
+    data = base64.b64decode(file) if isinstance(file, str) else file
+    with Image.open(BytesIO(data)) as picture:
+        picture.load()
+        return picture
+
+
+def b64(picture: bytes) -> str:
+    return base64.b64encode(picture).decode()
+
+
+def post(kserve: Served, path: str, body: object) -> requests.Response:
+    return local_session().post(f"{kserve.config.inference_address}{path}", json=body, timeout=60)
+
+
+def infer(kserve: Served, *pictures: bytes, **parameters: object) -> requests.Response:
+    tensors = [
+        {"name": f"photo-{index}", "shape": [1], "datatype": "BYTES", "data": [b64(picture)]}
+        for index, picture in enumerate(pictures)
+    ]
+    return post(
+        kserve,
+        f"/v2/models/{MODEL}/infer",
+        {"id": "mine", "inputs": [{**tensor, "parameters": parameters} for tensor in tensors]},
+    )
+
+
+def only(kserve: Served, protocol: str) -> None:
+    if kserve.config.kserve != protocol:
+        pytest.skip(f"of protocol {protocol}")
+
+
+def test_v1_gives_the_pixels_of_predictions(
+    kserve: Served, photo: bytes, cutout: Image.Image, crop: Image.Image
+) -> None:
+    only(kserve, "v1")
+    instances = [{"data": b64(photo)}, {"data": b64(photo), "crop": True}, b64(b"no picture")]
+
+    answer = post(kserve, f"/v1/models/{MODEL}:predict", {"instances": instances})
+
+    assert answer.status_code == 200
+    plain, cropped, refused = answer.json()["predictions"]
+    assert opened(plain["data"]["result_b64"]) == cutout
+    assert (plain["data"]["width"], plain["data"]["height"]) == cutout.size
+    assert opened(cropped["data"]["result_b64"]) == crop
+    assert refused["errors"][0]["code"] == "invalid_file_type"
+
+
+def test_v1_explains(kserve: Served, photo: bytes, cutout: Image.Image) -> None:
+    only(kserve, "v1")
+
+    answer = post(kserve, f"/v1/models/{MODEL}:explain", {"instances": [b64(photo)]})
+
+    (explanation,) = answer.json()["explanations"]
+    assert opened(explanation["data"]["result_b64"]).size == cutout.size
+
+
+@pytest.mark.parametrize(
+    ("instances", "code"), [([], "missing_source"), ([b64(b"no picture")], "invalid_file_type")]
+)
+def test_v1_fails_as_a_whole_where_nothing_was_cut_out(
+    kserve: Served, instances: list[str], code: str
+) -> None:
+    only(kserve, "v1")
+
+    answer = post(kserve, f"/v1/models/{MODEL}:predict", {"instances": instances})
+
+    assert answer.status_code >= 400
+    assert [each["errors"][0]["code"] for each in answer.json()["predictions"]] == [code]
+
+
+def test_v2_gives_the_pixels_of_predictions(
+    kserve: Served, photo: bytes, cutout: Image.Image, crop: Image.Image
+) -> None:
+    only(kserve, "v2")
+
+    plain = infer(kserve, photo).json()
+    cropped = infer(kserve, photo, photo, crop=True).json()
+
+    assert plain["id"] == "mine"
+    (output,) = plain["outputs"]
+    assert (output["name"], output["datatype"], output["shape"]) == ("photo-0", "BYTES", [1])
+    assert opened(output["data"][0]) == cutout
+    assert [opened(each["data"][0]) for each in cropped["outputs"]] == [crop, crop]
+
+
+def test_v2_tells_errors_as_text(kserve: Served) -> None:
+    only(kserve, "v2")
+
+    answer = infer(kserve, b"no picture")
+
+    assert answer.status_code == 415
+    assert "invalid_file_type" in answer.json()["outputs"][0]["data"][0]
+
+
+def test_v2_over_grpc_gives_the_same_pixels(
+    kserve: Served, photo: bytes, cutout: Image.Image
+) -> None:
+    only(kserve, "v2")
+    request_type, response_type = infer_messages()
+    tensor = {
+        "name": "photo",
+        "datatype": "BYTES",
+        "shape": [1],
+        "contents": {"bytes_contents": [b64(photo).encode()]},
+    }
+    address = f"{HOST}:{kserve.config.port_of('grpc_inference')}"
+    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+        call = channel.unary_unary(
+            INFER,
+            request_serializer=request_type.SerializeToString,
+            response_deserializer=response_type.FromString,
+        )
+        response = call(request_type(model_name=MODEL, inputs=[tensor]), timeout=60)
+
+    # TorchServe writes text as JSON does: in quotation marks, and = as \\u003d.
+    (text,) = response.outputs[0].contents.bytes_contents
+    assert opened(json.loads(text)) == cutout
+
+
+def test_what_the_envelopes_break(kserve: Served, photo: bytes) -> None:
+    """Raw bodies, and the model's own description: the envelope can't take them apart."""
+    worker = kserve.worker_pids(MODEL)
+    raw = local_session().put(
+        f"{kserve.config.inference_address}/predictions/{MODEL}", data=photo, timeout=60
+    )
+    described = local_session().get(
+        f"{kserve.config.management_address}/models/{MODEL}?customized=true", timeout=60
+    )
+
+    assert raw.status_code == 503
+    assert not described.ok or not described.json()[0].get("customizedMetadata")
+    assert kserve.worker_pids(MODEL) == worker
+
+
+def infer_messages() -> tuple[Any, Any]:
+    """Request and response of the open inference protocol, as far as they are needed here."""
+    file = descriptor_pb2.FileDescriptorProto(name="open.proto", package="q", syntax="proto3")
+    contents = file.message_type.add(name="Contents")
+    contents.field.add(
+        name="bytes_contents", number=8, type=Field.TYPE_BYTES, label=Field.LABEL_REPEATED
+    )
+    tensor = file.message_type.add(name="Tensor")
+    for number, name in enumerate(("name", "datatype"), start=1):
+        tensor.field.add(
+            name=name, number=number, type=Field.TYPE_STRING, label=Field.LABEL_OPTIONAL
+        )
+    tensor.field.add(name="shape", number=3, type=Field.TYPE_INT64, label=Field.LABEL_REPEATED)
+    tensor.field.add(
+        name="contents",
+        number=5,
+        type=Field.TYPE_MESSAGE,
+        label=Field.LABEL_OPTIONAL,
+        type_name=".q.Contents",
+    )
+    for name in ("Request", "Response"):
+        message = file.message_type.add(name=name)
+        message.field.add(
+            name="model_name", number=1, type=Field.TYPE_STRING, label=Field.LABEL_OPTIONAL
+        )
+        message.field.add(
+            name="inputs" if name == "Request" else "outputs",
+            number=5,
+            type=Field.TYPE_MESSAGE,
+            label=Field.LABEL_REPEATED,
+            type_name=".q.Tensor",
+        )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    request, response = (
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"q.{name}"))
+        for name in ("Request", "Response")
+    )
+    return request, response
