@@ -78,9 +78,11 @@ def test_of_a_killed_worker_only_the_request_in_hand_fails(
         other.resume()
         await_successor(server, victim.pid)
 
-    # 507 stands for a process that was killed so.
     statuses = Counter(each.result().status_code for each in asked)
-    assert statuses == {OK: 5, HTTPStatus.INSUFFICIENT_STORAGE: 1}
+    assert statuses.pop(OK) == 5
+    # 507 where TorchServe has seen in time that the process was killed.
+    (failed,) = statuses
+    assert failed in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.INSUFFICIENT_STORAGE)
     assert "restarted 1 times" in make(server.build, second.port, "status").stdout
 
     killing = kill_workers(second, "u2netp", photo, seconds=1, concurrency=4)
@@ -100,7 +102,10 @@ def test_a_worker_without_memory_says_so_and_lives(served: Served) -> None:
     finally:
         resource.prlimit(pid, resource.RLIMIT_AS, before)
 
-    assert starved.status_code in (HTTPStatus.INTERNAL_SERVER_ERROR, 507)
+    assert starved.status_code in (
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.INSUFFICIENT_STORAGE,
+    )
     assert served.ask(data=picture.getvalue(), method="PUT").status_code == OK
     assert served.worker_pids() == [pid]
 
