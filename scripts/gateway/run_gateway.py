@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 from api_keys import DEFAULT_CLIENT, key_of
-from gateway_config import GatewayConfig, PrivateSide, PublicSide, checked_word
+from gateway_config import GatewayConfig
 from gateway_process import GatewayProcess
+from gateway_sides import PrivateSide, PublicSide, checked_word
 from server_config import HOST, ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
 

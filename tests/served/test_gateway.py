@@ -21,8 +21,9 @@ import requests
 from PIL import Image
 
 from build_archive import build_archive
-from gateway_config import TEMPLATES, GatewayConfig, PrivateSide, PublicSide
+from gateway_config import TEMPLATES, GatewayConfig
 from gateway_process import GatewayProcess, Nginx
+from gateway_sides import PrivateSide, PublicSide
 from management_api import local_session
 from server_config import HOST
 from tests.conftest import ROOT, WHEELS
