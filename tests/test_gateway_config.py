@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway_config import GatewayConfig, PrivateSide, PublicSide, checked_word
+from gateway_config import GatewayConfig
+from gateway_sides import PrivateSide, PublicSide
 from server_config import ServerConfig, ServerError
 
 MODULES, MIME_TYPES = Path("/modules"), Path("/mime.types")
@@ -60,28 +61,6 @@ def test_no_place_is_left_open(tmp_path: Path) -> None:
 
     assert not any(re.search(r"@[A-Z]", text) for text in files.values())
     assert "listen 0.0.0.0:443 ssl http2;" in files["public"]
-
-
-@pytest.mark.parametrize(
-    ("listen", "certificate", "url"),
-    [
-        ("127.0.0.1:8000", None, "http://127.0.0.1:8000"),
-        ("0.0.0.0:80", None, "http://127.0.0.1:80"),
-        ("*:443", "/certificate", "https://127.0.0.1:443"),
-        ("cutouts.example.com:443", "/certificate", "https://cutouts.example.com:443"),
-        ("8000", None, "http://127.0.0.1:8000"),
-    ],
-)
-def test_the_address_that_is_told_can_be_asked(
-    listen: str, certificate: str | None, url: str
-) -> None:
-    assert PublicSide(listen, certificate=certificate).url == url
-
-
-@pytest.mark.parametrize("value", ["", "a b", "80; return 200", "{", "$host", "'", "a\nb", "#"])
-def test_a_setting_can_not_bring_directives_along(value: str) -> None:
-    with pytest.raises(ServerError, match="LISTEN="):
-        checked_word("LISTEN", value)
 
 
 def test_a_path_that_is_too_long_for_a_socket_is_told(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def program(tmp_path: Path) -> Path:
 
 
 def test_without_nginx_the_packages_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ServerError, match=r"not installed: apt-get install nginx-light libnginx"):
+    with pytest.raises(ServerError, match=r"not installed: apt-get install nginx libnginx"):
         Nginx.find(str(tmp_path))
 
 

@@ -58,14 +58,13 @@ function isOver(r, client) {
 function mark(r, group, name, period, flag) {
     const folder = `${r.variables.gateway_folder}/${group}`;
     const file = `${name}.${period}`;
-    fs.writeFileSync(`${folder}/${file}`, '.', {flag: flag});
+    fs.appendFileSync(`${folder}/${file}`, '.', {flag: flag});
     const marks = fs.statSync(`${folder}/${file}`).size;
     if (marks === 1) {
-        for (const old of fs.readdirSync(folder)) {
-            if (old.startsWith(`${name}.`) && old !== file) {
-                try { fs.unlinkSync(`${folder}/${old}`); } catch (e) { /* another process did */ }
-            }
-        }
+        const olds = fs.readdirSync(folder).filter(old => old.startsWith(`${name}.`) && old !== file);
+        olds.forEach(old => {
+            try { fs.unlinkSync(`${folder}/${old}`); } catch (e) { /* another process did */ }
+        });
     }
     return marks;
 }
@@ -97,7 +96,7 @@ async function tokenOf(r, kind) {
 // While a token is still good, one request renews it and the others go on with it.
 function claim(r, kind, expires) {
     try {
-        return mark(r, 'renewals', kind, expires, 'wx') === 1;
+        return mark(r, 'renewals', kind, expires, 'ax') === 1;
     } catch (e) {
         return false;
     }

@@ -7,18 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+<<<<<<< HEAD
 from exposure import HOST
 from server_config import LONGEST_SOCKET_PATH, ServerConfig, ServerError
+||||||| b9e22e2
+from server_config import HOST, LONGEST_SOCKET_PATH, ServerConfig, ServerError
+=======
+from gateway_sides import PrivateSide, PublicSide
+from server_config import HOST, LONGEST_SOCKET_PATH, ServerError
+>>>>>>> gateway
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "deploy" / "nginx"
 WEB = ROOT / "deploy" / "web"
 
-_WORD = re.compile(r"[^\s;{}\"'$\\#]+")
 _PLACE = re.compile(r"@([A-Z_]+)@")
 
 
 @dataclass(frozen=True)
+<<<<<<< HEAD
 class PublicSide:
     """What clients reach."""
 
@@ -59,6 +66,48 @@ class PrivateSide:
 
 
 @dataclass(frozen=True)
+||||||| b9e22e2
+class PublicSide:
+    """What clients reach."""
+
+    listen: str
+    """Address and port."""
+    machines: tuple[str, ...] = ()
+    """Addresses of the machines' private sides; none: this machine alone."""
+    certificate: str | None = None
+    private_key: str | None = None
+    rate: int = 500
+    """Requests a minute, of a key that has no number of its own."""
+    connections: int = 64
+    """Requests at once, of a key."""
+    origin: str = "*"
+    """Whose pages may ask from a browser."""
+    read_timeout_s: int = 120
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine reaches it."""
+        host, _, port = self.listen.rpartition(":")
+        host = HOST if host in ("", "*", "0.0.0.0", "[::]") else host
+        return f"{'https' if self.certificate else 'http'}://{host}:{port}"
+
+
+@dataclass(frozen=True)
+class PrivateSide:
+    """What stands before one machine's TorchServe and adds its token."""
+
+    server: ServerConfig
+    model: str
+    listen: str | None = None
+    """Address and port for other machines' gateways; None: a socket for this machine's own."""
+    allow: tuple[str, ...] = ()
+    """Addresses of those gateways."""
+    read_timeout_s: int = 120
+
+
+@dataclass(frozen=True)
+=======
+>>>>>>> gateway
 class GatewayConfig:
     """One nginx: a public side, a private side, or both."""
 
@@ -158,16 +207,3 @@ class GatewayConfig:
     def _render(name: str, file: Path, values: Mapping[str, str]) -> None:
         text = (TEMPLATES / f"{name}.conf.in").read_text(encoding="utf-8")
         file.write_text(_PLACE.sub(lambda place: values[place[1]], text), encoding="utf-8")
-
-
-def checked_word(name: str, value: str) -> str:
-    """Return a setting that stands in nginx's configuration as one word.
-
-    Raises:
-        ServerError: it would not be one.
-    """
-    if not _WORD.fullmatch(value):
-        raise ServerError(
-            f"{name}={value}: blanks, quotes and ; {{ }} $ # \\ can't be written there"
-        )
-    return value

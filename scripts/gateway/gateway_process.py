@@ -14,7 +14,7 @@ import psutil
 from gateway_config import GatewayConfig
 from server_config import ServerError
 
-PACKAGES = ("nginx-light", "libnginx-mod-http-js", "libnginx-mod-http-headers-more-filter")
+PACKAGES = ("nginx", "libnginx-mod-http-js", "libnginx-mod-http-headers-more-filter")
 MODULES = ("ngx_http_js_module.so", "ngx_http_headers_more_filter_module.so")
 
 # Answers on their way get this long; TorchServe's own time for one is 30 s.

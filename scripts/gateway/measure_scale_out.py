@@ -6,6 +6,7 @@ machines are namespaces of this one; each has as many cores as workers.
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -108,12 +109,14 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--image", type=Path, required=True, help="a PNG")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=40, help="of a turn")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--requests", type=int, default=16, help="of a turn")
     parser.add_argument("--lock", type=Path, help="file that is locked while a pair is measured")
     arguments = parser.parse_args()
     if (reason := why_not()) is not None:
         sys.exit(f"make scale-out: {reason}")
+    # However it ends, no machine is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("make scale-out: ended"))
     try:
         ratio = measure(arguments)
     except (ServerError, BenchError) as error:

@@ -161,7 +161,7 @@ def test_v2_over_grpc_gives_the_same_pixels(
         "name": "photo",
         "datatype": "BYTES",
         "shape": [1],
-        "contents": {"bytes_contents": [b64(photo).encode()]},
+        "contents": {"bytes_contents": [photo]},
     }
     address = f"{HOST}:{kserve.config.port_of('grpc_inference')}"
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
