@@ -5,6 +5,7 @@ import pytest
 
 from cutout_answer import Answer, error_answer
 from cutout_errors import CutoutError, InvalidFileType, InvalidJson, MissingSource
+from cutout_limits import Limits
 from cutout_request import JSON_TYPE, read_request
 from kserve_protocol import (
     KServeProtocol,
@@ -30,14 +31,14 @@ REFUSAL = error_answer(InvalidFileType("no"))
         {"image": {"b64": B64}},
     ],
 )
-def test_v1_takes_a_picture_in_every_usual_way(instance: object, limits) -> None:
+def test_v1_takes_a_picture_in_every_usual_way(instance: object, limits: Limits) -> None:
     (row,) = KServeProtocol.V1.rows([instance])
 
     assert not isinstance(row, CutoutError)
     assert read_request(row, {"Accept": JSON_TYPE}, limits, explain=False).picture == PICTURE
 
 
-def test_options_stand_beside_the_picture(limits) -> None:
+def test_options_stand_beside_the_picture(limits: Limits) -> None:
     tensor = {"name": "photo", "shape": [1], "datatype": "BYTES", "data": B64}
     (first,) = KServeProtocol.V1.rows([{"data": B64, "crop": True}])
     (second,) = KServeProtocol.V2.rows([{**tensor, "parameters": {"crop": True}}])

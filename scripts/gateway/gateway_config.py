@@ -7,15 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-<<<<<<< HEAD
 from exposure import HOST
-from server_config import LONGEST_SOCKET_PATH, ServerConfig, ServerError
-||||||| b9e22e2
-from server_config import HOST, LONGEST_SOCKET_PATH, ServerConfig, ServerError
-=======
 from gateway_sides import PrivateSide, PublicSide
-from server_config import HOST, LONGEST_SOCKET_PATH, ServerError
->>>>>>> gateway
+from server_config import LONGEST_SOCKET_PATH, ServerError
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "deploy" / "nginx"
@@ -25,89 +19,6 @@ _PLACE = re.compile(r"@([A-Z_]+)@")
 
 
 @dataclass(frozen=True)
-<<<<<<< HEAD
-class PublicSide:
-    """What clients reach."""
-
-    listen: str
-    """Address and port."""
-    machines: tuple[str, ...] = ()
-    """Addresses of the machines' private sides; none: this machine alone."""
-    certificate: str | None = None
-    private_key: str | None = None
-    rate: int = 500
-    """Requests a minute, of a key that has no number of its own."""
-    connections: int = 64
-    """Requests at once, of a key."""
-    origin: str = "*"
-    """Whose pages may ask from a browser."""
-    read_timeout_s: int = 120
-
-    @property
-    def url(self) -> str:
-        """Where a client on this machine reaches it."""
-        host, _, port = self.listen.rpartition(":")
-        everywhere = ("", "*", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
-        host = HOST if host in everywhere else host
-        return f"{'https' if self.certificate else 'http'}://{host}:{port}"
-
-
-@dataclass(frozen=True)
-class PrivateSide:
-    """What stands before one machine's TorchServe and adds its token."""
-
-    server: ServerConfig
-    model: str
-    listen: str | None = None
-    """Address and port for other machines' gateways; None: a socket for this machine's own."""
-    allow: tuple[str, ...] = ()
-    """Addresses of those gateways."""
-    read_timeout_s: int = 120
-
-
-@dataclass(frozen=True)
-||||||| b9e22e2
-class PublicSide:
-    """What clients reach."""
-
-    listen: str
-    """Address and port."""
-    machines: tuple[str, ...] = ()
-    """Addresses of the machines' private sides; none: this machine alone."""
-    certificate: str | None = None
-    private_key: str | None = None
-    rate: int = 500
-    """Requests a minute, of a key that has no number of its own."""
-    connections: int = 64
-    """Requests at once, of a key."""
-    origin: str = "*"
-    """Whose pages may ask from a browser."""
-    read_timeout_s: int = 120
-
-    @property
-    def url(self) -> str:
-        """Where a client on this machine reaches it."""
-        host, _, port = self.listen.rpartition(":")
-        host = HOST if host in ("", "*", "0.0.0.0", "[::]") else host
-        return f"{'https' if self.certificate else 'http'}://{host}:{port}"
-
-
-@dataclass(frozen=True)
-class PrivateSide:
-    """What stands before one machine's TorchServe and adds its token."""
-
-    server: ServerConfig
-    model: str
-    listen: str | None = None
-    """Address and port for other machines' gateways; None: a socket for this machine's own."""
-    allow: tuple[str, ...] = ()
-    """Addresses of those gateways."""
-    read_timeout_s: int = 120
-
-
-@dataclass(frozen=True)
-=======
->>>>>>> gateway
 class GatewayConfig:
     """One nginx: a public side, a private side, or both."""
 

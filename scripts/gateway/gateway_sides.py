@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from server_config import HOST, ServerConfig, ServerError
+from exposure import HOST
+from server_config import ServerConfig, ServerError
 
 _WORD = re.compile(r"[^\s;{}\"'$\\#]+")
 
@@ -30,7 +31,8 @@ class PublicSide:
     def url(self) -> str:
         """Where a client on this machine reaches it."""
         host, _, port = self.listen.rpartition(":")
-        host = HOST if host in ("", "*", "0.0.0.0", "[::]") else host
+        everywhere = ("", "*", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
+        host = HOST if host in everywhere else host
         return f"{'https' if self.certificate else 'http'}://{host}:{port}"
 
 

@@ -5,23 +5,11 @@ import sys
 from pathlib import Path
 
 from api_keys import DEFAULT_CLIENT, key_of
-<<<<<<< HEAD
 from exposure import HOST
-from gateway_config import GatewayConfig, PrivateSide, PublicSide, checked_word
-||||||| b9e22e2
-from gateway_config import GatewayConfig, PrivateSide, PublicSide, checked_word
-=======
 from gateway_config import GatewayConfig
->>>>>>> gateway
 from gateway_process import GatewayProcess
-<<<<<<< HEAD
-from server_config import ServerConfig, ServerError
-||||||| b9e22e2
-from server_config import HOST, ServerConfig, ServerError
-=======
 from gateway_sides import PrivateSide, PublicSide, checked_word
-from server_config import HOST, ServerConfig, ServerError
->>>>>>> gateway
+from server_config import ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
 
 # The command's settings, as make names them.

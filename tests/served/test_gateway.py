@@ -21,14 +21,8 @@ import requests
 from PIL import Image
 
 from build_archive import build_archive
-<<<<<<< HEAD
 from exposure import HOST
-from gateway_config import TEMPLATES, GatewayConfig, PrivateSide, PublicSide
-||||||| b9e22e2
-from gateway_config import TEMPLATES, GatewayConfig, PrivateSide, PublicSide
-=======
 from gateway_config import TEMPLATES, GatewayConfig
->>>>>>> gateway
 from gateway_process import GatewayProcess, Nginx
 from gateway_sides import PrivateSide, PublicSide
 from management_api import local_session

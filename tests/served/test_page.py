@@ -13,8 +13,9 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from api_keys import DEFAULT_CLIENT, key_of
 from exposure import HOST
-from gateway_config import GatewayConfig, PrivateSide, PublicSide
+from gateway_config import GatewayConfig
 from gateway_process import GatewayProcess
+from gateway_sides import PrivateSide, PublicSide
 from run_gateway import start_public
 from tests.served.conftest import Served, free_port
 
