@@ -1,7 +1,9 @@
 """Start and end the gateway, and hand out its keys: what the Makefile's gateway targets call."""
 
 import argparse
+import signal
 import sys
+import time
 from pathlib import Path
 
 from api_keys import DEFAULT_CLIENT, key_of
@@ -14,6 +16,7 @@ from torchserve_process import TorchServeProcess
 
 # The command's settings, as make names them.
 DEFAULT_LISTEN = f"{HOST}:8000"
+PAUSE_S = 0.5
 
 
 def start_public(config: GatewayConfig, public: PublicSide) -> None:
@@ -43,6 +46,31 @@ def start_machine(config: GatewayConfig, private: PrivateSide) -> None:
     print(f"{private.listen} answers {', '.join(private.allow)} without a key, and nobody else")
 
 
+def run_public(config: GatewayConfig, public: PublicSide, keys: Path | None) -> None:
+    """Start the public side and stay until it ends; on SIGTERM, answer what is in hand and end it.
+
+    `keys` is a file of keys that others keep, such as a secret of Kubernetes.
+
+    Raises:
+        ServerError: it does not start, or ended by itself.
+    """
+    if keys is not None:
+        config.folder.mkdir(parents=True, exist_ok=True)
+        config.keys.unlink(missing_ok=True)
+        config.keys.symlink_to(keys.resolve(strict=False))
+    process = GatewayProcess(config)
+    process.start()
+    print(f"the gateway answers at {public.url}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        while process.find():
+            time.sleep(PAUSE_S)
+    except (KeyboardInterrupt, SystemExit):
+        process.stop()
+        return
+    raise ServerError(f"nginx ended: {config.log} may tell why")
+
+
 def stop(*configs: GatewayConfig) -> None:
     """End whichever sides run here."""
     stopped = [GatewayProcess(config).stop() for config in configs]
@@ -57,7 +85,7 @@ def _warn_without_server(server: ServerConfig) -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     ServerConfig.add_arguments(parser)
-    parser.add_argument("command", choices=("start", "machine", "url", "key", "stop"))
+    parser.add_argument("command", choices=("start", "run", "machine", "url", "key", "stop"))
     parser.add_argument("--model", default="u2net", help="what /v1.0/removebg asks")
     parser.add_argument("--listen", default=DEFAULT_LISTEN, help="address:port")
     parser.add_argument("--machines", default="", help="addresses, parted by blanks")
@@ -67,6 +95,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rate", type=int, default=PublicSide.rate, help="requests a minute")
     parser.add_argument("--origin", default=PublicSide.origin, help="whose pages may ask")
     parser.add_argument("--timeout", type=int, default=PublicSide.read_timeout_s, help="seconds")
+    parser.add_argument("--keys", type=Path, help="of run: the file of keys that others keep")
     parser.add_argument("--name", default=DEFAULT_CLIENT, help="whose key")
     return parser.parse_args()
 
@@ -102,6 +131,10 @@ def _run(arguments: argparse.Namespace) -> None:
             if private:
                 _warn_without_server(server)
             start_public(GatewayConfig(folder, model, public, private), public)
+        case "run":
+            public = _public(arguments)
+            private = PrivateSide(server, model, read_timeout_s=arguments.timeout)
+            run_public(GatewayConfig(folder, model, public, private), public, arguments.keys)
         case "machine":
             listen = checked_word("LISTEN", arguments.listen)
             allow = tuple(checked_word("ALLOW", each) for each in arguments.allow.split())

@@ -1,0 +1,29 @@
+#!/bin/sh
+# What the image runs: "serve" (TorchServe, until it is told to end), "gateway" (nginx before it), or
+# "ready" (whether a worker is). Further arguments go to the command. Everything is written to one
+# volume, which the containers of a pod share.
+set -eu
+cd /opt/cutout
+build=/var/lib/cutout/build
+mkdir -p "$build"
+for each in model-store wheels; do ln -sfn "/opt/cutout/build/$each" "$build/$each"; done
+
+what=${1:-serve}
+[ $# -eq 0 ] || shift
+case $what in
+serve)
+    exec .venv/bin/python scripts/lifecycle.py serve --foreground --build "$build" --model "$MODEL" \
+        --version "$VERSION" --wheels "$build/wheels" "$@"
+    ;;
+gateway)
+    exec .venv/bin/python scripts/gateway/run_gateway.py run --build "$build" --model "$MODEL" \
+        --listen 0.0.0.0:8000 --keys /etc/cutout/keys "$@"
+    ;;
+ready)
+    exec .venv/bin/python scripts/lifecycle.py ready --build "$build" --model "$MODEL" "$@"
+    ;;
+*)
+    echo "serve, gateway or ready, not $what" >&2
+    exit 2
+    ;;
+esac
