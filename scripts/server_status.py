@@ -1,23 +1,19 @@
 """What a person wants to know of a running server, the important things first."""
 
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import psutil
 
 from closed_models import CLOSED
 from management_api import ManagementApi
+from process_figures import age, figures_of
 from revival import revive
 from server_config import ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
 from worker_retries import Retries
 
-# Over which the workers' share of the CPUs is taken.
-CPU_SAMPLE_S = 0.3
 # A person who looks at a busy server does not wait for its details.
 LONGEST_ANSWER_S = 5
 
@@ -83,7 +79,7 @@ def report(api: ManagementApi, process: psutil.Process) -> None:
     else:
         summary = f"{ready} of {len(workers)} workers READY, {_requests(waiting)}"
     _print_server(api.config, process, summary)
-    figures = Figures.of([worker["pid"] for worker in workers])
+    figures = figures_of([worker["pid"] for worker in workers])
     defaults = {entry["modelName"]: api.describe(entry["modelName"]) for entry in api.models()}
     for described in versions:
         default = defaults[described["modelName"]]["modelVersion"] == described["modelVersion"]
@@ -114,7 +110,7 @@ def _versions(api: ManagementApi) -> list[dict[str, Any]]:
 def _print_server(config: ServerConfig, process: psutil.Process, summary: str) -> None:
     started = datetime.fromtimestamp(process.create_time())
     print(
-        f"TorchServe {summary}; up for {_age(process)}, since {started:%Y-%m-%d %H:%M}, "
+        f"TorchServe {summary}; up for {age(process)}, since {started:%Y-%m-%d %H:%M}, "
         f"process {process.pid}, {config.inference_address}"
     )
     plan = TorchServeProcess(config).plan()
@@ -122,7 +118,7 @@ def _print_server(config: ServerConfig, process: psutil.Process, summary: str) -
 
 
 def _print_version(
-    described: dict[str, Any], default: bool, retries: Retries, figures: dict[int, "Figures"]
+    described: dict[str, Any], default: bool, retries: Retries, figures: dict[int, tuple[str, ...]]
 ) -> None:
     named = f"{described['modelName']} {described['modelVersion']}"
     if described["modelVersion"] == CLOSED:
@@ -138,7 +134,7 @@ def _print_version(
         restarts = retries.count(worker["id"])
         told = [
             _state(worker, retries),
-            *figures[worker["pid"]].words,
+            *figures[worker["pid"]],
             f"restarted {restarts} times" if restarts else "never restarted",
         ]
         print(f"  worker {worker['id']}: {', '.join(told)}")
@@ -157,51 +153,3 @@ def _state(worker: dict[str, Any], retries: Retries) -> str:
 
 def _requests(waiting: int) -> str:
     return "no request waits" if waiting == 0 else f"{waiting} request(s) wait"
-
-
-def _age(process: psutil.Process) -> str:
-    return str(timedelta(seconds=round(time.time() - process.create_time())))
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What the kernel tells of one process, in words; none of one that is gone."""
-
-    words: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, pids: list[int]) -> dict[int, "Figures"]:
-        """Look at processes side by side, for a moment."""
-        found = dict(_processes(pids))
-        shares = [_cpu_seconds(process) for process in found.values()]
-        time.sleep(CPU_SAMPLE_S if found else 0)
-        figures = dict.fromkeys(pids, cls())
-        for before, (pid, process) in zip(shares, found.items(), strict=True):
-            try:
-                share = (_cpu_seconds(process) - before) / CPU_SAMPLE_S
-                figures[pid] = cls(
-                    (
-                        f"{_age(process)} old",
-                        f"{process.memory_info().rss >> 20} MiB",
-                        f"{100 * share:.0f} % of a core",
-                        f"process {pid}",
-                        f"on CPU {','.join(map(str, process.cpu_affinity()))}",
-                    )
-                )
-            except psutil.Error:  # it has just ended
-                continue
-        return figures
-
-
-def _processes(pids: list[int]) -> Iterator[tuple[int, psutil.Process]]:
-    for pid in pids:
-        if pid > 0 and psutil.pid_exists(pid):
-            yield pid, psutil.Process(pid)
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
