@@ -90,9 +90,12 @@ def _workers(record: Record) -> Finding:
 
 
 def _memory(life: Life) -> Finding:
-    before, after = life.growth(lambda sample: sample.rss)
+    before, after = (size / 2**20 for size in life.kept())
     growth = after / before - 1
-    told = f"{before / 2**20:.0f} MiB after warm-up, {after / 2**20:.0f} at the end ({growth:+.1%})"
+    told = (
+        f"keeps {before:.0f} MiB after warm-up, {after:.0f} at the end ({growth:+.1%}); "
+        "at most {:.0f}, then {:.0f}".format(*(size / 2**20 for size in life.most()))
+    )
     return Finding(f"memory of {life.name}", told, growth <= MOST_GROWTH)
 
 
