@@ -14,6 +14,7 @@ WARM_UP_DECKS = 4
 WINDOW = 0.25
 # Of each window; fewer say nothing.
 FEWEST_SAMPLES = 20
+TENTH = 10
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,29 @@ class Life:
         """Return the medians of both windows."""
         return median(map(figure, self.first)), median(map(figure, self.last))
 
+    def kept(self) -> tuple[int, int]:
+        """Return the resident memory, in bytes, that is kept whatever the work: its lowest tenth.
+
+        The rest comes and goes with the picture that is in hand. A leak raises what is kept.
+        """
+        before, after = (sorted(each.rss for each in some) for some in (self.first, self.last))
+        return before[len(before) // TENTH], after[len(after) // TENTH]
+
+    def most(self) -> tuple[int, int]:
+        """Return the most that was seen."""
+        return max(each.rss for each in self.first), max(each.rss for each in self.last)
+
 
 def lives(record: Record) -> Iterator[Life]:
-    """Yield each process that lived long enough after its warm-up."""
-    loaded = [sample for sample in record.samples if sample.at <= record.seconds]
+    """Yield each process that lived long enough after its warm-up.
+
+    A rollout does not count: one version's workers idle then, and the JVM has those of two.
+    """
+    loaded = [
+        sample
+        for sample in record.samples
+        if sample.at <= record.seconds and len(sample.versions) == 1
+    ]
     names = dict.fromkeys(name for sample in loaded for name in sample.processes)
     for name in names:
         seen = [(each.at, each.processes[name]) for each in loaded if name in each.processes]

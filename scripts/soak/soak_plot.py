@@ -25,10 +25,12 @@ def write_plot(record: Record, path: Path) -> None:
     _handles(record, rows[3])
     for axes in rows:
         for start, end in record.rollouts:
-            axes.axvspan(start / 60, end / 60, color="#dddddd", zorder=0)
+            axes.axvspan(start / 60, end / 60, color="#e5e5e5", zorder=0)
+        for start, end in record.rests:
+            axes.axvspan(start / 60, end / 60, color="#eef5e5", zorder=0)
         axes.axvline(record.seconds / 60, color="#999999", linestyle=":")
-        axes.legend(fontsize="small", loc="upper left", ncols=4)
-    rows[-1].set_xlabel("minutes; grey: a rollout; dotted: nobody asks any more")
+        axes.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=5)
+    rows[-1].set_xlabel("minutes; grey: a rollout; green: nobody asks; dotted: the end")
     fig.savefig(path, dpi=DPI)
     plt.close(fig)
 

@@ -46,6 +46,8 @@ class Record:
     decks: list[float] = field(default_factory=list)
     """When each deck was done."""
     rollouts: list[tuple[float, float]] = field(default_factory=list)
+    rests: list[tuple[float, float]] = field(default_factory=list)
+    """When nobody asked."""
     problems: list[str] = field(default_factory=list)
     """Answers that were not due, failed rollouts and samples that could not be taken."""
     problem_count: int = 0
@@ -96,7 +98,8 @@ class Record:
         """Read what ``write`` wrote."""
         told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         told["windows"] = [Window(**each) for each in told["windows"]]
-        told["rollouts"] = [(start, end) for start, end in told["rollouts"]]
+        for name in ("rollouts", "rests"):
+            told[name] = [(start, end) for start, end in told.get(name, [])]
         told["samples"] = [
             Sample(
                 **{

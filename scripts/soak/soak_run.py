@@ -26,8 +26,9 @@ SAMPLE_PAUSE_S = 1.0
 TOKEN_MARGIN = timedelta(minutes=15)
 # When versions are replaced, as shares of the soak: the workers in between live for most of it.
 ROLLOUTS = (0.1, 0.85)
-# How long the server is watched when nobody asks any more.
-IDLE_S = 20.0
+# Now and again, and at the end, nobody asks: what the JVM gives back in some seconds is no leak.
+REST_DECKS = 4
+REST_S = 20.0
 SEED = 5
 
 
@@ -66,7 +67,7 @@ class Soak:
                 await self._play(client)
                 self.record.seconds = self.now()
                 await rollouts
-                await asyncio.sleep(IDLE_S)
+                await self._rest()
             finally:
                 rollouts.cancel()
                 for task in background:
@@ -84,6 +85,13 @@ class Soak:
             await asyncio.gather(*(self._send_all(client, cards) for _ in range(CLIENTS)))
             if self.now() < self.seconds:
                 self.record.decks.append(self.now())
+                if len(self.record.decks) % REST_DECKS == 0:
+                    await self._rest()
+
+    async def _rest(self) -> None:
+        start = self.now()
+        await asyncio.sleep(REST_S)
+        self.record.rests.append((start, self.now()))
 
     async def _send_all(self, client: SoakClient, cards: Iterator[Ask]) -> None:
         for ask in cards:

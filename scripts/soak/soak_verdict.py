@@ -8,6 +8,7 @@ from server_samples import JVM, Sample
 from soak_record import Record
 
 MOST_GROWTH = 0.05
+FEWEST_RESTS = 2
 # Handles and threads follow the connections that are open at the moment.
 SLACK = 4
 # Of problems, in words.
@@ -47,7 +48,8 @@ def judge(record: Record) -> Verdict:
     findings = [_answers(record), _workers(record)]
     living = list(lives(record))
     for life in living:
-        findings += [_memory(life), _handles(life)]
+        memory = _idle_memory(record) if life.name == JVM else _memory(life)
+        findings += [memory, _handles(life)]
     if not any(life.name != JVM for life in living):
         told = f"the soak was too short: no worker lived long beyond {WARM_UP_DECKS} decks"
         findings.append(Finding("memory", told, False))
@@ -90,10 +92,34 @@ def _workers(record: Record) -> Finding:
 
 
 def _memory(life: Life) -> Finding:
-    before, after = life.growth(lambda sample: sample.rss)
+    before, after = (size / 2**20 for size in life.kept())
     growth = after / before - 1
-    told = f"{before / 2**20:.0f} MiB after warm-up, {after / 2**20:.0f} at the end ({growth:+.1%})"
+    told = (
+        f"keeps {before:.0f} MiB after warm-up, {after:.0f} at the end ({growth:+.1%}); "
+        "at most {:.0f}, then {:.0f}".format(*(size / 2**20 for size in life.most()))
+    )
     return Finding(f"memory of {life.name}", told, growth <= MOST_GROWTH)
+
+
+def _idle_memory(record: Record) -> Finding:
+    """Compare what the JVM holds at the end of the first rest and of the last.
+
+    While it works its heap is as large as its garbage collector likes, within ``-Xmx``.
+    """
+    held = []
+    for start, end in record.rests:
+        rested = [each for each in record.samples if start <= each.at <= end]
+        alone = [each for each in rested if len(each.versions) == 1 and JVM in each.processes]
+        if alone:
+            held.append(min(each.processes[JVM].rss for each in alone) / 2**20)
+    most = max(each.processes[JVM].rss for each in record.samples if JVM in each.processes) / 2**20
+    name = f"memory of {JVM}"
+    if len(held) < FEWEST_RESTS:
+        return Finding(name, f"the soak was too short to rest; at most {most:.0f} MiB", False)
+    growth = held[-1] / held[0] - 1
+    rests = ", ".join(f"{each:.0f}" for each in held)
+    told = f"idle {rests} MiB ({growth:+.1%}); at most {most:.0f}"
+    return Finding(name, told, growth <= MOST_GROWTH)
 
 
 def _handles(life: Life) -> Finding:
