@@ -4,6 +4,7 @@ Exits with 1 if a worker was lost, an answer is missing, or the handler or a wor
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -41,14 +42,17 @@ def torture(
     address = (HOST, config.port)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         outcomes = pool.map(lambda number: send(number, makers[number](), address), requests)
-        for outcome in outcomes:
-            tally.add(outcome)
-            if time.monotonic() - shown > REPORT_EVERY_S:
-                shown = time.monotonic()
-                print(
-                    f"{outcome.position + 1} of {count}, {len(tally.faults)} faults",
-                    file=sys.stderr,
-                )
+        position = requests.start
+        try:
+            for outcome in outcomes:
+                tally.add(outcome)
+                position = outcome.position + 1
+                if time.monotonic() - shown > REPORT_EVERY_S:
+                    shown = time.monotonic()
+                    print(f"{position} of {count}, {len(tally.faults)} faults", file=sys.stderr)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            print(f"interrupted: go on with --first {position}", file=sys.stderr)
     return tally, _losses(before, api.describe(model)["workers"])
 
 
@@ -87,6 +91,7 @@ def main() -> None:
     parser.add_argument("--last", type=int, help="and stop before this one")
     parser.add_argument("--seed", type=int, default=0, help="other requests by chance")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = ServerConfig.from_arguments(arguments)
     try:
         requests = range(arguments.first, arguments.last or arguments.requests)

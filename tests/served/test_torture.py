@@ -3,7 +3,7 @@
 from tests.served.conftest import Served
 from torture_server import torture
 
-REQUESTS = 350
+REQUESTS = 300
 SEED = 0
 
 
