@@ -9,11 +9,13 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+
+import psutil
 
 from api_keys import DEFAULT_CLIENT, key_of
 from bench_errors import BenchError
@@ -24,8 +26,37 @@ from simulated_machines import PUBLIC_PORT, SimulatedMachine, simulated_machines
 
 CLIENTS_OF_A_WORKER = 2
 TOLERATED = 0.10
+SECOND_PORT = PUBLIC_PORT + 1
 
-Arrangement = tuple[str, SimulatedMachine, Request]
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Machines behind a gateway, and what is sent there."""
+
+    name: str
+    front: SimulatedMachine
+    machines: Sequence[SimulatedMachine]
+    request: Request
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that machines and gateway have taken so far."""
+        seconds = 0.0
+        for machine in (self.front, *self.machines):
+            for pid in machine.processes():
+                with suppress(psutil.NoSuchProcess):
+                    times = psutil.Process(pid).cpu_times()
+                    seconds += times.user + times.system
+        return seconds
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one turn gave."""
+
+    rate: float
+    """Pictures a second."""
+    cpu_s: float
+    """CPU seconds a picture. What else runs on the machine hardly touches it."""
 
 
 @contextmanager
@@ -55,26 +86,42 @@ def arrangements(
             machine.serve(arguments.model, arguments.wheels.resolve())
             print(f"{machine.address} serves on core {machine.cpus}", flush=True)
         yield (
-            _arrange(f"1 machine, {workers} workers", fronts[0], [one], arguments, 0),
-            _arrange(f"{workers} machines, 1 worker each", fronts[1], many, arguments, 1),
+            _arrange(f"1 machine, {workers} workers", fronts[0], [one], arguments, PUBLIC_PORT),
+            _arrange(f"{workers} machines, a worker each", fronts[1], many, arguments, SECOND_PORT),
         )
 
 
 def _arrange(
     name: str,
     front: SimulatedMachine,
-    machines: list[SimulatedMachine],
+    machines: Sequence[SimulatedMachine],
     arguments: argparse.Namespace,
-    index: int,
+    port: int,
 ) -> Arrangement:
-    url = front.start_gateway(arguments.model, machines, PUBLIC_PORT + index)
+    url = front.start_gateway(arguments.model, machines, port)
     key = key_of(front.build / "gateway" / "keys", DEFAULT_CLIENT)
-    address = f"{url}/v1.0/removebg"
-    return name, front, Request(address, {"X-Api-Key": key}, "image/png", arguments.image)
+    request = Request(f"{url}/v1.0/removebg", {"X-Api-Key": key}, "image/png", arguments.image)
+    return Arrangement(name, front, machines, request)
 
 
-def measure(arguments: argparse.Namespace) -> float:
-    """Print each turn's rate; return the many's over the one's, the median of the pairs.
+def take_turn(arrangement: Arrangement, hey: Path, requests: int, clients: int) -> Turn:
+    """Send so many pictures, and print what came of it.
+
+    Raises:
+        BenchError: a request fails.
+    """
+    before = arrangement.cpu_s()
+    load = drive(hey, arrangement.request, requests, clients, arrangement.front.inside())
+    if load.errors:
+        raise BenchError(f"{arrangement.name}: {load.errors} requests failed")
+    turn = Turn(load.rate, (arrangement.cpu_s() - before) / requests)
+    told = f"{turn.rate:.2f} pictures a second, {turn.cpu_s:.3f} CPU seconds each"
+    print(f"{arrangement.name}: {told}", flush=True)
+    return turn
+
+
+def measure(arguments: argparse.Namespace) -> tuple[float, float]:
+    """Return the many's rate and CPU time over the one's, each the median of the pairs.
 
     Raises:
         ServerError: the machines can't be started.
@@ -82,23 +129,19 @@ def measure(arguments: argparse.Namespace) -> float:
     """
     hey = find_hey(arguments.build / "bench" / "packages")
     clients = CLIENTS_OF_A_WORKER * arguments.workers
-    ratios = []
-    with arrangements(arguments, arguments.workers) as both:
-        for name, front, request in both:
-            drive(hey, request, clients, clients, front.inside())
-            print(f"{name}: warm", flush=True)
+    pairs = []
+    with arrangements(arguments, arguments.workers) as both, alone(arguments.lock):
+        for arrangement in both:
+            take_turn(arrangement, hey, arguments.requests, clients)
+        print("warm", flush=True)
         for number in range(arguments.rounds):
-            rates = {}
-            with alone(arguments.lock):
-                for name, front, request in both[:: -1 if number % 2 else 1]:
-                    load = drive(hey, request, arguments.requests, clients, front.inside())
-                    if load.errors:
-                        raise BenchError(f"{name}: {load.errors} requests failed")
-                    rates[name] = load.rate
-                    print(f"{name}: {load.rate:.2f} pictures a second", flush=True)
-            one, many = (rates[name] for name, *_ in both)
-            ratios.append(many / one)
-    return median(ratios)
+            turns = {
+                arrangement.name: take_turn(arrangement, hey, arguments.requests, clients)
+                for arrangement in both[:: -1 if number % 2 else 1]
+            }
+            pairs.append([turns[arrangement.name] for arrangement in both])
+    rate = median(many.rate / one.rate for one, many in pairs)
+    return rate, median(many.cpu_s / one.cpu_s for one, many in pairs)
 
 
 def main() -> None:
@@ -111,18 +154,20 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--requests", type=int, default=16, help="of a turn")
-    parser.add_argument("--lock", type=Path, help="file that is locked while a pair is measured")
+    parser.add_argument("--lock", type=Path, help="file that is locked while it measures")
     arguments = parser.parse_args()
     if (reason := why_not()) is not None:
         sys.exit(f"make scale-out: {reason}")
     # However it ends, no machine is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("make scale-out: ended"))
     try:
-        ratio = measure(arguments)
+        rate, cpu = measure(arguments)
     except (ServerError, BenchError) as error:
         sys.exit(f"make scale-out: {error}")
-    met = "within" if abs(ratio - 1) <= TOLERATED else "NOT within"
-    print(f"spread over machines: {ratio:.3f} of one machine's rate, {met} {TOLERATED:.0%}")
+    met = "within" if abs(rate - 1) <= TOLERATED else "NOT within"
+    print(f"spread over machines: {rate:.3f} of one machine's rate, {met} {TOLERATED:.0%};")
+    print(f"{cpu:.3f} of its CPU time a picture. Where others load this machine, look at that one:")
+    print("Linux shares a busy CPU out among sessions, of which the many have more.")
 
 
 if __name__ == "__main__":

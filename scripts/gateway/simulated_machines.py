@@ -97,6 +97,10 @@ class SimulatedMachine:
         GatewayProcess(GatewayConfig(self.build / "gateway-machine", "")).stop()
         TorchServeProcess(self.server).stop()
 
+    def processes(self) -> list[int]:
+        """Return the processes that run on it now."""
+        return [int(pid) for pid in _run(["ip", "netns", "pids", self.namespace]).split()]
+
     def plug(self, *, into_the_network: bool) -> None:
         """Connect it, or pull its cable."""
         state = "up" if into_the_network else "down"
@@ -158,7 +162,8 @@ def _ip(machine: SimulatedMachine, commands: str) -> None:
         _run(["ip", "-n", machine.namespace, *command.split()])
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ServerError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
