@@ -268,7 +268,7 @@ sbom: $(SERVING) $(AUDITORS) archive  ## Write the bill of materials of what ser
 		--archive $(BUILD)/model-store/$(MODEL).mar --output $(BUILD)/sbom.json
 
 .PHONY: contract
-contract: $(SERVING)  ## Write the table of options into README.md and docs/openapi.json
+contract: $(SERVING)  ## Write the table of options into docs/options.md and docs/openapi.json
 	@$(RUN) scripts/write_contract.py
 
 .PHONY: edges

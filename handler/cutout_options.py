@@ -1,8 +1,8 @@
 """What a client may ask for: every option once, with its values, its meaning and its default.
 
 The names and values are those of the remove.bg API 1.0; `edges` is ours. This table feeds the
-validation of requests, the README and the OpenAPI description. What arrives is either honoured or
-refused; nothing is ignored.
+validation of requests, docs/options.md and the OpenAPI description. What arrives is either
+honoured or refused; nothing is ignored.
 """
 
 from collections.abc import Callable, Collection, Mapping

@@ -1,4 +1,4 @@
-"""Write the table of options into the README, and the OpenAPI description of the model.
+"""Write the table of options into docs/options.md, and the OpenAPI description of the model.
 
 Both come from the table in ``handler/cutout_options.py`` and are committed; a test holds them
 against it.
@@ -16,7 +16,7 @@ from cutout_request import BACKGROUND_FIELD, BASE64_FIELD, JSON_TYPE, PICTURE_FI
 from image_encoding import CONTENT_TYPES, OutputFormat
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "options.md"
 OPENAPI = ROOT / "docs" / "openapi.json"
 BEGIN, END = "<!-- options: make contract -->", "<!-- end of options -->"
 
@@ -41,9 +41,9 @@ def options_table() -> str:
     return "\n".join(lines)
 
 
-def with_table(readme: str) -> str:
-    """Return the README with today's table of options between its two marks."""
-    before, _, rest = readme.partition(BEGIN)
+def with_table(page: str) -> str:
+    """Return a page with today's table of options between its two marks."""
+    before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{options_table()}\n{END}{after}"
 
@@ -159,12 +159,12 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Write both files."""
-    readme = README.read_text(encoding="utf-8")
-    if BEGIN not in readme or END not in readme:
-        sys.exit(f"README.md lacks the marks {BEGIN} and {END}")
-    README.write_text(with_table(readme), encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    if BEGIN not in page or END not in page:
+        sys.exit(f"{PAGE.name} lacks the marks {BEGIN} and {END}")
+    PAGE.write_text(with_table(page), encoding="utf-8")
     OPENAPI.write_text(json.dumps(openapi(), indent=2) + "\n", encoding="utf-8")
-    print(f"{README.name}, {OPENAPI.relative_to(ROOT)}")
+    print(f"{PAGE.relative_to(ROOT)}, {OPENAPI.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ PARITY = Parity({"a.jpg": PictureParity(0.001, 0.99), "b.jpg": PictureParity(0.0
 
 
 @pytest.mark.parametrize("precision", Precision)
-def test_the_readme_tells_each_bound(precision: Precision) -> None:
-    rows = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+def test_the_documents_tell_each_bound(precision: Precision) -> None:
+    rows = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").splitlines()
     (row,) = (row for row in rows if row.startswith(f"| `{precision.value}` |"))
 
     mean, worst = (float(figure) for figure in row.split("|")[-2].split(","))

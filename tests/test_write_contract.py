@@ -1,13 +1,13 @@
 import json
 
 from cutout_options import OPTIONS, CutoutOptions
-from write_contract import OPENAPI, README, openapi, with_table
+from write_contract import OPENAPI, PAGE, openapi, with_table
 
 
-def test_the_readme_has_todays_table_of_options() -> None:
-    readme = README.read_text(encoding="utf-8")
+def test_the_page_has_todays_table_of_options() -> None:
+    page = PAGE.read_text(encoding="utf-8")
 
-    assert with_table(readme) == readme
+    assert with_table(page) == page
 
 
 def test_the_openapi_description_is_todays() -> None:
