@@ -227,7 +227,7 @@ cutout: installed  ## Cut IMAGE out into OUTPUT: files, or folders; OPTIONS are 
 test: $(TESTING) $(BUILD)/wheels  ## Run every test, those against a real TorchServe included
 	@$(MAKE) --no-print-directory weights MODEL=u2net CHECKPOINT= BUILD=$(BUILD)/test
 	@$(MAKE) --no-print-directory weights MODEL=u2netp CHECKPOINT= BUILD=$(BUILD)/test
-	BUILD=$(BUILD) $(BIN)/python -m pytest $(TESTS)
+	BUILD=$(BUILD) $(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 .PHONY: lint
 lint: $(TESTING)  ## Check style and types; changes nothing

@@ -1,5 +1,6 @@
 """A real TorchServe with the real archives, for all tests of this folder."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -59,7 +60,9 @@ class Served:
 
 def free_port() -> int:
     """Find an inference port whose companions are free as well."""
-    for port in range(20080, 30000, 50):
+    # Two test processes side by side look at different ones.
+    first = 20080 + 4000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    for port in range(first, first + 4000, 50):
         if all(_is_free(each) for each in ServerConfig(port, Path(), Path()).listening_ports):
             return port
     pytest.fail("no free ports")

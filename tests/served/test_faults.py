@@ -206,9 +206,13 @@ def test_workers_that_were_given_up_are_told_and_revived_and_do_not_keep_a_stop(
 
 
 def give_up(server: Served, times: int) -> None:
-    """Wait until TorchServe has given a worker up: it failed, and no start is planned."""
+    """Wait until TorchServe has given a worker up: it failed, is gone, and no start is planned."""
     log = server.config.logs / "ts_log.log"
-    while log.read_text().count("Auto recovery failed again") < times:
+    deadline = time.monotonic() + 120
+    while log.read_text().count("Auto recovery failed again") < times or any(
+        pid > 0 and psutil.pid_exists(pid) for pid in server.worker_pids()
+    ):
+        assert time.monotonic() < deadline, "no worker was given up"
         time.sleep(0.2)
 
 
