@@ -210,7 +210,6 @@ def test_options_in_the_address_are_refused_not_dropped(gate: Gate, path: str) -
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
         ("GET", "/ping", 404),
         ("GET", "/models", 404),
         ("GET", "/v1.0/unknown", 404),
@@ -222,6 +221,10 @@ def test_options_in_the_address_are_refused_not_dropped(gate: Gate, path: str) -
         ("POST", "/predictions/u2netp/1.0/crop", 404),
         ("GET", "/predictions/u2netp", 405),
         ("DELETE", "/v1.0/removebg", 405),
+        ("POST", "/", 404),
+        ("PUT", "/", 404),
+        ("POST", "/healthz", 405),
+        ("PUT", "/v1.0/account", 405),
     ],
 )
 def test_nothing_else_is_served(gate: Gate, method: str, path: str, status: int) -> None:
@@ -267,6 +270,13 @@ def test_a_request_over_the_limit_is_refused_whether_it_tells_its_size_or_not(ga
 
     assert error_of(gate.ask(data=piece * 49)) == (413, "file_too_large")
     assert error_of(gate.ask(data=pieces)) == (413, "file_too_large")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1.0/account"])
+def test_what_takes_no_picture_takes_no_body(gate: Gate, path: str) -> None:
+    answer = gate.ask(path, method="GET", data=b"\0" * 2048)
+
+    assert error_of(answer) == (413, "file_too_large")
 
 
 def test_a_browser_may_ask_from_any_page(gate: Gate) -> None:
@@ -407,7 +417,7 @@ def test_an_ordinary_user_starts_it(served: Served, tmp_path: Path) -> None:
             GatewayProcess(config).stop()
 
     assert process is not None
-    assert "not_found" in answer
+    assert "<title>Cutout</title>" in answer
 
 
 def test_a_taken_address_is_told(gate: Gate, tmp_path: Path) -> None:
