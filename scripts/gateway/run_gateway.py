@@ -46,6 +46,16 @@ def start_machine(config: GatewayConfig, private: PrivateSide) -> None:
     print(f"{private.listen} answers {', '.join(private.allow)} without a key, and nobody else")
 
 
+def link_keys(link: Path, keys: Path) -> None:
+    """Have the gateway read the keys that others keep, wherever their file leads to by then.
+
+    Kubernetes exchanges a secret's files by a link on the way, and removes the folder before.
+    """
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(keys.absolute())
+
+
 def run_public(config: GatewayConfig, public: PublicSide, keys: Path | None) -> None:
     """Start the public side and stay until it ends; on SIGTERM, answer what is in hand and end it.
 
@@ -55,9 +65,7 @@ def run_public(config: GatewayConfig, public: PublicSide, keys: Path | None) -> 
         ServerError: it does not start, or ended by itself.
     """
     if keys is not None:
-        config.folder.mkdir(parents=True, exist_ok=True)
-        config.keys.unlink(missing_ok=True)
-        config.keys.symlink_to(keys.resolve(strict=False))
+        link_keys(config.keys, keys)
     process = GatewayProcess(config)
     process.start()
     print(f"the gateway answers at {public.url}", flush=True)
