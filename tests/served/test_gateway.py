@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -200,6 +201,28 @@ def test_a_client_over_its_rate_is_told_when_to_come_back(gate: Gate) -> None:
     assert refused.headers["X-RateLimit-Remaining"] == "0"
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert gate.ask(data={"format": "png"}).status_code == 400
+
+
+def test_a_client_has_so_many_requests_at_once_whatever_else_it_sends(gate: Gate) -> None:
+    host, port = gate.url.removeprefix("http://").split(":")
+    key = gate.key()
+    with ExitStack() as stack:
+        for number in range(PublicSide.connections):
+            unfinished = stack.enter_context(socket.create_connection((host, int(port)), 60))
+            head = f"PUT /v1.0/removebg HTTP/1.1\r\nHost: x\r\nX-Api-Key: {key}\r\n"
+            head += f"Authorization: Basic {number}\r\nContent-Length: 9\r\n\r\n"
+            unfinished.sendall(head.encode())
+        time.sleep(0.5)
+        more = [
+            gate.ask("/v1.0/account", method="GET", headers={"Authorization": "Bearer another"}),
+            gate.ask(
+                "/v1.0/account", method="GET", key="", headers={"Authorization": f"bearer  {key}"}
+            ),
+        ]
+        others = gate.ask("/v1.0/account", method="GET", key="another")
+
+    assert [error_of(answer) for answer in more] == [(429, "rate_limit_exceeded")] * 2
+    assert error_of(others) == (403, "auth_failed")
 
 
 @pytest.mark.parametrize("path", ["/v1.0/removebg", "/predictions/u2netp"])
