@@ -82,6 +82,16 @@ function keysOf(r) {
     return JSON.parse(fs.readFileSync(r.variables.key_file, 'utf8'));
 }
 
+// `make stop` lays a file beside the tokens before TorchServe drains.
+function isDraining(r) {
+    try {
+        fs.statSync(`${r.variables.key_file.replace(/[^/]*$/, '')}draining`);
+        return true;
+    } catch (e) {
+        return false;
+    }
+}
+
 async function tokenOf(r, kind) {
     const keys = keysOf(r);
     const expires = keys[kind]['expiration time'].slice(0, 19);
@@ -112,8 +122,13 @@ async function fromManagement(r, path, args, token) {
 }
 
 // auth_request of a machine: sets $token. A request that was sent with one that had just ended, or while
-// TorchServe was writing its file, is back with another mark in X-Tries.
+// TorchServe was writing its file, is back with another mark in X-Tries. While TorchServe drains, nothing
+// more is sent there: 403, which another machine may answer instead.
 async function authorise(r) {
+    if (isDraining(r)) {
+        r.return(403);
+        return;
+    }
     const before = triesOf(r) - 1;
     if (before > 0) {
         await new Promise(resolve => setTimeout(resolve, before * PAUSE_MS));
@@ -128,6 +143,10 @@ async function authorise(r) {
 
 // TorchServe's /ping is 200 while models load and while workers die again and again.
 async function health(r) {
+    if (isDraining(r)) {
+        r.internalRedirect('/_refused/overloaded');
+        return;
+    }
     let ready = 0;
     try {
         const token = await tokenOf(r, 'management');

@@ -370,6 +370,25 @@ def test_a_token_is_renewed_before_it_expires_and_after(
     assert json.loads(file.read_text())[kind]["key"] != keys[kind]["key"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/v1.0/removebg"), ("POST", "/predictions/u2netp"), ("GET", "/healthz")]
+)
+def test_while_the_server_drains_clients_are_told_to_come_back(
+    gate: Gate, photo: bytes, method: str, path: str
+) -> None:
+    draining = gate.served.config.key_file.with_name("draining")
+    draining.touch()
+    try:
+        time.sleep(1.1)  # for what /healthz remembers
+        refused = gate.ask(path, method=method, data=photo if method == "POST" else None)
+    finally:
+        draining.unlink()
+
+    assert error_of(refused) == (503, "overloaded")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert gate.ask(path, method=method, data=photo if method == "POST" else None).ok
+
+
 def test_no_key_is_logged(gate: Gate, cutout: bytes) -> None:
     logged = "".join(file.read_text() for file in gate.folder.glob("*.log"))
 
