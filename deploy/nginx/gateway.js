@@ -20,8 +20,14 @@ function presentedKey(r) {
 // A line of the key file: name, key and, if it has one of its own, requests a minute.
 function clientOf(r, key) {
     const lines = fs.readFileSync(`${r.variables.gateway_folder}/keys`, 'utf8').split('\n');
-    return lines.map(line => line.trim().split(/\s+/))
+    const client = lines.map(line => line.trim().split(/\s+/))
         .find(words => words.length > 1 && /^[\w-]+$/.test(words[0]) && words[1] === key);
+    // What is no number would be no limit.
+    if (client && client.length > 2 && !/^\d+$/.test(client[2])) {
+        r.error(`keys: ${client[0]} is refused: its rate is no number of requests a minute`);
+        return undefined;
+    }
+    return client;
 }
 
 // auth_request: 204 to go on, 403 to end with $refusal; with a body, so that error_page does not apply

@@ -225,6 +225,25 @@ def test_a_client_has_so_many_requests_at_once_whatever_else_it_sends(gate: Gate
     assert error_of(others) == (403, "auth_failed")
 
 
+@pytest.mark.parametrize("rate", ["many", "-1", "1e9", "# a remark"])
+def test_a_rate_that_is_no_number_opens_nothing(gate: Gate, rate: str) -> None:
+    key = f"key-of-{rate.split()[-1]}"
+    with (gate.folder / "keys").open("a") as keys:
+        keys.write(f"careless {key} {rate}\n")
+
+    assert error_of(gate.ask("/v1.0/account", method="GET", key=key)) == (403, "auth_failed")
+    assert "careless is refused: its rate is no number" in (gate.folder / "error.log").read_text()
+
+
+@pytest.mark.parametrize(("path", "head"), [("/" + "x" * 40_000, ""), ("/", "x" * 40_000)])
+def test_a_head_that_is_too_large_is_refused_in_the_same_form(
+    gate: Gate, path: str, head: str
+) -> None:
+    answer = gate.ask(path, method="GET", headers={"X-Large": head})
+
+    assert error_of(answer) == (400, "bad_request")
+
+
 @pytest.mark.parametrize("path", ["/v1.0/removebg", "/predictions/u2netp"])
 def test_options_in_the_address_are_refused_not_dropped(gate: Gate, path: str) -> None:
     assert error_of(gate.ask(f"{path}?format=png", data=b"x")) == (400, "unknown_parameter")
@@ -242,6 +261,8 @@ def test_options_in_the_address_are_refused_not_dropped(gate: Gate, path: str) -
         ("GET", "/predictions/..%2fmodels", 404),
         ("GET", "/keys", 404),
         ("POST", "/predictions/u2netp/1.0/crop", 404),
+        ("POST", "/predictions/u2netp%0a", 404),
+        ("POST", "/predictions/u2netp/1.0%0aX", 404),
         ("GET", "/predictions/u2netp", 405),
         ("DELETE", "/v1.0/removebg", 405),
         ("POST", "/", 404),
