@@ -3,9 +3,11 @@
 import base64
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -27,12 +29,14 @@ from gateway_config import TEMPLATES, GatewayConfig
 from gateway_process import GatewayProcess, Nginx
 from gateway_sides import PrivateSide, PublicSide
 from management_api import local_session
+from server_config import ServerError
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import (
     ONE_WORKER,
     Gate,
     Served,
     build_folder,
+    free_port,
     gate_of,
     make,
     server_in,
@@ -205,7 +209,7 @@ def test_a_client_over_its_rate_is_told_when_to_come_back(gate: Gate) -> None:
 
 def test_a_client_has_so_many_requests_at_once_whatever_else_it_sends(gate: Gate) -> None:
     host, port = gate.url.removeprefix("http://").split(":")
-    key = gate.key()
+    key = gate.key("crowd")
     with ExitStack() as stack:
         for number in range(PublicSide.connections):
             unfinished = stack.enter_context(socket.create_connection((host, int(port)), 60))
@@ -214,7 +218,7 @@ def test_a_client_has_so_many_requests_at_once_whatever_else_it_sends(gate: Gate
             unfinished.sendall(head.encode())
         time.sleep(0.5)
         more = [
-            gate.ask("/v1.0/account", method="GET", headers={"Authorization": "Bearer another"}),
+            gate.ask("/v1.0/account", method="GET", key=key, headers={"Authorization": "Bearer x"}),
             gate.ask(
                 "/v1.0/account", method="GET", key="", headers={"Authorization": f"bearer  {key}"}
             ),
@@ -391,8 +395,25 @@ def test_a_token_is_renewed_before_it_expires_and_after(
     assert json.loads(file.read_text())[kind]["key"] != keys[kind]["key"]
 
 
+def test_of_many_requests_after_a_token_has_expired_one_renews_it(gate: Gate) -> None:
+    file = gate.served.config.key_file
+    keys = json.loads(file.read_text())
+    expires = datetime.now(UTC) - timedelta(seconds=1)
+    keys["inference"]["expiration time"] = expires.isoformat().replace("+00:00", "123Z")
+    file.write_text(json.dumps(keys))
+    log = gate.served.config.logs / "access_log.log"
+    before = log.read_text().count("/token?type=inference")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: gate.ask(data={"format": "png"}).status_code, range(8)))
+
+    assert answers == [400] * 8
+    assert log.read_text().count("/token?type=inference") == before + 1
+
+
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/v1.0/removebg"), ("POST", "/predictions/u2netp"), ("GET", "/healthz")]
+    ("method", "path"),
+    [("POST", "/v1.0/removebg"), ("POST", "/predictions/u2netp"), ("GET", "/healthz")],
 )
 def test_while_the_server_drains_clients_are_told_to_come_back(
     gate: Gate, photo: bytes, method: str, path: str
@@ -503,6 +524,77 @@ def test_settings_that_nginx_does_not_take_are_told_and_the_old_ones_stay(
     assert started.returncode != 0
     assert "cannot load certificate" in started.stderr
     assert gate.ask(data=photo).status_code == 200
+
+
+def test_a_taken_address_is_told_while_a_gateway_runs_and_the_old_settings_stay(
+    gate: Gate,
+) -> None:
+    settings = {file: file.read_text() for file in gate.folder.rglob("*.conf")}
+    port = gate.served.config.port
+    with socket.create_server((HOST, 0)) as taken:
+        address = f"{HOST}:{taken.getsockname()[1]}"
+        started = make(gate.served.build, port, "gateway", "MODEL=u2netp", f"LISTEN={address}")
+
+    assert started.returncode != 0
+    assert f"{address} is taken by another process: choose another LISTEN" in started.stderr
+    assert {file: file.read_text() for file in gate.folder.rglob("*.conf")} == settings
+    assert gate.ask("/v1.0/account", method="GET").status_code == 200
+
+
+def test_a_running_gateway_takes_new_settings_over(gate: Gate) -> None:
+    port = gate.served.config.port
+    settings = ("MODEL=u2netp", f"LISTEN={gate.url[7:]}")
+
+    changed = make(gate.served.build, port, "gateway", *settings, "RATE=499")
+    limit = gate.ask(data={"format": "png"}).headers["X-RateLimit-Limit"]
+    restored = make(gate.served.build, port, "gateway", *settings)
+
+    assert (changed.returncode, restored.returncode) == (0, 0)
+    assert limit == "499"
+
+
+def test_only_a_gateway_that_lives_is_in_the_way_of_make_clean(gate: Gate, tmp_path: Path) -> None:
+    pid = tmp_path / "gateway" / "nginx.pid"
+    pid.parent.mkdir()
+    shutil.copy(gate.folder / "nginx.pid", pid)
+    living = make(tmp_path, 31080, "clean")
+    pid.write_text(f"{os.getpid()}\n")
+    stale = make(tmp_path, 31080, "clean")
+
+    assert "a gateway runs: make gateway-stop" in living.stderr
+    assert (living.returncode != 0, stale.returncode) == (True, 0)
+
+
+def test_in_a_container_it_logs_to_the_console_and_ends_when_it_is_told(tmp_path: Path) -> None:
+    try:
+        Nginx.find()
+    except ServerError as error:
+        pytest.skip(str(error))
+    address = f"{HOST}:{free_port()}"
+    path = os.pathsep.join(str(ROOT / each) for each in ("scripts", "scripts/gateway", "handler"))
+    keys = tmp_path / "keys"
+    keys.write_text("alice alices-key\n")
+    # As deploy/container.sh starts it.
+    script = str(ROOT / "scripts" / "gateway" / "run_gateway.py")
+    command = [sys.executable, script, "run", "--build", str(tmp_path), "--model", "u2netp"]
+    with subprocess.Popen(
+        [*command, "--listen", address, "--keys", str(keys)],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        account = f"http://{address}/v1.0/account"
+        told = ("-o", os.devnull, "-w", "%{http_code}", "-H", "X-Api-Key: alices-key")
+        answer = curl("--retry-connrefused", "--retry", "9", "--retry-delay", "1", *told, account)
+        curl("-o", os.devnull, f"http://{address}/healthz")
+        run.terminate()
+        logged, complaints = run.communicate(timeout=60)
+
+    assert (answer, run.returncode) == ("200", 0)
+    assert '"alice"' in logged
+    assert "machine.sock" in complaints or "no readiness" in complaints
+    assert not list((tmp_path / "gateway").glob("*.log"))
 
 
 @pytest.mark.parametrize(
