@@ -63,6 +63,20 @@ def test_no_place_is_left_open(tmp_path: Path) -> None:
     assert "listen 0.0.0.0:443 ssl http2;" in files["public"]
 
 
+def test_in_a_container_it_logs_to_the_console(tmp_path: Path) -> None:
+    nginx = written(GatewayConfig(tmp_path / "gateway", "u2net", console=True))["nginx"]
+
+    assert "error_log stderr;" in nginx
+    assert "access_log /dev/stdout gateway;" in nginx
+
+
+def test_a_user_without_a_name_may_run_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What OpenShift does: a number that no passwd knows.
+    monkeypatch.setattr("os.geteuid", lambda: 1_000_690_000)
+
+    assert not re.search(r"^user ", written(GatewayConfig(tmp_path, "u2net"))["nginx"], re.M)
+
+
 def test_a_path_that_is_too_long_for_a_socket_is_told(tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 120)
     private = PrivateSide(server_in(tmp_path), "u2net")

@@ -43,9 +43,10 @@ def test_nginx_tells_where_its_files_are(program: Path) -> None:
     assert found == Nginx(program, program.parent, Path("/etc/x/mime.types"))
 
 
-def test_a_process_of_somebody_else_is_not_ours(tmp_path: Path) -> None:
+def test_a_process_of_somebody_else_is_not_ours_and_its_number_is_forgotten(tmp_path: Path) -> None:
     (tmp_path / "nginx.pid").write_text(str(os.getpid()))
     process = GatewayProcess(GatewayConfig(tmp_path, "u2net"))
 
     assert process.find() is None
     assert not process.stop()
+    assert not (tmp_path / "nginx.pid").exists()

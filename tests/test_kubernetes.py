@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from gateway_config import TEMPLATES
+from machine import Machine
 from server_config import DEFAULT_PORT, ServerConfig
+from worker_plan import CORES_BESIDE_A_GPU, Profile, plan_workers
 
 DEPLOY = TEMPLATES.parent
 KUBERNETES = "1.37"
@@ -78,6 +80,29 @@ def test_only_the_gpu_overlay_asks_for_a_gpu() -> None:
 
     assert "nvidia.com/gpu" not in limits["cpu"]
     assert limits["gpu"]["nvidia.com/gpu"] == "1"
+
+
+def deployments() -> list[dict[str, Any]]:
+    """The pods' containers that serve, each with its limits."""
+    folder = DEPLOY / "kubernetes"
+    files = (folder / "base" / "deployment.yaml", folder / "overlays" / "gpu" / "gpu.yaml")
+    texts = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    return [each["spec"]["template"]["spec"]["containers"][0] for each in texts] + [
+        each["spec"]["containers"][0] for each in runtimes()
+    ]
+
+
+@pytest.mark.parametrize("container", deployments())
+def test_the_memory_holds_as_many_workers_as_the_cpus_allow(container: dict[str, Any]) -> None:
+    limits = container["resources"]["limits"]
+    cpus, gpus = int(limits["cpu"]), int(limits.get("nvidia.com/gpu", 0))
+    memory = int(limits["memory"].removesuffix("Gi")) << 30
+    # A node with more cores than the pod is granted.
+    node = tuple((core,) for core in range(64))
+
+    plan = plan_workers(Machine(node, cpus, memory), Profile.THROUGHPUT, gpus=gpus)
+
+    assert plan.workers == (cpus // CORES_BESIDE_A_GPU if gpus else cpus)
 
 
 def test_the_autoscaler_takes_a_rate_that_the_adapter_makes_of_our_counter() -> None:

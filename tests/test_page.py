@@ -1,8 +1,12 @@
 """The page offers what the contract offers, and takes nothing from elsewhere."""
 
+import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +57,70 @@ def test_choices_are_those_of_the_contract(fields: dict[str, list[str]]) -> None
     assert set(fields["channels"]) == {each.value for each in Channels}
     assert set(fields["edges"]) == {each.value for each in Edges}
     assert set(fields["size"]) == set(SIZES)
+
+
+def run_script(tmp_path: Path, script: str) -> Any:
+    """What a script prints as JSON that has the page's modules beside it, in no browser."""
+    for file in WEB.glob("*.js"):
+        shutil.copy(file, tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "script.js").write_text(script)
+    command = ["node", str(tmp_path / "script.js")]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+
+
+@needs_node
+def test_more_than_a_zip_holds_is_told(tmp_path: Path) -> None:
+    script = """
+        import { ZipError, zipOf } from "./zip.js";
+        const wordsOf = (files) =>
+          zipOf(files).catch((error) => [error instanceof ZipError, error.message]);
+        const large = ["a.png", "b.png"].map((name) => ({ name, blob: { size: 3e9 } }));
+        const many = Array.from({ length: 65536 }, (_, name) => ({ name, blob: new Blob([]) }));
+        console.log(JSON.stringify([await wordsOf(large), await wordsOf(many)]));
+    """
+
+    large, many = run_script(tmp_path, script)
+
+    assert large[0] is True
+    assert large[1].startswith("More than 4 GiB don't fit into one zip")
+    assert many == [True, "More than 65,535 files don't fit into one zip."]
+
+
+@needs_node
+def test_a_picture_that_is_removed_or_can_not_be_read_is_not_sent(tmp_path: Path) -> None:
+    script = """
+        import { cutOut } from "./cutout_request.js";
+        const sent = [];
+        globalThis.XMLHttpRequest = class { constructor() { sent.push(this); } };
+        const removed = new AbortController();
+        const during = { slice: () => ({ arrayBuffer: async () => removed.abort() }) };
+        const folder = { slice: () => ({ arrayBuffer: async () => { throw new Error("no"); } }) };
+        const end = (file, signal) =>
+          cutOut(file, new FormData(), "key", signal, () => {}).catch((error) => error);
+        const aborted = await end(during, removed.signal);
+        const refused = await end(folder, new AbortController().signal);
+        console.log(JSON.stringify([aborted.name, refused.message, sent.length]));
+    """
+
+    assert run_script(tmp_path, script) == ["AbortError", "This file can't be read.", 0]
+
+
+@needs_node
+def test_where_site_data_is_blocked_the_page_goes_on(tmp_path: Path) -> None:
+    script = """
+        import { keep, recall } from "./key_store.js";
+        for (const name of ["localStorage", "sessionStorage"]) {
+          Object.defineProperty(globalThis, name, { get() { throw new Error("SecurityError"); } });
+        }
+        keep("key", true);
+        console.log(JSON.stringify(recall()));
+    """
+
+    assert run_script(tmp_path, script) == {"key": "", "remembered": False}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

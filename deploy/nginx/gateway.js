@@ -5,6 +5,8 @@ import fs from 'fs';
 // A token is renewed when it has less than this left, as scripts/management_api.py does. Renewing one
 // ends the one before at once; a request that was on its way with it is sent again (see redirect).
 const MARGIN_MS = 20000;
+// Whoever renews has this long; then another may.
+const CLAIM_MS = 5000;
 const WINDOW_S = 60;
 const MOST_TRIES = 4;
 const PAUSE_MS = 100;
@@ -20,8 +22,14 @@ function presentedKey(r) {
 // A line of the key file: name, key and, if it has one of its own, requests a minute.
 function clientOf(r, key) {
     const lines = fs.readFileSync(`${r.variables.gateway_folder}/keys`, 'utf8').split('\n');
-    return lines.map(line => line.trim().split(/\s+/))
+    const client = lines.map(line => line.trim().split(/\s+/))
         .find(words => words.length > 1 && /^[\w-]+$/.test(words[0]) && words[1] === key);
+    // What is no number would be no limit.
+    if (client && client.length > 2 && !/^\d+$/.test(client[2])) {
+        r.error(`keys: ${client[0]} is refused: its rate is no number of requests a minute`);
+        return undefined;
+    }
+    return client;
 }
 
 // auth_request: 204 to go on, 403 to end with $refusal; with a body, so that error_page does not apply
@@ -82,21 +90,41 @@ function keysOf(r) {
     return JSON.parse(fs.readFileSync(r.variables.key_file, 'utf8'));
 }
 
-async function tokenOf(r, kind) {
-    const keys = keysOf(r);
-    const expires = keys[kind]['expiration time'].slice(0, 19);
-    const left = Date.parse(`${expires}Z`) - Date.now();
-    if (left > MARGIN_MS || (left > 0 && !claim(r, kind, expires))) {
-        return keys[kind].key;
+// `make stop` lays a file beside the tokens before TorchServe drains.
+function isDraining(r) {
+    try {
+        fs.statSync(`${r.variables.key_file.replace(/[^/]*$/, '')}draining`);
+        return true;
+    } catch (e) {
+        return false;
     }
-    await fromManagement(r, '/token', `type=${kind}`, keys.API.key);
-    return keysOf(r)[kind].key;
 }
 
-// While a token is still good, one request renews it and the others go on with it.
-function claim(r, kind, expires) {
+async function tokenOf(r, kind) {
+    for (let waited = 0; waited <= CLAIM_MS; waited += PAUSE_MS) {
+        const keys = keysOf(r);
+        const expires = keys[kind]['expiration time'].slice(0, 19);
+        const left = Date.parse(`${expires}Z`) - Date.now();
+        if (left <= MARGIN_MS && claim(r, kind, expires, left)) {
+            await fromManagement(r, '/token', `type=${kind}`, keys.API.key);
+            return keysOf(r)[kind].key;
+        }
+        if (left > 0) {
+            return keys[kind].key;
+        }
+        await pause(PAUSE_MS);
+    }
+    throw new Error(`${kind} is not renewed`);
+}
+
+function pause(milliseconds) {
+    return new Promise(resolve => setTimeout(resolve, milliseconds));
+}
+
+// One request renews a token; the others go on with it while it is good, and wait when it is not.
+function claim(r, kind, expires, left) {
     try {
-        return mark(r, 'renewals', kind, expires, 'ax') === 1;
+        return mark(r, 'renewals', kind, `${expires}.${Math.ceil(left / CLAIM_MS)}`, 'ax') === 1;
     } catch (e) {
         return false;
     }
@@ -112,11 +140,16 @@ async function fromManagement(r, path, args, token) {
 }
 
 // auth_request of a machine: sets $token. A request that was sent with one that had just ended, or while
-// TorchServe was writing its file, is back with another mark in X-Tries.
+// TorchServe was writing its file, is back with another mark in X-Tries. While TorchServe drains, nothing
+// more is sent there: 403, which another machine may answer instead.
 async function authorise(r) {
+    if (isDraining(r)) {
+        r.return(403);
+        return;
+    }
     const before = triesOf(r) - 1;
     if (before > 0) {
-        await new Promise(resolve => setTimeout(resolve, before * PAUSE_MS));
+        await pause(before * PAUSE_MS);
     }
     try {
         r.variables.token = await tokenOf(r, 'inference');
@@ -128,6 +161,10 @@ async function authorise(r) {
 
 // TorchServe's /ping is 200 while models load and while workers die again and again.
 async function health(r) {
+    if (isDraining(r)) {
+        r.internalRedirect('/_refused/overloaded');
+        return;
+    }
     let ready = 0;
     try {
         const token = await tokenOf(r, 'management');

@@ -21,7 +21,11 @@ export class Card {
     this.before.src = URL.createObjectURL(file);
     this.before.alt = `${file.name}, as it was sent`;
     // Chromium shows no HEIC and no TIFF; the cutout can be looked at all the same.
-    this.before.addEventListener("error", () => this.before.remove());
+    this.before.addEventListener("error", () => {
+      this.before.remove();
+      this.part(".stage").classList.remove("comparing");
+      this.wipe.hidden = true;
+    });
     this.part(".retry").addEventListener("click", () => owner.retry(this));
     this.part(".remove").addEventListener("click", () => this.remove());
     this.wipe = this.part(".wipe");
@@ -57,8 +61,12 @@ export class Card {
     this.control?.abort();
     this.state = "removed";
     for (const address of [this.before.src, this.part(".save").href]) URL.revokeObjectURL(address);
+    const focused = this.element.contains(document.activeElement);
+    const neighbour = this.element.nextElementSibling ?? this.element.previousElementSibling;
     this.element.remove();
     this.owner.removed(this);
+    // Or whoever goes by the keyboard would start at the top of the page again.
+    if (focused) (neighbour?.querySelector(".remove") ?? document.getElementById("pick")).focus();
   }
 
   /** The cutout's file name. */
@@ -131,13 +139,13 @@ export class Card {
   /** Say something; with a share, or null where nobody knows it, show progress. */
   say(words, share, bad = false) {
     const said = this.part(".said");
-    said.textContent = words;
+    // Written anew, the same words would be read out again.
+    if (said.textContent !== words) said.textContent = words;
     said.classList.toggle("bad", bad);
     const progress = this.part(".progress");
     progress.hidden = share === undefined;
     if (share === null) progress.removeAttribute("value");
     else if (share !== undefined) progress.value = share;
-    progress.setAttribute("aria-label", words);
   }
 }
 

@@ -28,13 +28,20 @@ export class Refusal extends Error {
  */
 export async function cutOut(file, options, key, signal, tell) {
   for (let attempt = 0; ; attempt += 1) {
+    // An abort between two waits is heard by none of them.
+    signal.throwIfAborted();
+    await checkReadable(file);
+    signal.throwIfAborted();
     const answer = await post(file, options, key, signal, tell);
+    signal.throwIfAborted();
     if (answer.status === 200) return cutoutOf(answer);
     const refusal = await refusalOf(answer);
+    signal.throwIfAborted();
     if (!MAY_PASS.has(answer.status) || attempt === RETRIES) throw refusal;
     const pause = Number(answer.header("Retry-After")) || PAUSE_S * 2 ** attempt * (0.75 + Math.random() / 2);
     tell(`${refusal.message} Trying again in ${Math.ceil(pause)} s.`, null);
     await sleep(pause * 1000, signal);
+    signal.throwIfAborted();
   }
 }
 
@@ -44,6 +51,15 @@ export async function isKnown(key) {
   if (answer.ok) return true;
   if (answer.status === 401 || answer.status === 403) return false;
   throw new Refusal(answer.status, "", `The server answers ${answer.status}.`);
+}
+
+// A folder, or a file that has changed since: the upload would only fail as if there were no server.
+async function checkReadable(file) {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch {
+    throw new Refusal(0, "unreadable", "This file can't be read.");
+  }
 }
 
 // fetch() can't tell how much of an upload has gone.
@@ -96,10 +112,14 @@ async function refusalOf(answer) {
 
 function sleep(milliseconds, signal) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => {
+    const abort = () => {
       clearTimeout(timer);
       reject(new DOMException("Removed", "AbortError"));
-    });
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", abort);
+      resolve();
+    }, milliseconds);
+    signal.addEventListener("abort", abort);
   });
 }

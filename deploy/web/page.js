@@ -1,11 +1,11 @@
 /** The page: pictures dropped, pasted or chosen; options; results. The steps are modules of their own. */
 
 import { isKnown } from "./cutout_request.js";
+import { keep, recall } from "./key_store.js";
 import { Options } from "./options.js";
 import { Queue } from "./queue.js";
-import { distinctNames, zipOf } from "./zip.js";
+import { ZipError, distinctNames, zipOf } from "./zip.js";
 
-const KEY = "cutout-key";
 const find = (id) => document.getElementById(id);
 const options = new Options(find("options"));
 const queue = new Queue(
@@ -35,7 +35,10 @@ addEventListener("drop", (event) => {
   if (!event.dataTransfer.types.includes("Files")) return;
   event.preventDefault();
   document.body.classList.remove("over");
-  take(event.dataTransfer.files);
+  const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
+  const files = items.filter((item) => !item.webkitGetAsEntry()?.isDirectory);
+  find("notice").textContent = files.length < items.length ? "Folders are left out: drop the pictures in them." : "";
+  take(files.map((item) => item.getAsFile()));
 });
 
 function take(files) {
@@ -50,8 +53,21 @@ function take(files) {
 
 // What there is to do with them.
 find("again").addEventListener("click", () => options.isValid() && queue.again());
-find("clear").addEventListener("click", () => queue.clear());
+find("clear").addEventListener("click", () => {
+  queue.clear();
+  find("pick").focus();
+});
 find("all").addEventListener("click", async () => {
+  find("notice").textContent = "";
+  try {
+    await downloadAll();
+  } catch (error) {
+    const known = error instanceof ZipError;
+    find("notice").textContent = known ? error.message : "The zip can't be made: download the pictures by themselves.";
+    if (!known) console.error(error);
+  }
+});
+async function downloadAll() {
   const done = queue.in("done");
   const names = distinctNames(done.map((card) => card.name));
   const zip = await zipOf(done.map((card, index) => ({ name: names[index], blob: card.cutout.blob })));
@@ -61,7 +77,7 @@ find("all").addEventListener("click", async () => {
   link.click();
   // Not before the browser has begun to read it.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-});
+}
 function showQueue() {
   const all = queue.cards.length;
   const done = queue.in("done").length;
@@ -101,10 +117,10 @@ function look(at) {
   else find("cards").style.setProperty("--under", value);
 }
 
-// The key: kept for this tab, or on this device if the user says so.
-const kept = localStorage.getItem(KEY);
-find("key").value = kept ?? sessionStorage.getItem(KEY) ?? "";
-find("remember").checked = kept !== null;
+// The key.
+const kept = recall();
+find("key").value = kept.key;
+find("remember").checked = kept.remembered;
 find("access").addEventListener("submit", (event) => {
   event.preventDefault();
   checkKey();
@@ -114,10 +130,7 @@ find("remember").addEventListener("change", keepKey);
 if (find("key").value) checkKey();
 
 function keepKey() {
-  const key = find("key").value.trim();
-  sessionStorage.setItem(KEY, key);
-  if (find("remember").checked && key) localStorage.setItem(KEY, key);
-  else localStorage.removeItem(KEY);
+  keep(find("key").value.trim(), find("remember").checked);
 }
 
 async function checkKey() {

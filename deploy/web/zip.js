@@ -10,12 +10,21 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return crc >>> 0;
 });
 const NAMES_ARE_UTF8 = 0x0800;
+const MOST_FILES = 0xffff;
+const MOST_BYTES = 0xffffffff;
+const HEADERS_OF_A_FILE = 30 + 46;
+const END_OF_ALL = 22;
+
+/** Why there is no zip, in words for the user. */
+export class ZipError extends Error {}
 
 /**
  * @param {{name: string, blob: Blob}[]} files With names that differ.
  * @returns {Promise<Blob>}
+ * @throws {ZipError} They are more than a zip of this format holds.
  */
 export async function zipOf(files) {
+  checkSize(files);
   const parts = [];
   const directory = [];
   let offset = 0;
@@ -31,6 +40,14 @@ export async function zipOf(files) {
   const count = files.length;
   const end = record(0x06054b50, [[0, 2], [0, 2], [count, 2], [count, 2], [size, 4], [offset, 4], [0, 2]]);
   return new Blob([...parts, ...directory, end], { type: "application/zip" });
+}
+
+function checkSize(files) {
+  if (files.length > MOST_FILES) throw new ZipError("More than 65,535 files don't fit into one zip.");
+  const bytesOf = ({ name, blob }) => HEADERS_OF_A_FILE + 2 * new TextEncoder().encode(name).length + blob.size;
+  if (files.reduce((sum, file) => sum + bytesOf(file), END_OF_ALL) > MOST_BYTES) {
+    throw new ZipError("More than 4 GiB don't fit into one zip: download some of them by themselves.");
+  }
 }
 
 /** Return names that differ, for files of the same name: a.png, a (2).png. */

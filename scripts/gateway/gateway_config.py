@@ -27,6 +27,8 @@ class GatewayConfig:
     model: str
     public: PublicSide | None = None
     private: PrivateSide | None = None
+    console: bool = False
+    """Whether it logs to standard output and error instead of files, as containers do."""
 
     @property
     def main_file(self) -> Path:
@@ -48,6 +50,11 @@ class GatewayConfig:
         """What nginx has to complain about."""
         return self.folder / "error.log"
 
+    def files(self) -> list[Path]:
+        """Return those of nginx's configuration that are there."""
+        files = [self.main_file, *(self.folder / "servers").glob("*.conf")]
+        return [file for file in files if file.exists()]
+
     def write(self, modules: Path, mime_types: Path) -> None:
         """Write nginx's configuration, and the folders that it needs.
 
@@ -59,13 +66,15 @@ class GatewayConfig:
         self.folder.chmod(0o700)
         for name in ("tmp", "servers", "counts", "renewals"):
             (self.folder / name).mkdir(exist_ok=True)
-        user = pwd.getpwuid(os.geteuid()).pw_name
+        # Only root may choose; the workers read TorchServe's tokens, which are the user's own.
+        root = os.geteuid() == 0
         common = {
             "MODULES": str(modules),
             "MIME_TYPES": str(mime_types),
-            # Only root may choose; the workers read TorchServe's tokens, which are the user's own.
-            "USER": f"user {user};" if os.geteuid() == 0 else "",
+            "USER": f"user {pwd.getpwuid(0).pw_name};" if root else "",
             "FOLDER": str(self.folder),
+            "ERROR_LOG": "stderr" if self.console else str(self.log),
+            "ACCESS_LOG": "/dev/stdout" if self.console else str(self.folder / "access.log"),
             "DEPLOY": str(TEMPLATES),
             "MODEL": self.model,
         }

@@ -19,6 +19,7 @@ MODULES = ("ngx_http_js_module.so", "ngx_http_headers_more_filter_module.so")
 
 # Answers on their way get this long; TorchServe's own time for one is 30 s.
 STOP_TIMEOUT_S = 40
+RELOAD_TIMEOUT_S = 15
 
 # Ordinary users don't have the last two in their PATH.
 FOLDERS = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
@@ -67,18 +68,62 @@ class GatewayProcess:
         Raises:
             ServerError: nginx is not installed, does not take a setting, or does not start.
         """
-        nginx = Nginx.find()
-        self.config.write(nginx.modules, nginx.mime_types)
-        command = [str(nginx.program), "-e", "stderr", "-p", str(self.config.folder)]
-        command += ["-c", str(self.config.main_file)]
-        _run([*command, "-q", "-t"])
         running = self.find()
         if running is not None:
-            running.send_signal(signal.SIGHUP)
+            self._hand_over(running)
             return
+        command = self._checked()
         self.config.socket.unlink(missing_ok=True)
-        command[2] = str(self.config.log)
-        _run(command)
+        _run([*command, "-e", str(self.config.log)])
+
+    def start_in_foreground(self) -> subprocess.Popen[bytes]:
+        """Start it as a child of this process, with the same standard output and error.
+
+        Raises:
+            ServerError: nginx is not installed, or does not take a setting.
+        """
+        command = self._checked()
+        self.config.socket.unlink(missing_ok=True)
+        # A session of its own: Ctrl-C is for this process, which then lets nginx end its requests.
+        return subprocess.Popen(
+            [*command, "-e", "stderr", "-g", "daemon off;"], start_new_session=True
+        )
+
+    def _checked(self) -> list[str]:
+        """Write the configuration and have nginx look at it; return the command that starts it."""
+        nginx = Nginx.find()
+        self.config.write(nginx.modules, nginx.mime_types)
+        command = [str(nginx.program), "-p", str(self.config.folder)]
+        command += ["-c", str(self.config.main_file)]
+        _run([*command, "-e", "stderr", "-q", "-t"])
+        return command
+
+    def _hand_over(self, running: psutil.Process) -> None:
+        """Let the running one take the settings over; if it does not, the old ones are put back."""
+        before = {file: file.read_text(encoding="utf-8") for file in self.config.files()}
+        try:
+            self._checked()
+            logged = self.config.log.stat().st_size
+            workers = set(running.children())
+            running.send_signal(signal.SIGHUP)
+            deadline = time.monotonic() + RELOAD_TIMEOUT_S
+            # It has taken them over when it has started new workers. It tries a taken address
+            # several times, for seconds, before it gives up.
+            while not set(running.children()) - workers:
+                complaints = self.config.log.read_bytes()[logged:].decode(errors="replace")
+                if re.search(r"\[emerg\](?!.* failed \(98)", complaints):
+                    raise _failure(complaints)
+                if time.monotonic() > deadline:
+                    raise ServerError(f"nginx keeps its old settings: {self.config.log} tells why")
+                time.sleep(0.05)
+        except (ServerError, psutil.Error) as error:
+            for file in self.config.files():
+                file.unlink()
+            for file, text in before.items():
+                file.write_text(text, encoding="utf-8")
+            if isinstance(error, ServerError):
+                raise
+            raise ServerError(f"nginx ended: {self.config.log} may tell why") from error
 
     def find(self) -> psutil.Process | None:
         """Return the running nginx, or None.
@@ -100,6 +145,8 @@ class GatewayProcess:
         """
         process = self.find()
         if process is None:
+            # After a crash it is left behind; nobody starts while this command runs.
+            (self.config.folder / "nginx.pid").unlink(missing_ok=True)
             return False
         try:
             process.send_signal(signal.SIGQUIT)
@@ -119,6 +166,10 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return
-    if taken := re.search(r"bind\(\) to (\S+) failed \(98", done.stderr):
-        raise ServerError(f"{taken[1]} is taken by another process: choose another LISTEN")
-    raise ServerError(f"nginx does not start:\n{done.stderr.strip()}")
+    raise _failure(done.stderr)
+
+
+def _failure(complaints: str) -> ServerError:
+    if taken := re.search(r"bind\(\) to (\S+) failed \(98", complaints):
+        return ServerError(f"{taken[1]} is taken by another process: choose another LISTEN")
+    return ServerError(f"nginx does not start:\n{complaints.strip()}")

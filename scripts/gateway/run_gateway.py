@@ -2,21 +2,20 @@
 
 import argparse
 import signal
+import subprocess
 import sys
-import time
 from pathlib import Path
 
 from api_keys import DEFAULT_CLIENT, key_of
 from exposure import HOST
 from gateway_config import GatewayConfig
-from gateway_process import GatewayProcess
+from gateway_process import STOP_TIMEOUT_S, GatewayProcess
 from gateway_sides import PrivateSide, PublicSide, checked_word
 from server_config import ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
 
 # The command's settings, as make names them.
 DEFAULT_LISTEN = f"{HOST}:8000"
-PAUSE_S = 0.5
 
 
 def start_public(config: GatewayConfig, public: PublicSide) -> None:
@@ -46,29 +45,40 @@ def start_machine(config: GatewayConfig, private: PrivateSide) -> None:
     print(f"{private.listen} answers {', '.join(private.allow)} without a key, and nobody else")
 
 
+def link_keys(link: Path, keys: Path) -> None:
+    """Have the gateway read the keys that others keep, wherever their file leads to by then.
+
+    Kubernetes exchanges a secret's files by a link on the way, and removes the folder before.
+    """
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(keys.absolute())
+
+
 def run_public(config: GatewayConfig, public: PublicSide, keys: Path | None) -> None:
-    """Start the public side and stay until it ends; on SIGTERM, answer what is in hand and end it.
+    """Run the public side until it ends; on SIGTERM, answer what is in hand and end it.
 
     `keys` is a file of keys that others keep, such as a secret of Kubernetes.
 
     Raises:
         ServerError: it does not start, or ended by itself.
     """
-    if keys is not None:
-        config.folder.mkdir(parents=True, exist_ok=True)
-        config.keys.unlink(missing_ok=True)
-        config.keys.symlink_to(keys.resolve(strict=False))
-    process = GatewayProcess(config)
-    process.start()
-    print(f"the gateway answers at {public.url}", flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    if keys is not None:
+        link_keys(config.keys, keys)
+    nginx = GatewayProcess(config).start_in_foreground()
     try:
-        while process.find():
-            time.sleep(PAUSE_S)
+        print(f"the gateway is to answer at {public.url}", flush=True)
+        status = nginx.wait()
     except (KeyboardInterrupt, SystemExit):
-        process.stop()
+        nginx.send_signal(signal.SIGQUIT)
+        try:
+            nginx.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            nginx.terminate()
+            nginx.wait()
         return
-    raise ServerError(f"nginx ended: {config.log} may tell why")
+    raise ServerError(f"nginx ended with {status}; its last lines may tell why")
 
 
 def stop(*configs: GatewayConfig) -> None:
@@ -134,7 +144,8 @@ def _run(arguments: argparse.Namespace) -> None:
         case "run":
             public = _public(arguments)
             private = PrivateSide(server, model, read_timeout_s=arguments.timeout)
-            run_public(GatewayConfig(folder, model, public, private), public, arguments.keys)
+            config = GatewayConfig(folder, model, public, private, console=True)
+            run_public(config, public, arguments.keys)
         case "machine":
             listen = checked_word("LISTEN", arguments.listen)
             allow = tuple(checked_word("ALLOW", each) for each in arguments.allow.split())
@@ -161,8 +172,9 @@ def main() -> None:
     try:
         _run(arguments)
     except ServerError as error:
-        suffix = "" if arguments.command == "start" else f"-{arguments.command}"
-        sys.exit(f"make gateway{suffix}: {error}")
+        # Containers run it without make.
+        commands = {"start": "make gateway", "run": "gateway"}
+        sys.exit(f"{commands.get(arguments.command, f'make gateway-{arguments.command}')}: {error}")
 
 
 if __name__ == "__main__":

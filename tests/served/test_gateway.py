@@ -3,14 +3,17 @@
 import base64
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -26,12 +29,14 @@ from gateway_config import TEMPLATES, GatewayConfig
 from gateway_process import GatewayProcess, Nginx
 from gateway_sides import PrivateSide, PublicSide
 from management_api import local_session
+from server_config import ServerError
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import (
     ONE_WORKER,
     Gate,
     Served,
     build_folder,
+    free_port,
     gate_of,
     make,
     server_in,
@@ -202,6 +207,47 @@ def test_a_client_over_its_rate_is_told_when_to_come_back(gate: Gate) -> None:
     assert gate.ask(data={"format": "png"}).status_code == 400
 
 
+def test_a_client_has_so_many_requests_at_once_whatever_else_it_sends(gate: Gate) -> None:
+    host, port = gate.url.removeprefix("http://").split(":")
+    key = gate.key("crowd")
+    with ExitStack() as stack:
+        for number in range(PublicSide.connections):
+            unfinished = stack.enter_context(socket.create_connection((host, int(port)), 60))
+            head = f"PUT /v1.0/removebg HTTP/1.1\r\nHost: x\r\nX-Api-Key: {key}\r\n"
+            head += f"Authorization: Basic {number}\r\nContent-Length: 9\r\n\r\n"
+            unfinished.sendall(head.encode())
+        time.sleep(0.5)
+        more = [
+            gate.ask("/v1.0/account", method="GET", key=key, headers={"Authorization": "Bearer x"}),
+            gate.ask(
+                "/v1.0/account", method="GET", key="", headers={"Authorization": f"bearer  {key}"}
+            ),
+        ]
+        others = gate.ask("/v1.0/account", method="GET", key="another")
+
+    assert [error_of(answer) for answer in more] == [(429, "rate_limit_exceeded")] * 2
+    assert error_of(others) == (403, "auth_failed")
+
+
+@pytest.mark.parametrize("rate", ["many", "-1", "1e9", "# a remark"])
+def test_a_rate_that_is_no_number_opens_nothing(gate: Gate, rate: str) -> None:
+    key = f"key-of-{rate.split()[-1]}"
+    with (gate.folder / "keys").open("a") as keys:
+        keys.write(f"careless {key} {rate}\n")
+
+    assert error_of(gate.ask("/v1.0/account", method="GET", key=key)) == (403, "auth_failed")
+    assert "careless is refused: its rate is no number" in (gate.folder / "error.log").read_text()
+
+
+@pytest.mark.parametrize(("path", "head"), [("/" + "x" * 40_000, ""), ("/", "x" * 40_000)])
+def test_a_head_that_is_too_large_is_refused_in_the_same_form(
+    gate: Gate, path: str, head: str
+) -> None:
+    answer = gate.ask(path, method="GET", headers={"X-Large": head})
+
+    assert error_of(answer) == (400, "bad_request")
+
+
 @pytest.mark.parametrize("path", ["/v1.0/removebg", "/predictions/u2netp"])
 def test_options_in_the_address_are_refused_not_dropped(gate: Gate, path: str) -> None:
     assert error_of(gate.ask(f"{path}?format=png", data=b"x")) == (400, "unknown_parameter")
@@ -210,7 +256,6 @@ def test_options_in_the_address_are_refused_not_dropped(gate: Gate, path: str) -
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
         ("GET", "/ping", 404),
         ("GET", "/models", 404),
         ("GET", "/v1.0/unknown", 404),
@@ -220,8 +265,14 @@ def test_options_in_the_address_are_refused_not_dropped(gate: Gate, path: str) -
         ("GET", "/predictions/..%2fmodels", 404),
         ("GET", "/keys", 404),
         ("POST", "/predictions/u2netp/1.0/crop", 404),
+        ("POST", "/predictions/u2netp%0a", 404),
+        ("POST", "/predictions/u2netp/1.0%0aX", 404),
         ("GET", "/predictions/u2netp", 405),
         ("DELETE", "/v1.0/removebg", 405),
+        ("POST", "/", 404),
+        ("PUT", "/", 404),
+        ("POST", "/healthz", 405),
+        ("PUT", "/v1.0/account", 405),
     ],
 )
 def test_nothing_else_is_served(gate: Gate, method: str, path: str, status: int) -> None:
@@ -267,6 +318,13 @@ def test_a_request_over_the_limit_is_refused_whether_it_tells_its_size_or_not(ga
 
     assert error_of(gate.ask(data=piece * 49)) == (413, "file_too_large")
     assert error_of(gate.ask(data=pieces)) == (413, "file_too_large")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1.0/account"])
+def test_what_takes_no_picture_takes_no_body(gate: Gate, path: str) -> None:
+    answer = gate.ask(path, method="GET", data=b"\0" * 2048)
+
+    assert error_of(answer) == (413, "file_too_large")
 
 
 def test_a_browser_may_ask_from_any_page(gate: Gate) -> None:
@@ -335,6 +393,42 @@ def test_a_token_is_renewed_before_it_expires_and_after(
 
     assert answer.status_code == 200
     assert json.loads(file.read_text())[kind]["key"] != keys[kind]["key"]
+
+
+def test_of_many_requests_after_a_token_has_expired_one_renews_it(gate: Gate) -> None:
+    file = gate.served.config.key_file
+    keys = json.loads(file.read_text())
+    expires = datetime.now(UTC) - timedelta(seconds=1)
+    keys["inference"]["expiration time"] = expires.isoformat().replace("+00:00", "123Z")
+    file.write_text(json.dumps(keys))
+    log = gate.served.config.logs / "access_log.log"
+    before = log.read_text().count("/token?type=inference")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: gate.ask(data={"format": "png"}).status_code, range(8)))
+
+    assert answers == [400] * 8
+    assert log.read_text().count("/token?type=inference") == before + 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/v1.0/removebg"), ("POST", "/predictions/u2netp"), ("GET", "/healthz")],
+)
+def test_while_the_server_drains_clients_are_told_to_come_back(
+    gate: Gate, photo: bytes, method: str, path: str
+) -> None:
+    draining = gate.served.config.key_file.with_name("draining")
+    draining.touch()
+    try:
+        time.sleep(1.1)  # for what /healthz remembers
+        refused = gate.ask(path, method=method, data=photo if method == "POST" else None)
+    finally:
+        draining.unlink()
+
+    assert error_of(refused) == (503, "overloaded")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert gate.ask(path, method=method, data=photo if method == "POST" else None).ok
 
 
 def test_no_key_is_logged(gate: Gate, cutout: bytes) -> None:
@@ -407,7 +501,7 @@ def test_an_ordinary_user_starts_it(served: Served, tmp_path: Path) -> None:
             GatewayProcess(config).stop()
 
     assert process is not None
-    assert "not_found" in answer
+    assert "<title>Cutout</title>" in answer
 
 
 def test_a_taken_address_is_told(gate: Gate, tmp_path: Path) -> None:
@@ -430,6 +524,77 @@ def test_settings_that_nginx_does_not_take_are_told_and_the_old_ones_stay(
     assert started.returncode != 0
     assert "cannot load certificate" in started.stderr
     assert gate.ask(data=photo).status_code == 200
+
+
+def test_a_taken_address_is_told_while_a_gateway_runs_and_the_old_settings_stay(
+    gate: Gate,
+) -> None:
+    settings = {file: file.read_text() for file in gate.folder.rglob("*.conf")}
+    port = gate.served.config.port
+    with socket.create_server((HOST, 0)) as taken:
+        address = f"{HOST}:{taken.getsockname()[1]}"
+        started = make(gate.served.build, port, "gateway", "MODEL=u2netp", f"LISTEN={address}")
+
+    assert started.returncode != 0
+    assert f"{address} is taken by another process: choose another LISTEN" in started.stderr
+    assert {file: file.read_text() for file in gate.folder.rglob("*.conf")} == settings
+    assert gate.ask("/v1.0/account", method="GET").status_code == 200
+
+
+def test_a_running_gateway_takes_new_settings_over(gate: Gate) -> None:
+    port = gate.served.config.port
+    settings = ("MODEL=u2netp", f"LISTEN={gate.url[7:]}")
+
+    changed = make(gate.served.build, port, "gateway", *settings, "RATE=499")
+    limit = gate.ask(data={"format": "png"}).headers["X-RateLimit-Limit"]
+    restored = make(gate.served.build, port, "gateway", *settings)
+
+    assert (changed.returncode, restored.returncode) == (0, 0)
+    assert limit == "499"
+
+
+def test_only_a_gateway_that_lives_is_in_the_way_of_make_clean(gate: Gate, tmp_path: Path) -> None:
+    pid = tmp_path / "gateway" / "nginx.pid"
+    pid.parent.mkdir()
+    shutil.copy(gate.folder / "nginx.pid", pid)
+    living = make(tmp_path, 31080, "clean")
+    pid.write_text(f"{os.getpid()}\n")
+    stale = make(tmp_path, 31080, "clean")
+
+    assert "a gateway runs: make gateway-stop" in living.stderr
+    assert (living.returncode != 0, stale.returncode) == (True, 0)
+
+
+def test_in_a_container_it_logs_to_the_console_and_ends_when_it_is_told(tmp_path: Path) -> None:
+    try:
+        Nginx.find()
+    except ServerError as error:
+        pytest.skip(str(error))
+    address = f"{HOST}:{free_port()}"
+    path = os.pathsep.join(str(ROOT / each) for each in ("scripts", "scripts/gateway", "handler"))
+    keys = tmp_path / "keys"
+    keys.write_text("alice alices-key\n")
+    # As deploy/container.sh starts it.
+    script = str(ROOT / "scripts" / "gateway" / "run_gateway.py")
+    command = [sys.executable, script, "run", "--build", str(tmp_path), "--model", "u2netp"]
+    with subprocess.Popen(
+        [*command, "--listen", address, "--keys", str(keys)],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        account = f"http://{address}/v1.0/account"
+        told = ("-o", os.devnull, "-w", "%{http_code}", "-H", "X-Api-Key: alices-key")
+        answer = curl("--retry-connrefused", "--retry", "9", "--retry-delay", "1", *told, account)
+        curl("-o", os.devnull, f"http://{address}/healthz")
+        run.terminate()
+        logged, complaints = run.communicate(timeout=60)
+
+    assert (answer, run.returncode) == ("200", 0)
+    assert '"alice"' in logged
+    assert "machine.sock" in complaints or "no readiness" in complaints
+    assert not list((tmp_path / "gateway").glob("*.log"))
 
 
 @pytest.mark.parametrize(

@@ -11,32 +11,12 @@ import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from api_keys import DEFAULT_CLIENT, key_of
-from exposure import HOST
-from gateway_config import GatewayConfig
-from gateway_process import GatewayProcess
-from gateway_sides import PrivateSide, PublicSide
-from run_gateway import start_public
-from tests.served.conftest import Served, free_port
+from tests.served.conftest import Gate, Served
 
 CHROMIUM = shutil.which("chromium")
 TIMEOUT_MS = 60_000
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or not Path("/usr/sbin/nginx").exists(),
-    reason="chromium or nginx is not installed",
-)
-
-
-@pytest.fixture(scope="module")
-def gateway(served: Served) -> Iterator[tuple[str, str]]:
-    """Address and key of a gateway before the server."""
-    private = PrivateSide(served.config, "u2netp")
-    public = PublicSide(f"{HOST}:{free_port()}")
-    config = GatewayConfig(served.build / "gateway-of-the-page", "u2netp", public, private)
-    start_public(config, public)
-    yield public.url, key_of(config.keys, DEFAULT_CLIENT)
-    GatewayProcess(config).stop()
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +29,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, gateway: tuple[str, str]) -> Iterator[Page]:
+def page(browser: Browser, gate: Gate) -> Iterator[Page]:
     """The page with its key filled in; a script's error fails the test."""
     errors: list[object] = []
-    address, key = gateway
     page = browser.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     # It hangs an attribute on what it is given, which a method of a list does not take.
     page.on("pageerror", lambda error: errors.append(error))
-    page.goto(address)
-    page.get_by_label("API key").fill(key)
+    page.goto(gate.url)
+    page.get_by_label("API key").fill(gate.key())
     page.get_by_label("API key").press("Tab")
     expect(page.get_by_text("The key opens the server.")).to_be_visible()
     yield page
@@ -201,9 +180,32 @@ def test_without_a_key_it_is_asked_for(page: Page, photo_files: list[Path]) -> N
     expect(page.locator(".card")).to_have_count(0)
 
 
-def test_a_removed_picture_is_gone(page: Page, photo_files: list[Path]) -> None:
-    page.locator("#files").set_input_files(photo_files[1])
-    cards(page, "done", 1).get_by_role("button", name="Remove").click()
+def test_a_file_that_has_changed_since_is_told(
+    page: Page, photo_files: list[Path], tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(photo_files[1].read_bytes())
+    page.locator("#files").set_input_files(photo)
+    cards(page, "done", 1)
+
+    photo.write_bytes(photo_files[0].read_bytes())
+    page.get_by_role("button", name="Cut all out again").click()
+
+    expect(cards(page, "failed", 1)).to_contain_text("This file can't be read.")
+
+
+def test_a_removed_picture_is_gone_and_the_focus_at_the_next(
+    page: Page, photo_files: list[Path]
+) -> None:
+    for photo in photo_files[:2]:
+        hand_over(page, "drop", photo)
+    removes = cards(page, "done", 2).get_by_role("button", name="Remove")
+
+    removes.first.press("Enter")
+    expect(page.locator(".card")).to_have_count(1)
+    expect(removes).to_be_focused()
+    removes.press("Enter")
 
     expect(page.locator(".card")).to_have_count(0)
+    expect(page.locator("#pick")).to_be_focused()
     expect(page.locator("#results")).to_be_hidden()
