@@ -1,8 +1,8 @@
 """Why a request gets no cutout: a small tree of errors that know their HTTP status and code.
 
-The codes are those of the cutout contract (docs/options.md, "Errors"). Messages speak to the client:
-no paths, no object addresses. Status phrases are fixed ASCII, because TorchServe writes them as
-they are into the response head.
+The codes are those of the cutout contract (docs/options.md, "Errors"). Messages speak to the
+client: no paths, no object addresses. Status phrases are fixed ASCII, because TorchServe writes
+them as they are into the response head.
 """
 
 from typing import ClassVar
@@ -182,6 +182,15 @@ class FieldTooLong(CutoutError):
     phrase = "Payload Too Large"
     code = "field_too_long"
     title = "A field is too long"
+
+
+class TooManyItems(CutoutError):
+    """A request of KServe's protocols with more pictures than are decoded for one answer."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "too_many_items"
+    title = "The request has too many pictures"
 
 
 class ResponseTooLarge(CutoutError):
