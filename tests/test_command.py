@@ -31,6 +31,7 @@ def away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
         ("i", ".", "b.png"),
         ("p", "a.jpg", "out"),
         ("p", ".", "."),
+        ("p", ".", ".."),
         ("b", "0", "5"),
         ("b", "5", "5", "-o", "frame.png"),
         ("x",),
@@ -46,6 +47,30 @@ def test_wrong_usage_is_told_before_anything_is_sent(
     assert ended.value.code == 2
     assert capsys.readouterr().err
     assert not list(away.iterdir())
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("--format", "auto", "d/a.png", "d"),
+        ("--format", "auto", "d/a.jpg", "d"),
+        ("d/a.png", "d/linked.png"),
+        ("d/a.png", "d/../d/a.png"),
+    ],
+)
+def test_no_picture_is_replaced_by_a_cutout(
+    away: Path, paths: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (away / "d").mkdir()
+    for name in ("a.png", "a.jpg"):
+        (away / "d" / name).write_bytes(b"photo")
+    (away / "d" / "linked.png").hardlink_to(away / "d" / "a.png")
+
+    with pytest.raises(SystemExit) as ended:
+        main(["i", "--force", *paths])
+
+    assert ended.value.code == 2
+    assert "one of the pictures" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["i", "p", "b"])

@@ -24,8 +24,11 @@ def cut_folder(cutter: Cutter, arguments: Namespace) -> bool:
     source, target = arguments.input, arguments.output
     if not source.is_dir():
         raise UsageError(f"{source} is no folder: u2net-cutout i takes single pictures")
-    if target.resolve() == source.resolve():
-        raise UsageError("the cutouts need a folder of their own, or they would be cut out again")
+    if source.resolve().is_relative_to(target.resolve()):
+        raise UsageError(
+            f"the cutouts need a folder of their own, and {target} holds the pictures: they could "
+            "be replaced, and cutouts be cut out again"
+        )
     if target.exists():
         if not target.is_dir():
             raise UsageError(f"{target} is no folder")
