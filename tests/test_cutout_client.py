@@ -137,6 +137,20 @@ def test_a_key_that_is_wrong_is_told() -> None:
     assert [asked["X-Api-Key"] for asked in server.asked] == ["wrong"]
 
 
+@pytest.mark.parametrize("refusal", [(400, {}, BAD_KEY), (401, {}, b""), (403, {}, b"")])
+def test_a_renewed_key_that_is_refused_too_is_told(refusal: Said) -> None:
+    keys = iter(("old", "new", "newer"))
+
+    with (
+        failing_server(refusal) as server,
+        connect(server.url, key=ApiKey(lambda: next(keys))) as client,
+        pytest.raises(KeyRefused, match="U2NET_KEY"),
+    ):
+        client.cut_out(b"photo", {})
+
+    assert [asked["Authorization"] for asked in server.asked] == ["Bearer old", "Bearer new"]
+
+
 def test_a_gateway_gets_what_removebgs_clients_send() -> None:
     with (
         failing_server(CUTOUT) as server,

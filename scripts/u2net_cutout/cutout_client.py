@@ -101,12 +101,13 @@ class CutoutClient:
         response = self._post(files, options, key)
         if is_key_refused(response):
             key = self._key.renewed(key) if self._key and key else None
-            if key is None:
+            if key is not None:
+                response = self._post(files, options, key)
+            if key is None or is_key_refused(response):
                 raise KeyRefused(
                     f"{self.endpoint.url} does not take the key: set U2NET_KEY or "
                     f"U2NET_KEY_COMMAND (status {response.status_code})"
                 )
-            response = self._post(files, options, key)
         return read_answer(response)
 
     def _post(
