@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_picture_folder import make_unreadable
 from u2net_cutout.command import main
 
 
@@ -83,6 +84,18 @@ def test_each_command_tells_its_options(
     said = capsys.readouterr().out
     assert ended.value.code == 0
     assert all(option in said for option in ("--url", "--key-command", "--crop-margin", "10%"))
+
+
+def test_a_folder_below_that_cant_be_read_is_a_failure(
+    away: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_unreadable(away)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["p", ".", "out"])
+
+    assert ended.value.code == 1
+    assert "can't be read: File name too long" in capsys.readouterr().err
 
 
 def test_a_server_that_is_away_is_told(away: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,7 +46,7 @@ def cut_folder(cutter: Cutter, arguments: Namespace) -> bool:
 
 def _cut_out(cutter: Cutter, arguments: Namespace, chosen: Collection[Path] | None = None) -> Tally:
     """Cut out all the pictures that there are now, or only the chosen ones of them."""
-    pictures = find_pictures(arguments.input, apart_from=arguments.output)
+    pictures, unread = find_pictures(arguments.input, apart_from=arguments.output)
     planned = plan(
         pictures,
         arguments.input,
@@ -60,8 +60,14 @@ def _cut_out(cutter: Cutter, arguments: Namespace, chosen: Collection[Path] | No
         for picture, words in planned.clashes.items()
         if chosen is None or picture in chosen
     }
+    failures = clashes | {
+        folder: f"can't be read: {error.strerror}"
+        for folder, error in unread.items()
+        # In a watched folder others come and go.
+        if chosen is None or not isinstance(error, FileNotFoundError)
+    }
     missing = [job for job in jobs if cutter.force or job.existing() is None]
-    tally = Tally(skipped=len(jobs) - len(missing), failures=clashes)
+    tally = Tally(skipped=len(jobs) - len(missing), failures=failures)
     run(
         missing,
         cutter.do,
@@ -78,7 +84,7 @@ def _watch(cutter: Cutter, arguments: Namespace) -> bool:
     watched, clean, stopping = FolderWatch(), True, cutter.client.stopping
 
     def look() -> list[Path]:
-        return find_pictures(arguments.input, apart_from=arguments.output)
+        return find_pictures(arguments.input, apart_from=arguments.output)[0]
 
     try:
         for settled in watch(look, watched, stopping, arguments.interval):
