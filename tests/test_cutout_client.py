@@ -56,6 +56,17 @@ def test_patience_comes_to_an_end() -> None:
     assert len(server.asked) == 2
 
 
+def test_a_picture_that_kills_its_worker_twice_is_not_sent_again() -> None:
+    with (
+        failing_server((500, {}, WORKER_DIED)) as server,
+        connect(server.url) as client,
+        pytest.raises(Refused, match="2 times over this picture"),
+    ):
+        client.cut_out(b"photo", {})
+
+    assert len(server.asked) == 2
+
+
 def test_who_has_to_wait_for_hours_is_told_at_once() -> None:
     with (
         failing_server((503, {"Retry-After": "7200"}, b"")) as server,

@@ -87,7 +87,10 @@ def remove(
         try:
             content = asked.cut_out(file, fields, bg_image_file).content
         except Refused as error:
-            if error.code not in TOO_LARGE or error.status != requests.codes.request_entity_too_large:
+            if (
+                error.code not in TOO_LARGE
+                or error.status != requests.codes.request_entity_too_large
+            ):
                 raise
             words = f"{error}: composite=True sends a small copy"
             raise Refused(words, status=error.status, code=error.code) from error
