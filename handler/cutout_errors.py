@@ -184,6 +184,15 @@ class FieldTooLong(CutoutError):
     title = "A field is too long"
 
 
+class TooManyItems(CutoutError):
+    """A request of KServe's protocols with more pictures than are decoded for one answer."""
+
+    status = 413
+    phrase = "Payload Too Large"
+    code = "too_many_items"
+    title = "The request has too many pictures"
+
+
 class ResponseTooLarge(CutoutError):
     """An answer that TorchServe would refuse to carry."""
 

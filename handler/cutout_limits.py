@@ -24,13 +24,15 @@ class Limits:
     max_frames: int = 10_000
     """Frames of a WebP, AVIF or HEIC animation, whose decoders list them all to read one."""
     max_metadata_bytes: int = 16 << 20
-    """Profile, EXIF, XMP and texts of a picture, each."""
+    """Profile, EXIF, XMP and texts of a picture, in all."""
     max_decoding_bytes: int = 1280 << 20
     """Memory that decoding one picture may take, the picture included."""
     max_fields: int = 64
     """Fields of a form, or keys of a JSON object."""
     max_field_bytes: int = 4096
     """Length of a field's name, and of the value of an option."""
+    max_items: int = 8
+    """Pictures in one request of KServe's protocols; all are decoded before the network runs."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> "Limits":

@@ -1,6 +1,7 @@
 """From a file's bytes to an upright picture in sRGB. Knows Pillow; no request and no network."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from io import BytesIO
 
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
@@ -24,7 +25,7 @@ from file_structure import (
     TIFF_SIGNATURES,
     check_structure,
 )
-from memory_budget import BUDGETS
+from memory_budget import BUDGETS, MemoryBudgets
 from picture_limits import check_header, check_size
 
 # Only these decoders ever see foreign bytes; Pillow knows many more (EPS would start Ghostscript).
@@ -77,14 +78,17 @@ def share_threads(threads: int) -> None:
 
 
 def decode_image(
-    data: bytes | bytearray, limits: Limits, jpeg_decoder: JpegDecoder | None = None
+    data: bytes | bytearray,
+    limits: Limits,
+    jpeg_decoder: JpegDecoder | None = None,
+    budgets: MemoryBudgets | None = BUDGETS,
 ) -> Image.Image:
     """Read a picture, upright by its EXIF orientation, in sRGB: mode RGB, or RGBA if it has alpha.
 
     Of an animation, the first frame. Limits are checked on the file's structure and on its header,
     before any pixel is decoded; memory while it is. The picture brings no metadata along but its
     file's format, as Pillow calls it; its profile would be wrong now. `jpeg_decoder` comes before
-    Pillow's own.
+    Pillow's own. Without `budgets`, memory has no limit but the system's.
 
     Raises:
         FileTooLarge, ResolutionTooHigh, SideTooLong, TooManyParts, TooManyFrames, MetadataTooLarge,
@@ -97,11 +101,14 @@ def decode_image(
             f"the picture has {len(data)} bytes; the limit is {limits.max_file_bytes}"
         )
     check_structure(data, limits.max_parts)
+    budget = budgets.take(limits.max_decoding_bytes) if budgets else nullcontext()
     try:
-        with BUDGETS.take(limits.max_decoding_bytes), _open(data) as image:
+        with budget, _open(data) as image:
             check_header(image, limits)
             return _decode(image, data, limits, jpeg_decoder)
     except MemoryError as error:
+        if budgets is None:
+            raise
         raise TooMuchMemory(
             f"the decoder asks for more than {limits.max_decoding_bytes} bytes"
         ) from error
@@ -130,7 +137,9 @@ def _decode(
     except (CutoutError, MemoryError):
         raise
     except Exception as error:  # decoders raise all kinds of errors over broken files
-        raise UnreadableImage("the picture is broken or cut short") from error
+        raise UnreadableImage(
+            "the picture is broken, cut short, or needs more memory than is allowed"
+        ) from error
 
 
 def _open(data: bytes | bytearray) -> Image.Image:

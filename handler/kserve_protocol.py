@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping, Sequence
 from enum import StrEnum
 
 from cutout_answer import Answer, error_answer
-from cutout_errors import CutoutError, InvalidJson, MissingSource, ResponseTooLarge
+from cutout_errors import CutoutError, InvalidJson, MissingSource, ResponseTooLarge, TooManyItems
 from cutout_request import JSON_TYPE
 
 Row = Mapping[str, object]
@@ -27,14 +27,18 @@ class KServeProtocol(StrEnum):
     V1 = "kserve"
     V2 = "kservev2"
 
-    def rows(self, items: object) -> list[Row | CutoutError]:
+    def rows(self, items: object, max_items: int) -> list[Row | CutoutError]:
         """Return the items of a request as rows of a batch, or what is wrong with them.
 
-        Never empty, because an envelope has no answer to an empty list.
+        Never empty, because an envelope has no answer to an empty list. More than `max_items` are
+        one error.
         """
         row = _instance_row if self is KServeProtocol.V1 else _input_row
         if not isinstance(items, list) or not items:
             return [MissingSource(f"send pictures as a list in {self.list_name}")]
+        if len(items) > max_items:
+            told = f"{self.list_name} has {len(items)} pictures; the limit is {max_items}"
+            return [TooManyItems(told)]
         return [row(item) for item in items]
 
     @property

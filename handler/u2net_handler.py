@@ -219,7 +219,7 @@ class U2Net(BaseHandler):
             self.request_ids = [ids(index) for index in range(len(data))]
             self.headers = [headers(index) for index in range(len(data))]
         else:
-            rows = self.kserve.rows(data)
+            rows = self.kserve.rows(data, self.limits.max_items)
             self.request_ids = [ids(0)] * len(rows)
             self.headers = [item_headers(headers(0))] * len(rows)
         self.timings = [StageTiming() for _ in rows]

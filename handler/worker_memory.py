@@ -29,7 +29,9 @@ def give_back(files: Iterable[Path]) -> None:
 
 
 def _mapped(paths: set[str]) -> Iterator[tuple[int, int]]:
-    """Return start and length of each mapping of a file that nothing was written into.
+    """Return start and length of each mapping of a file that can't be written into now.
+
+    The map does not tell whether one could be before; runtimes map their weights to be read only.
 
     Format: https://man7.org/linux/man-pages/man5/proc_pid_maps.5.html.
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_picture_folder import make_unreadable
 from u2net_cutout.command import main
 
 
@@ -31,6 +32,7 @@ def away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
         ("i", ".", "b.png"),
         ("p", "a.jpg", "out"),
         ("p", ".", "."),
+        ("p", ".", ".."),
         ("b", "0", "5"),
         ("b", "5", "5", "-o", "frame.png"),
         ("x",),
@@ -48,6 +50,30 @@ def test_wrong_usage_is_told_before_anything_is_sent(
     assert not list(away.iterdir())
 
 
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("--format", "auto", "d/a.png", "d"),
+        ("--format", "auto", "d/a.jpg", "d"),
+        ("d/a.png", "d/linked.png"),
+        ("d/a.png", "d/../d/a.png"),
+    ],
+)
+def test_no_picture_is_replaced_by_a_cutout(
+    away: Path, paths: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (away / "d").mkdir()
+    for name in ("a.png", "a.jpg"):
+        (away / "d" / name).write_bytes(b"photo")
+    (away / "d" / "linked.png").hardlink_to(away / "d" / "a.png")
+
+    with pytest.raises(SystemExit) as ended:
+        main(["i", "--force", *paths])
+
+    assert ended.value.code == 2
+    assert "one of the pictures" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["i", "p", "b"])
 def test_each_command_tells_its_options(
     away: Path, command: str, capsys: pytest.CaptureFixture[str]
@@ -58,6 +84,18 @@ def test_each_command_tells_its_options(
     said = capsys.readouterr().out
     assert ended.value.code == 0
     assert all(option in said for option in ("--url", "--key-command", "--crop-margin", "10%"))
+
+
+def test_a_folder_below_that_cant_be_read_is_a_failure(
+    away: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_unreadable(away)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["p", ".", "out"])
+
+    assert ended.value.code == 1
+    assert "can't be read: File name too long" in capsys.readouterr().err
 
 
 def test_a_server_that_is_away_is_told(away: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,6 +56,17 @@ def test_patience_comes_to_an_end() -> None:
     assert len(server.asked) == 2
 
 
+def test_a_picture_that_kills_its_worker_twice_is_not_sent_again() -> None:
+    with (
+        failing_server((500, {}, WORKER_DIED)) as server,
+        connect(server.url) as client,
+        pytest.raises(Refused, match="2 times over this picture"),
+    ):
+        client.cut_out(b"photo", {})
+
+    assert len(server.asked) == 2
+
+
 def test_who_has_to_wait_for_hours_is_told_at_once() -> None:
     with (
         failing_server((503, {"Retry-After": "7200"}, b"")) as server,
@@ -135,6 +146,20 @@ def test_a_key_that_is_wrong_is_told() -> None:
         client.cut_out(b"photo", {})
 
     assert [asked["X-Api-Key"] for asked in server.asked] == ["wrong"]
+
+
+@pytest.mark.parametrize("refusal", [(400, {}, BAD_KEY), (401, {}, b""), (403, {}, b"")])
+def test_a_renewed_key_that_is_refused_too_is_told(refusal: Said) -> None:
+    keys = iter(("old", "new", "newer"))
+
+    with (
+        failing_server(refusal) as server,
+        connect(server.url, key=ApiKey(lambda: next(keys))) as client,
+        pytest.raises(KeyRefused, match="U2NET_KEY"),
+    ):
+        client.cut_out(b"photo", {})
+
+    assert [asked["Authorization"] for asked in server.asked] == ["Bearer old", "Bearer new"]
 
 
 def test_a_gateway_gets_what_removebgs_clients_send() -> None:

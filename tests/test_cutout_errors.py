@@ -62,6 +62,7 @@ def test_statuses_are_those_of_the_contract() -> None:
         "too_much_memory": 413,
         "too_many_fields": 413,
         "field_too_long": 413,
+        "too_many_items": 413,
         "response_too_large": 413,
         "invalid_file_type": 415,
         "unknown_foreground": 422,

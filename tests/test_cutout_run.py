@@ -33,6 +33,19 @@ def test_one_failure_leaves_the_others_alone() -> None:
     ]
 
 
+def test_a_picture_too_large_for_the_memory_is_one_failure() -> None:
+    tally = Tally()
+
+    def work(job: Job) -> None:
+        if job.source.name == "b":
+            raise MemoryError
+
+    run(jobs(*"abc"), work, Event(), tally)
+
+    assert tally.done == {Path("a"), Path("c")}
+    assert tally.report().splitlines()[0].startswith("b: memory does not suffice")
+
+
 def test_a_server_of_no_use_ends_it() -> None:
     tally, stopping = Tally(), Event()
 

@@ -1,5 +1,8 @@
 """Composites that need no server; the others are in tests/served/test_home_composite.py."""
 
+import subprocess
+import sys
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,28 @@ def test_what_is_saved_is_told() -> None:
 def test_a_picture_that_is_none_is_refused_without_the_server() -> None:
     with pytest.raises(Refused, match="invalid_file_type"):
         remove(b"no picture", client=connect("http://127.0.0.1:9"), composite=True)
+
+
+def test_the_client_bounds_no_memory_which_is_that_of_other_threads_too() -> None:
+    """So it needs no module that only Unix has."""
+    file = BytesIO()
+    Image.new("RGB", (1200, 1200)).save(file, "PNG")
+    code = (
+        "import sys; sys.modules['resource'] = None; from u2net_cutout import connect, remove;"
+        "client = connect('http://127.0.0.1:9', tries=1);"
+        "remove(sys.stdin.buffer.read(), client=client, composite=True)"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        input=file.getvalue(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert b"ServerAway: nothing answers" in ended.stderr
 
 
 @pytest.mark.parametrize("options", [{"crop": True}, {"edges": "matte"}, {"size": "hd"}])

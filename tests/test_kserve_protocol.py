@@ -4,7 +4,7 @@ import json
 import pytest
 
 from cutout_answer import Answer, error_answer
-from cutout_errors import CutoutError, InvalidFileType, InvalidJson, MissingSource
+from cutout_errors import CutoutError, InvalidFileType, InvalidJson, MissingSource, TooManyItems
 from cutout_limits import Limits
 from cutout_request import JSON_TYPE, read_request
 from kserve_protocol import (
@@ -16,6 +16,7 @@ from kserve_protocol import (
 )
 
 PICTURE = b"a picture"
+MAX_ITEMS = 3
 B64 = base64.b64encode(PICTURE).decode()
 ANSWER = Answer(json.dumps({"data": {"result_b64": B64, "width": 3}}).encode(), JSON_TYPE)
 REFUSAL = error_answer(InvalidFileType("no"))
@@ -32,7 +33,7 @@ REFUSAL = error_answer(InvalidFileType("no"))
     ],
 )
 def test_v1_takes_a_picture_in_every_usual_way(instance: object, limits: Limits) -> None:
-    (row,) = KServeProtocol.V1.rows([instance])
+    (row,) = KServeProtocol.V1.rows([instance], MAX_ITEMS)
 
     assert not isinstance(row, CutoutError)
     assert read_request(row, {"Accept": JSON_TYPE}, limits, explain=False).picture == PICTURE
@@ -40,8 +41,8 @@ def test_v1_takes_a_picture_in_every_usual_way(instance: object, limits: Limits)
 
 def test_options_stand_beside_the_picture(limits: Limits) -> None:
     tensor = {"name": "photo", "shape": [1], "datatype": "BYTES", "data": B64}
-    (first,) = KServeProtocol.V1.rows([{"data": B64, "crop": True}])
-    (second,) = KServeProtocol.V2.rows([{**tensor, "parameters": {"crop": True}}])
+    (first,) = KServeProtocol.V1.rows([{"data": B64, "crop": True}], MAX_ITEMS)
+    (second,) = KServeProtocol.V2.rows([{**tensor, "parameters": {"crop": True}}], MAX_ITEMS)
 
     for row in (first, second):
         assert not isinstance(row, CutoutError)
@@ -54,7 +55,7 @@ def test_options_stand_beside_the_picture(limits: Limits) -> None:
 def test_a_request_without_a_list_of_pictures_is_one_error(
     protocol: KServeProtocol, items: object
 ) -> None:
-    (error,) = protocol.rows(items)
+    (error,) = protocol.rows(items, MAX_ITEMS)
 
     assert isinstance(error, MissingSource)
     assert protocol.list_name in error.detail
@@ -67,10 +68,21 @@ def test_a_request_without_a_list_of_pictures_is_one_error(
 def test_an_input_that_is_no_picture_is_an_error_of_its_own(tensor: object) -> None:
     good = {"name": "photo", "datatype": "BYTES", "data": B64}
 
-    error, row = KServeProtocol.V2.rows([tensor, good])
+    error, row = KServeProtocol.V2.rows([tensor, good], MAX_ITEMS)
 
     assert isinstance(error, InvalidJson)
     assert row == {"data": B64}
+
+
+@pytest.mark.parametrize("protocol", KServeProtocol)
+def test_more_pictures_than_the_limit_are_one_error(protocol: KServeProtocol) -> None:
+    item = {"name": "photo", "datatype": "BYTES", "data": B64}
+
+    assert len(protocol.rows([item] * MAX_ITEMS, MAX_ITEMS)) == MAX_ITEMS
+    (error,) = protocol.rows([item] * (MAX_ITEMS + 1), MAX_ITEMS)
+
+    assert isinstance(error, TooManyItems)
+    assert f"{protocol.list_name} has 4 pictures; the limit is 3" in error.detail
 
 
 def test_an_answer_is_an_object_in_v1_and_text_in_v2() -> None:

@@ -1,9 +1,12 @@
 import resource
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 from threading import Barrier
 
 import pytest
 
+import memory_budget
 from memory_budget import MemoryBudgets
 
 MIB = 1 << 20
@@ -54,3 +57,41 @@ def test_blocks_that_run_side_by_side_share_the_sum() -> None:
 
     assert [each - alone for each in seen] == [200 * MIB, 200 * MIB]
     assert allowed() == before
+
+
+def test_what_a_block_leaves_is_not_taken_from_those_that_still_run() -> None:
+    before, budgets = allowed(), MemoryBudgets()
+
+    with budgets.take(100 * MIB):
+        with budgets.take(100 * MIB):
+            kept = bytearray(90 * MIB)
+        assert len(bytearray(80 * MIB)) == 80 * MIB
+        with pytest.raises(MemoryError):
+            bytearray(200 * MIB)
+
+    assert len(kept) == 90 * MIB
+    assert allowed() == before
+
+
+def test_blocks_that_always_overlap_do_not_add_up() -> None:
+    before, budgets = allowed(), MemoryBudgets()
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(budgets.take(50 * MIB))
+        alone = allowed()
+        for leaving, coming in [(first, second), (second, first)] * 5:
+            coming.enter_context(budgets.take(50 * MIB))
+            assert len(bytearray(40 * MIB)) == 40 * MIB
+            leaving.close()
+            assert allowed() - alone < 10 * MIB
+
+    assert allowed() == before
+
+
+def test_where_nothing_tells_what_a_process_has_nothing_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = allowed()
+    monkeypatch.setattr(memory_budget, "STATM", tmp_path / "statm")
+
+    with MemoryBudgets().take(MIB):
+        assert allowed() == before

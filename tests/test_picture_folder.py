@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -17,17 +18,28 @@ def touch(folder: Path, *names: str) -> list[Path]:
     return files
 
 
+def make_unreadable(folder: Path) -> None:
+    """Make a folder below whose whole path is longer than Linux takes, whoever asks."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=here)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
 def test_pictures_are_found_in_all_folders_but_the_hidden_ones(tmp_path: Path) -> None:
     wanted = touch(tmp_path, "-a b.JPG", "b/c/ü.heic", "b/d.webp")
     touch(tmp_path, "notes.txt", ".hidden.png", ".cache/e.png", "b/.u2net-cutout-x.part")
 
-    assert find_pictures(tmp_path, tmp_path / "out") == sorted(wanted)
+    assert find_pictures(tmp_path, tmp_path / "out") == (sorted(wanted), {})
 
 
 def test_the_folder_of_the_cutouts_is_left_out(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "cut/a.png", "b/cut/a.png")
 
-    found = find_pictures(tmp_path, tmp_path / "b" / ".." / "cut")
+    found, _ = find_pictures(tmp_path, tmp_path / "b" / ".." / "cut")
 
     assert found == [tmp_path / "a.png", tmp_path / "b" / "cut" / "a.png"]
 
@@ -35,6 +47,25 @@ def test_the_folder_of_the_cutouts_is_left_out(tmp_path: Path) -> None:
 def test_a_folder_that_cant_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be read"):
         find_pictures(tmp_path / "none", tmp_path)
+
+
+def test_a_folder_below_that_cant_be_read_leaves_the_others_alone(tmp_path: Path) -> None:
+    (picture,) = touch(tmp_path, "b/a.png")
+    make_unreadable(tmp_path)
+
+    found, unread = find_pictures(tmp_path, tmp_path / "out")
+
+    assert found == [picture]
+    ((folder, error),) = unread.items()
+    assert folder.name == "d" * 250
+    assert error.strerror == "File name too long"
+
+
+def test_a_link_that_leads_nowhere_is_there(tmp_path: Path) -> None:
+    target = tmp_path / "a.png"
+    target.symlink_to(tmp_path / "nowhere")
+
+    assert Job(tmp_path / "a.jpg", target, (PNG,)).existing() == target
 
 
 def test_the_tree_is_mirrored() -> None:

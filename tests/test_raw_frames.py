@@ -19,6 +19,13 @@ def test_each_frame_becomes_a_picture_of_the_same_pixels() -> None:
     assert np.array_equal(shown, pixels)
 
 
+def test_a_frame_that_a_server_would_not_take_unpacked_is_packed() -> None:
+    (frame,) = read_frames(BytesIO(bytes(4000 * 3000 * 3)), (4000, 3000))
+
+    assert len(frame) < 1_000_000
+    assert Image.open(BytesIO(frame)).size == (4000, 3000)
+
+
 def test_a_stream_that_ends_within_a_frame_is_told() -> None:
     frames = read_frames(BytesIO(bytes(4 * 4 * 3 + 5)), (4, 4))
     next(frames)

@@ -28,6 +28,10 @@ class TryLater(ClientError):
         """How long the server wants to be left alone."""
 
 
+class WorkerDied(TryLater):
+    """The server lost its worker, over this picture or over one that came with it."""
+
+
 class ServerUnusable(ClientError):
     """Nothing that is asked of this server succeeds."""
 

@@ -19,13 +19,22 @@ from tenacity import (
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from u2net_cutout.api_key import ApiKey
-from u2net_cutout.client_errors import KeyRefused, ServerAway, ServerUnusable, TryLater
+from u2net_cutout.client_errors import (
+    KeyRefused,
+    Refused,
+    ServerAway,
+    ServerUnusable,
+    TryLater,
+    WorkerDied,
+)
 from u2net_cutout.endpoint import Endpoint
 from u2net_cutout.server_answer import Answer, is_key_refused, read_answer
 
 PICTURE_FIELD, BACKGROUND_FIELD = "image_file", "bg_image_file"
 # About a minute in all, in which a worker that died is back and a queue has moved on.
 TRIES = 8
+# A picture that comes twice as a worker dies is likely to be why; others wait for that worker.
+MOST_DEATHS = 2
 TIMEOUT_S = 120.0
 CONNECT_TIMEOUT_S = 10.0
 _backed_off = wait_exponential(multiplier=0.5, max=20) + wait_random(0, 1)
@@ -94,19 +103,33 @@ class CutoutClient:
         files = {PICTURE_FIELD: ("picture", picture)}
         if background is not None:
             files[BACKGROUND_FIELD] = ("background", background)
-        return self._retrying.copy()(self._ask, files, options)
+        deaths = 0
+
+        def ask() -> Answer:
+            nonlocal deaths
+            try:
+                return self._ask(files, options)
+            except WorkerDied as error:
+                deaths += 1
+                if deaths < MOST_DEATHS:
+                    raise
+                words = f"{error} It did {deaths} times over this picture"
+                raise Refused(words, status=requests.codes.server_error) from error
+
+        return self._retrying.copy()(ask)
 
     def _ask(self, files: Mapping[str, tuple[str, bytes]], options: Mapping[str, str]) -> Answer:
         key = self._key.current() if self._key else None
         response = self._post(files, options, key)
         if is_key_refused(response):
             key = self._key.renewed(key) if self._key and key else None
-            if key is None:
+            if key is not None:
+                response = self._post(files, options, key)
+            if key is None or is_key_refused(response):
                 raise KeyRefused(
                     f"{self.endpoint.url} does not take the key: set U2NET_KEY or "
                     f"U2NET_KEY_COMMAND (status {response.status_code})"
                 )
-            response = self._post(files, options, key)
         return read_answer(response)
 
     def _post(

@@ -108,5 +108,7 @@ def _enter_all(
             # Where patience was cut short, nothing is known of the picture.
             if not (isinstance(error, TryLater) and stopping.is_set()):
                 tally.failures[picture] = str(error)
+        except MemoryError:
+            tally.failures[picture] = "memory does not suffice for it: fewer --jobs leave more"
         del pending[future]
         bar.update()

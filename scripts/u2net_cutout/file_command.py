@@ -63,10 +63,24 @@ def _plan(cutter: Cutter, sources: list[Path], target: Path, arguments: Namespac
         planned = plan(sources, None, target, wanted, full_names=arguments.full_names)
     else:
         planned = Plan([Job(sources[0], target, (_named_format(cutter, target),))], {})
+    pictures = {_identity(source) for source in sources}
     for job in planned.jobs:
-        if job.target.resolve() == job.source.resolve():
-            raise UsageError(f"{job.source} would become itself: name another file or folder")
+        for target_file in map(job.target_as, job.formats):
+            if _identity(target_file) in pictures:
+                raise UsageError(
+                    f"{job.source} would become {target_file}, which is one of the pictures: name "
+                    "another file or folder"
+                )
     return planned
+
+
+def _identity(path: Path) -> object:
+    """Return what two names of one file have in common."""
+    try:
+        found = path.stat()
+    except OSError:  # there is none yet
+        return path.resolve()
+    return found.st_dev, found.st_ino
 
 
 def _named_format(cutter: Cutter, target: Path) -> OutputFormat:

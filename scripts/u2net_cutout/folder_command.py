@@ -24,8 +24,11 @@ def cut_folder(cutter: Cutter, arguments: Namespace) -> bool:
     source, target = arguments.input, arguments.output
     if not source.is_dir():
         raise UsageError(f"{source} is no folder: u2net-cutout i takes single pictures")
-    if target.resolve() == source.resolve():
-        raise UsageError("the cutouts need a folder of their own, or they would be cut out again")
+    if source.resolve().is_relative_to(target.resolve()):
+        raise UsageError(
+            f"the cutouts need a folder of their own, and {target} holds the pictures: they could "
+            "be replaced, and cutouts be cut out again"
+        )
     if target.exists():
         if not target.is_dir():
             raise UsageError(f"{target} is no folder")
@@ -43,7 +46,7 @@ def cut_folder(cutter: Cutter, arguments: Namespace) -> bool:
 
 def _cut_out(cutter: Cutter, arguments: Namespace, chosen: Collection[Path] | None = None) -> Tally:
     """Cut out all the pictures that there are now, or only the chosen ones of them."""
-    pictures = find_pictures(arguments.input, apart_from=arguments.output)
+    pictures, unread = find_pictures(arguments.input, apart_from=arguments.output)
     planned = plan(
         pictures,
         arguments.input,
@@ -57,8 +60,14 @@ def _cut_out(cutter: Cutter, arguments: Namespace, chosen: Collection[Path] | No
         for picture, words in planned.clashes.items()
         if chosen is None or picture in chosen
     }
+    failures = clashes | {
+        folder: f"can't be read: {error.strerror}"
+        for folder, error in unread.items()
+        # In a watched folder others come and go.
+        if chosen is None or not isinstance(error, FileNotFoundError)
+    }
     missing = [job for job in jobs if cutter.force or job.existing() is None]
-    tally = Tally(skipped=len(jobs) - len(missing), failures=clashes)
+    tally = Tally(skipped=len(jobs) - len(missing), failures=failures)
     run(
         missing,
         cutter.do,
@@ -75,7 +84,7 @@ def _watch(cutter: Cutter, arguments: Namespace) -> bool:
     watched, clean, stopping = FolderWatch(), True, cutter.client.stopping
 
     def look() -> list[Path]:
-        return find_pictures(arguments.input, apart_from=arguments.output)
+        return find_pictures(arguments.input, apart_from=arguments.output)[0]
 
     try:
         for settled in watch(look, watched, stopping, arguments.interval):

@@ -87,7 +87,8 @@ def composite(
     options = check_possible(fields)
     register_heif()
     try:
-        whole = decode_image(picture, LIMITS)
+        # A budget is one of the process, which has other pictures in hand in other threads.
+        whole = decode_image(picture, LIMITS, budgets=None)
     except CutoutError as error:
         raise Refused(f"{error.code}: {error}", status=error.status, code=error.code) from error
     proxy = _encode_proxy(whole)

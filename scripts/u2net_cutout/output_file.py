@@ -101,6 +101,6 @@ def _put_if_free(part: Path, path: Path) -> None:
     except FileExistsError as error:
         raise OutputExists(path) from error
     except OSError:  # some file systems know no links
-        if path.exists():
+        if os.path.lexists(path):
             raise OutputExists(path) from None
         part.replace(path)

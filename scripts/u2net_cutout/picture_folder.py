@@ -29,8 +29,8 @@ class Job:
     """What the target may come to be."""
 
     def existing(self) -> Path | None:
-        """Return the cutout if it is there already."""
-        return next((path for path in map(self.target_as, self.formats) if path.exists()), None)
+        """Return the cutout if it is there already; so is a link, wherever it leads."""
+        return next(filter(os.path.lexists, map(self.target_as, self.formats)), None)
 
     def target_as(self, output_format: OutputFormat) -> Path:
         """Return the file to write a cutout of this format to."""
@@ -48,18 +48,22 @@ class Plan:
     """By picture, what is in its way."""
 
 
-def find_pictures(folder: Path, apart_from: Path) -> list[Path]:
+def find_pictures(folder: Path, apart_from: Path) -> tuple[list[Path], dict[Path, OSError]]:
     """List the pictures in a folder and below, by their names' suffixes, in order.
 
     Hidden files and folders are left out, and so is the folder `apart_from`. Links to folders are
-    not followed.
+    not followed. Folders below that can't be read, or are gone by now, come apart, with the reason.
 
     Raises:
         UsageError: it is no folder that can be read.
     """
+    unread: dict[Path, OSError] = {}
 
     def fail(error: OSError) -> None:
-        raise UsageError(f"{error.filename} can't be read: {error.strerror}")
+        place = Path(error.filename)
+        if place == folder:
+            raise UsageError(f"{place} can't be read: {error.strerror}")
+        unread[place] = error
 
     apart = apart_from.resolve()
     found: list[Path] = []
@@ -75,7 +79,7 @@ def find_pictures(folder: Path, apart_from: Path) -> list[Path]:
             for name in names
             if not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES
         ]
-    return sorted(found)
+    return sorted(found), unread
 
 
 def plan(

@@ -6,11 +6,12 @@ from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
+import requests
 from PIL import Image
 
 from cutout_errors import CutoutError
 from cutout_options import option_text, read_options
-from u2net_cutout.client_errors import UsageError
+from u2net_cutout.client_errors import Refused, UsageError
 from u2net_cutout.client_settings import connect
 from u2net_cutout.cutout_client import CutoutClient
 from u2net_cutout.home_composite import composite as composite_at_home
@@ -19,6 +20,8 @@ Array = npt.NDArray[np.uint8]
 Value = str | int | float | bool
 
 ORIENTATION_TAG = 0x0112
+# What a server says of a picture whose copy it would take; TorchServe by itself says no code.
+TOO_LARGE = ("file_too_large", "resolution_too_high", "response_too_large", None)
 # How Pillow's modes are sent: as they are, in PNG but for CMYK, or as another that shows the same.
 SENT_AS = {mode: mode for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK")}
 SENT_AS |= {"YCbCr": "RGB", "HSV": "RGB", "RGBX": "RGB", "RGBa": "RGBA", "PA": "RGBA", "La": "LA"}
@@ -81,12 +84,21 @@ def remove(
         content = composite_at_home(asked, file, fields)[0].content
     else:
         _check(fields)
-        content = asked.cut_out(file, fields, bg_image_file).content
+        try:
+            content = asked.cut_out(file, fields, bg_image_file).content
+        except Refused as error:
+            if (
+                error.code not in TOO_LARGE
+                or error.status != requests.codes.request_entity_too_large
+            ):
+                raise
+            words = f"{error}: composite=True sends a small copy"
+            raise Refused(words, status=error.status, code=error.code) from error
     if isinstance(image, bytes | bytearray):
         return content
     with Image.open(BytesIO(content), formats=["PNG"]) as answer:
         cutout = answer.convert("L" if fields.get("channels") == "alpha" else "RGBA")
-    return cutout if isinstance(image, Image.Image) else np.asarray(cutout)
+    return cutout if isinstance(image, Image.Image) else np.array(cutout)
 
 
 @cache

@@ -11,6 +11,8 @@ from PIL import Image
 from u2net_cutout.client_errors import UsageError
 
 BYTES_A_PIXEL = 3
+# Servers take files of 32 MiB.
+LARGEST_UNPACKED = 30_000_000
 
 
 def read_frames(stream: BinaryIO, size: tuple[int, int]) -> Iterator[bytes]:
@@ -28,7 +30,8 @@ def read_frames(stream: BinaryIO, size: tuple[int, int]) -> Iterator[bytes]:
             )
         file = BytesIO()
         # Packing would take longer than the way to a server nearby.
-        Image.frombytes("RGB", size, frame).save(file, "BMP")
+        kind = "BMP" if needed <= LARGEST_UNPACKED else "PNG"
+        Image.frombytes("RGB", size, frame).save(file, kind, compress_level=1)
         yield file.getvalue()
 
 

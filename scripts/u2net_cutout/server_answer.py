@@ -7,7 +7,7 @@ import requests
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from u2net_cutout.client_errors import Refused, ServerUnusable, TryLater
+from u2net_cutout.client_errors import Refused, ServerUnusable, TryLater, WorkerDied
 
 # Too many requests; a proxy's server is gone or late; no worker or a full queue; out of memory.
 LATER = frozenset({429, 502, 503, 504, 507})
@@ -30,7 +30,8 @@ def read_answer(response: requests.Response) -> Answer:
     """Return the cutout.
 
     Raises:
-        TryLater: the server is busy, or its worker died.
+        TryLater: the server is busy.
+        WorkerDied: its worker did.
         ServerUnusable: the address is wrong.
         Refused: anything else.
     """
@@ -39,7 +40,9 @@ def read_answer(response: requests.Response) -> Answer:
         return Answer(response.content, response.headers.get("Content-Type", ""))
     code, words = _said(response)
     told = f"{code}: {words}" if code else f"status {status}: {words}"
-    if status in LATER or (status == requests.codes.server_error and WORKER_DIED in words):
+    if status == requests.codes.server_error and WORKER_DIED in words:
+        raise WorkerDied(told, _retry_after(response))
+    if status in LATER:
         after = _retry_after(response)
         if after > LONGEST_WAIT_S:
             raise ServerUnusable(f"{told}; the server wants to be left alone for {after:.0f} s")

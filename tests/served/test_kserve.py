@@ -152,6 +152,27 @@ def test_v2_tells_errors_as_text(kserve: Served) -> None:
     assert "invalid_file_type" in answer.json()["outputs"][0]["data"][0]
 
 
+@pytest.mark.parametrize("protocol", ["v1", "v2"])
+def test_too_many_pictures_are_refused_before_any_is_decoded(
+    kserve: Served, protocol: str, photo: bytes
+) -> None:
+    only(kserve, protocol)
+    pictures, worker = [photo] * 9, kserve.worker_pids(MODEL)
+
+    if protocol == "v1":
+        instances = {"instances": [b64(picture) for picture in pictures]}
+        answer = post(kserve, f"/v1/models/{MODEL}:predict", instances)
+        (refused,) = answer.json()["predictions"]
+    else:
+        answer = infer(kserve, *pictures)
+        (output,) = answer.json()["outputs"]
+        refused = json.loads(output["data"][0])
+
+    assert answer.status_code == 413
+    assert refused["errors"][0]["code"] == "too_many_items"
+    assert kserve.worker_pids(MODEL) == worker
+
+
 def test_v2_over_grpc_gives_the_same_pixels(
     kserve: Served, photo: bytes, cutout: Image.Image
 ) -> None:

@@ -129,7 +129,7 @@ def test_each_batch_tells_its_size_its_time_and_the_workers_memory(traffic: Traf
     for name in ("cutout_batch_requests", "cutout_handler_seconds", "cutout_worker_gigabytes"):
         assert traffic.growth(f"{name}_count") == 2
     assert traffic.growth("cutout_batch_requests_sum") == 2
-    assert 0 < traffic.growth("cutout_handler_seconds_sum") < 120
+    assert traffic.growth("cutout_handler_seconds_sum") > 0
     assert 0.1 < traffic.growth("cutout_worker_gigabytes_sum") / 2 < 4
 
 
