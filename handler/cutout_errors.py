@@ -1,8 +1,8 @@
 """Why a request gets no cutout: a small tree of errors that know their HTTP status and code.
 
-The codes are those of the cutout contract (docs/options.md, "Errors"). Messages speak to the client: no
-paths, no object addresses. Status phrases are fixed ASCII, because TorchServe writes them as they
-are into the response head.
+The codes are those of the cutout contract (docs/options.md, "Errors"). Messages speak to the
+client: no paths, no object addresses. Status phrases are fixed ASCII, because TorchServe writes
+them as they are into the response head.
 """
 
 from typing import ClassVar
