@@ -277,10 +277,10 @@ sbom: $(SERVING) $(AUDITORS) archive  ## Write the bill of materials of what ser
 contract: $(SERVING)  ## Write the table of options into docs/options.md and docs/openapi.json
 	@$(RUN) scripts/write_contract.py
 
-# MAKE's own variables are left behind; PORT and LISTEN say where the followed servers listen.
+# PORT and LISTEN, where they are given, reach the followed commands as well.
 .PHONY: follow-docs
 follow-docs: installed  ## Run the commands of the documents, in a copy; FRESH=1 sets that up anew; DOCS="README.md ..."
-	@$(if $(filter-out file,$(origin PORT)),PORT=$(PORT)) $(RUN) scripts/follow_documents.py --build $(BUILD) \
+	@$(RUN) scripts/follow_documents.py --build $(BUILD) \
 		$(if $(FRESH),--fresh) $(DOCS)
 
 .PHONY: edges

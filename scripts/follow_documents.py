@@ -8,104 +8,22 @@ anywhere stands in blocks of other kinds. ``PORT`` and ``LISTEN`` say where serv
 
 import argparse
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-PICTURE = Path("docs/astronaut.jpg")
-# What setting up anew is spared with; the rest of a build folder is of one server.
-SHARED = ("weights", "networks", "photos", "wheels")
-# What make would make .venv anew for.
-ENVIRONMENT_SOURCES = ("pyproject.toml", "constraints.txt")
+from document_blocks import Block, blocks, documents
+from repository_copy import ROOT, CopyError, copy_repository, lend, prepare_photos
 
-BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)#:\s]+\.md)(?:#[^)]*)?\)")
 LAST_LINES = 30
 
 
 class DocumentError(Exception):
     """A document can't be followed; the message says where, and what its command said."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """Commands of a document, and the line at which they begin."""
-
-    language: str
-    text: str
-    line: int
-
-    @property
-    def script(self) -> str:
-        """The block in bash."""
-        if self.language == "sh":
-            return self.text
-        return f".venv/bin/python - <<'END_OF_PYTHON'\n{self.text}END_OF_PYTHON\n"
-
-
-def blocks(text: str) -> list[Block]:
-    """Return what a document has run."""
-    return [
-        Block(found[1], found[2], text.count("\n", 0, found.start()) + 2)
-        for found in BLOCK.finditer(text)
-    ]
-
-
-def documents(root: Path) -> list[Path]:
-    """Return README.md and all that it leads to, in the order of its links, relative to `root`."""
-    found = [Path("README.md")]
-    for document in found:
-        text = (root / document).read_text(encoding="utf-8")
-        for link in LINK.findall(text):
-            target = Path(os.path.normpath(document.parent / link))
-            if target not in found and (root / target).is_file():
-                found.append(target)
-    return found
-
-
-def copy_repository(target: Path) -> None:
-    """Copy what git knows or would take, as a clone with today's changes would be.
-
-    Raises:
-        DocumentError: there is no git, or no repository.
-    """
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise DocumentError(f"git can't tell what a clone would hold: {error}") from error
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-
-
-def lend(target: Path, build: Path) -> None:
-    """Spare a copy the minutes of setting up: it gets this repository's environment and weights."""
-    if not (ROOT / ".venv" / ".serving").exists():
-        raise DocumentError("there is no environment to lend: make install, or FRESH=1")
-    (target / ".venv").symlink_to((ROOT / ".venv").resolve())
-    for name in ENVIRONMENT_SOURCES:
-        os.utime(target / name, (0, 0))
-    (target / "build").mkdir()
-    for name in SHARED:
-        if (build / name).exists():
-            (target / "build" / name).symlink_to((build / name).resolve())
-
-
-def prepare_photos(target: Path) -> None:
-    """Put the photos there that the documents speak of: photo.jpg, and some in photos/."""
-    (target / "photos").mkdir()
-    for place in ("photo.jpg", "photos/one.jpg", "photos/two.jpg"):
-        shutil.copyfile(target / PICTURE, target / place)
 
 
 def follow(
@@ -125,8 +43,9 @@ def follow(
         f"exec > '{output}' 2>&1\n{block.script}"
         for block, output in zip(todo, outputs, strict=True)
     )
+    command = ["bash", "-c", script]
     process = subprocess.Popen(
-        ["bash", "-c", script],
+        command,
         cwd=root,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -176,7 +95,7 @@ def follow_all(chosen: Sequence[Path], build: Path, *, fresh: bool, limit_s: flo
     """Follow documents in a copy, and end what they leave running.
 
     Raises:
-        DocumentError: one can't be followed.
+        CopyError, DocumentError: one can't be followed.
     """
     with tempfile.TemporaryDirectory(prefix="follow-") as scratch:
         clone, logs = Path(scratch) / "clone", Path(scratch) / "logs"
@@ -191,13 +110,10 @@ def follow_all(chosen: Sequence[Path], build: Path, *, fresh: bool, limit_s: flo
             for document in chosen:
                 follow(document, clone, environment, logs, limit_s)
         finally:
-            for command in ("gateway-stop", "stop"):
+            for target in ("gateway-stop", "stop"):
+                command = ["make", "--silent", target, "NOW=1"]
                 subprocess.run(
-                    ["make", "--silent", command, "NOW=1"],
-                    cwd=clone,
-                    env=environment,
-                    capture_output=True,
-                    check=False,
+                    command, cwd=clone, env=environment, capture_output=True, check=False
                 )
 
 
@@ -221,7 +137,7 @@ def main() -> None:
     chosen = arguments.documents or documents(ROOT)
     try:
         follow_all(chosen, arguments.build, fresh=arguments.fresh, limit_s=arguments.limit)
-    except DocumentError as error:
+    except (CopyError, DocumentError) as error:
         sys.exit(f"make follow-docs: {error}")
 
 

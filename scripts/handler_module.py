@@ -34,7 +34,7 @@ def checked_handler(handler: Path) -> Path:
     if len(names) != 1:
         raise HandlerError(
             f"HANDLER={handler} defines {', '.join(names) or 'no class'}: TorchServe takes the "
-            "only class that is defined in it. One that is imported does not count; helpers go into "
+            "only class that is defined in it. An imported one does not count; helpers go into "
             "handler/"
         )
     return handler

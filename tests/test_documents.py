@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from follow_documents import blocks, documents
+from document_blocks import blocks, documents
 from tests.conftest import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -17,9 +17,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 # `make serve`, and `make status`, `logs`, as tables have them; in blocks, at a command's beginning.
 COMMAND = re.compile(r"(?:`|^|\$\(|[;&|] )make ((?:-\w+ (?:/\S+ )?)*)([a-z][a-z-]*)", re.MULTILINE)
-SCRIPT = re.compile(r"\b((?:scripts|deploy|tests|handler|docs|\.ci)/[\w./-]*\w)")
-# Told of as what is made, or as any of a kind.
-NOT_THERE = re.compile(r"tests/test_$|handler/x")
+SCRIPT = re.compile(r"\b((?:scripts|deploy|tests|handler|docs|\.ci)/[\w./-]*\w)(?![\w<*])")
 
 by_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
