@@ -17,7 +17,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 # `make serve`, and `make status`, `logs`, as tables have them; in blocks, at a command's beginning.
 COMMAND = re.compile(r"(?:`|^|\$\(|[;&|] )make ((?:-\w+ (?:/\S+ )?)*)([a-z][a-z-]*)", re.MULTILINE)
-SCRIPT = re.compile(r"\b((?:scripts|deploy|tests|handler|docs|\.ci)/[\w./-]*\w)(?![\w<*])")
+SCRIPT = re.compile(r"(?<![\w/.-])((?:scripts|deploy|tests|handler|docs|\.ci)/[\w./-]*\w)(?![\w<*])")
 
 by_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
@@ -76,6 +76,13 @@ def test_each_block_says_what_it_is(document: Path) -> None:
     kinds = set(fences[::2]) | {kind for kind in fences if kind}
 
     assert kinds <= {"sh", "python", "text", "console", "json", "promql", ""}
+
+
+def test_the_architecture_tells_of_each_module_of_the_handler() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    modules = {path.stem for path in (ROOT / "handler").glob("*.py")}
+
+    assert {name for name in modules if not re.search(rf"\b{name}\b", text)} == set()
 
 
 def test_a_block_knows_its_line() -> None:
