@@ -279,8 +279,8 @@ contract: $(SERVING)  ## Write the table of options into docs/options.md and doc
 
 # PORT and LISTEN, where they are given, reach the followed commands as well.
 .PHONY: follow-docs
-follow-docs: installed  ## Run the commands of the documents, in a copy; FRESH=1 sets that up anew; DOCS="README.md ..."
-	@$(RUN) scripts/follow_documents.py --build $(BUILD) \
+follow-docs:  ## Run the commands of the documents, in a copy; FRESH=1 sets that up anew; DOCS="README.md ..."
+	@PYTHONPATH=scripts $(PYTHON) scripts/follow_documents.py --build $(BUILD) \
 		$(if $(FRESH),--fresh) $(DOCS)
 
 .PHONY: edges

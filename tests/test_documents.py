@@ -17,7 +17,9 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 # `make serve`, and `make status`, `logs`, as tables have them; in blocks, at a command's beginning.
 COMMAND = re.compile(r"(?:`|^|\$\(|[;&|] )make ((?:-\w+ (?:/\S+ )?)*)([a-z][a-z-]*)", re.MULTILINE)
-SCRIPT = re.compile(r"(?<![\w/.-])((?:scripts|deploy|tests|handler|docs|\.ci)/[\w./-]*\w)(?![\w<*])")
+SCRIPT = re.compile(
+    r"(?<![\w/.-])((?:scripts|deploy|tests|handler|docs|\.ci)/[\w./-]*\w)(?![\w<*])"
+)
 
 by_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 

@@ -83,3 +83,14 @@ def test_the_archive_is_proven_and_built_again_for_another_handler(own: Served) 
     other = make(build, port, "archive", f"MODEL={MODEL}")
     assert "is up to date" not in other.stdout
     assert make(build, port, "verify", f"MODEL={MODEL}").returncode == 0
+
+
+def test_it_is_rolled_out_as_any_version(own: Served, photo_files: list[Path]) -> None:
+    before = pixels(own, photo_files[0])
+    how = (f"MODEL={MODEL}", f"HANDLER={HANDLER}", "VERSION=1.1")
+
+    done = make(own.build, own.config.port, "rollout", *how)
+
+    assert done.returncode == 0, done.stderr
+    assert own.api.describe(MODEL)["modelVersion"] == "1.1"
+    assert (pixels(own, photo_files[0]) == before).all()
