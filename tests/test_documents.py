@@ -63,6 +63,13 @@ def test_each_path_of_the_repository_exists(document: Path) -> None:
 
 
 @by_document
+def test_each_test_file_that_is_named_exists(document: Path) -> None:
+    found = set(re.findall(r"\b(test_\w+\.py)", document.read_text(encoding="utf-8")))
+
+    assert [name for name in found if not list((ROOT / "tests").rglob(name))] == []
+
+
+@by_document
 def test_bash_can_read_each_block(document: Path) -> None:
     for block in blocks(document.read_text(encoding="utf-8")):
         done = subprocess.run(
