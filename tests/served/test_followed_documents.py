@@ -12,13 +12,8 @@ from server_config import ServerError
 from tests.conftest import ROOT, WEIGHTS
 from tests.served.conftest import build_folder, free_port
 
-# Those that start no further server, and set nothing up.
-SHORT = (
-    "README.md",
-    "docs/off-torchserve.md",
-    "docs/moving-from-rembg.md",
-    "docs/observability.md",
-)
+# `make follow-docs` follows all; these set nothing up and start hardly more than one server.
+SHORT = ("README.md", "docs/off-torchserve.md", "docs/moving-from-rembg.md")
 
 
 def follow(*arguments: str, build: Path, port: int) -> subprocess.CompletedProcess[str]:
