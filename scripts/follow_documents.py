@@ -20,6 +20,8 @@ from document_blocks import Block, blocks, documents
 from repository_copy import ROOT, CopyError, copy_repository, lend, prepare_photos
 
 LAST_LINES = 30
+# Of whoever calls this; the copy has its own.
+OUTER_VARIABLES = ("BUILD", "WHEELS", "PYTHONPATH", "DOCS", "FRESH")
 
 
 class DocumentError(Exception):
@@ -120,7 +122,7 @@ def follow_all(chosen: Sequence[Path], build: Path, *, fresh: bool, limit_s: flo
 def _environment() -> Iterator[tuple[str, str]]:
     """Yield the variables for the commands: a reader's, not those of the make that calls this."""
     for name, value in os.environ.items():
-        if not name.startswith(("MAKE", "MFLAGS", "GNUMAKE")) and name not in ("BUILD", "WHEELS"):
+        if not name.startswith(("MAKE", "MFLAGS", "GNUMAKE")) and name not in OUTER_VARIABLES:
             yield name, value
     if "PORT" in os.environ and "LISTEN" not in os.environ:
         yield "LISTEN", f"127.0.0.1:{int(os.environ['PORT']) + 3}"
