@@ -22,7 +22,7 @@ class Block:
         """The block in bash."""
         if self.language == "sh":
             return self.text
-        return f".venv/bin/python - <<'END_OF_PYTHON'\n{self.text}END_OF_PYTHON\n"
+        return f"python - <<'END_OF_PYTHON'\n{self.text}END_OF_PYTHON\n"
 
 
 def blocks(text: str) -> list[Block]:

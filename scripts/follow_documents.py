@@ -49,7 +49,8 @@ def follow(
     process = subprocess.Popen(
         command,
         cwd=root,
-        env=environment,
+        # As with the environment activated; a document may put another before it.
+        env={**environment, "PATH": f"{root / '.venv' / 'bin'}:{environment['PATH']}"},
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
