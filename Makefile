@@ -20,6 +20,8 @@ PIP_ARGS    ?=
 # Set: install only files whose SHA-256 stands in requirements.lock and model_requirements.lock.
 HASHES      ?=
 CHECKPOINT  ?=
+# The file of the class that TorchServe takes, such as one of your own: docs/your-own-handler.md.
+HANDLER     ?= handler/u2net_handler.py
 RECORD      ?=
 # Further arguments of pip-audit.
 AUDIT       ?=
@@ -54,6 +56,9 @@ LOCK        ?=
 HOURS       ?=
 MINUTES     ?=
 PUBLISH     ?=
+# Of follow-docs: which documents, and whether nothing is lent to the copy.
+DOCS        ?=
+FRESH       ?=
 # Arguments of scripts/bench/bench_gpu.py, with `make bench-gpu`.
 BENCH_GPU   ?=
 # Of make torture: inputs to the decoder, requests to the server, which ones by chance. Of make fuzz: how long.
@@ -144,7 +149,8 @@ MISSING = $(if $(STORED),$(if $(CHECKPOINT),weights),weights)
 .PHONY: archive
 archive: $(SERVING) $(MISSING)  ## Build build/model-store/MODEL.mar as VERSION
 	@$(RUN) scripts/build_archive.py --model $(MODEL) --version "$(VERSION)" \
-		--build $(BUILD) --precision $(PRECISION) --runtime $(RUNTIME) --pip-args="$$PIP_ARGS"
+		--build $(BUILD) --precision $(PRECISION) --runtime $(RUNTIME) --pip-args="$$PIP_ARGS" \
+		--handler "$(HANDLER)"
 
 .PHONY: verify
 verify: installed  ## Prove MODEL's weights and archive against their records; RECORD=/path of a published one
@@ -270,6 +276,12 @@ sbom: $(SERVING) $(AUDITORS) archive  ## Write the bill of materials of what ser
 .PHONY: contract
 contract: $(SERVING)  ## Write the table of options into docs/options.md and docs/openapi.json
 	@$(RUN) scripts/write_contract.py
+
+# PORT and LISTEN, where they are given, reach the followed commands as well.
+.PHONY: follow-docs
+follow-docs:  ## Run the commands of the documents, in a copy; FRESH=1 sets that up anew; DOCS="README.md ..."
+	@PYTHONPATH=scripts $(PYTHON) scripts/follow_documents.py --build $(BUILD) \
+		$(if $(FRESH),--fresh) $(DOCS)
 
 .PHONY: edges
 edges: $(TESTING)  ## Measure what edges=matte and edges=refined do, and cost, against pymatting

@@ -27,6 +27,7 @@ from archive_record import (
 )
 from cutout_limits import Limits
 from export_network import AUTO, ChoiceError, choices, export_best
+from handler_module import HANDLER, HandlerError, checked_handler, modules_beside
 from model_metadata import METADATA_FILE, ModelMetadata
 from model_version import VersionError, checked_version
 from parity import PARITY_FILE, ParityError
@@ -36,7 +37,6 @@ from weights_record import WeightsError
 from wheel_data import WheelDataError
 
 ROOT = Path(__file__).resolve().parents[1]
-HANDLER = ROOT / "handler" / "u2net_handler.py"
 MODEL_CONFIG = ROOT / "handler" / "model-config.yaml"
 REQUIREMENTS = ROOT / "model_requirements.txt"
 SERVER_CONFIG = ROOT / "config.properties"
@@ -60,10 +60,12 @@ def build_archive(
 
     Raises:
         ArchiveError: limits contradict the server's, or the archiver fails.
+        HandlerError: TorchServe would not take the handler.
         ArchiveRecordError: an archive is there that is not what its record says.
         VersionError: no version can be called so.
     """
     checked_version(version)
+    checked_handler(handler)
     check_limits(MODEL_CONFIG, SERVER_CONFIG)
     exported = ModelMetadata.read(network)
     digest = _digest(model, version, exported.sources_sha256, handler)
@@ -121,12 +123,6 @@ def check_limits(model_config: Path, server_config: Path) -> None:
                 f"the limits in {model_config.name} need {name}={needed} or more in "
                 f"{server_config.name}; it has {properties.get(name)}"
             )
-
-
-def modules_beside(handler: Path) -> list[Path]:
-    """List the modules that travel with a handler, as ``--extra-files``."""
-    modules = sorted(HANDLER.parent.glob("*.py"))
-    return [ROOT / "preprocessing.py", *(module for module in modules if module != handler)]
 
 
 def _digest(model: str, version: str, network: str, handler: Path) -> str:
@@ -197,6 +193,9 @@ def main() -> None:
     parser.add_argument(
         "--pip-args", default="", help="further arguments of pip download, in one string"
     )
+    parser.add_argument(
+        "--handler", type=Path, default=HANDLER, help="file of the class that TorchServe takes"
+    )
     arguments = parser.parse_args()
     build, pip_arguments = arguments.build, shlex.split(arguments.pip_args)
     weights = build / "weights" / f"{arguments.model}.pth"
@@ -205,14 +204,15 @@ def main() -> None:
         network = export_best(
             weights, build / "networks", build / "photos", pip_arguments, candidates
         )
-        build_archive(arguments.model, arguments.version, network, build / "model-store")
+        store = build / "model-store"
+        build_archive(arguments.model, arguments.version, network, store, arguments.handler)
     except FAILURES as error:
         sys.exit(f"make archive: {error}")
 
 
 FAILURES = (
-    *(ArchiveError, ArchiveRecordError, ChoiceError, ModelLoadError, ParityError),
-    *(VersionError, WeightsError, WheelDataError),
+    *(ArchiveError, ArchiveRecordError, ChoiceError, HandlerError, ModelLoadError),
+    *(ParityError, VersionError, WeightsError, WheelDataError),
 )
 
 

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [
     *(ROOT / "handler").glob("*.py"),
     *(ROOT / "scripts").rglob("*.py"),
+    *(ROOT / "docs" / "examples").glob("*.py"),
     *(ROOT / "tests").rglob("*.py"),
     ROOT / "preprocessing.py",
 ]
