@@ -167,7 +167,8 @@ def _run(arguments: argparse.Namespace) -> None:
     config = replace(
         ServerConfig.from_arguments(arguments),
         exposed=frozenset(arguments.expose.replace(",", " ").split()),
-        only_model=arguments.model if arguments.locked else None,
+        # Without tokens, nobody may register anything either.
+        only_model=arguments.model if arguments.locked or arguments.kserve else None,
         kserve=arguments.kserve,
     )
     api = ManagementApi(config)
@@ -184,11 +185,12 @@ def _run(arguments: argparse.Namespace) -> None:
             config.check_exposure(ROOT / "config.properties")
             verify_archive(archive, model, version)
             gpus = gpus_for(archive)
-            batching = batching_for(gpus, batching)
+            if not config.kserve:  # its envelopes take batches of one alone
+                batching = batching_for(gpus, batching)
             if config.only_model and batching != AS_ARCHIVED:
                 raise ServerError(
-                    "LOCKED=1 serves batches as handler/model-config.yaml says: set batchSize and "
-                    "maxBatchDelay there"
+                    "LOCKED=1 and KSERVE serve batches as handler/model-config.yaml says: set "
+                    "batchSize and maxBatchDelay there"
                 )
             plan = make_room(config, arguments.profile, workers, gpus, now=arguments.now)
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from exposure import HOST, host_of, objection
+from exposure import HOST, OPEN_TO_KSERVE, host_of, objection
 from worker_plan import WorkerPlan
 
 METRICS_CONFIG = Path(__file__).with_name("metrics.yaml")
@@ -51,7 +51,10 @@ class ServerConfig:
     only_model: str | None = None
     """The one model that it will ever serve, loaded when it starts; None: it can be told."""
     kserve: str | None = None
-    """One of ``KSERVE_ENVELOPES``: it speaks KServe's protocol, which has no tokens."""
+    """One of ``KSERVE_ENVELOPES``: it speaks KServe's protocol, which has no tokens.
+
+    Nobody can tell it a model, so that ``only_model`` is needed as well.
+    """
 
     @property
     def folder(self) -> Path:
@@ -159,8 +162,23 @@ class ServerConfig:
         Raises:
             ServerError: it does not, or there is no such thing to expose.
         """
-        if words := objection(read_properties(base), self.exposed):
+        self._refuse_open_doors(read_properties(base) | self._kserve_properties())
+
+    def _refuse_open_doors(self, properties: dict[str, str]) -> None:
+        tokenless = OPEN_TO_KSERVE if self.kserve else frozenset[str]()
+        if words := objection(properties, self.exposed, tokenless):
             raise ServerError(words)
+
+    def _kserve_properties(self) -> dict[str, str]:
+        if not self.kserve:
+            return {}
+        return {
+            "service_envelope": KSERVE_ENVELOPES[self.kserve],
+            "ts_open_inference_protocol": "true",
+            "disable_token_authorization": "true",
+            # Whoever reaches the port for management could have any code run.
+            "enable_model_api": "false",
+        }
 
     def write(self, base: Path, plan: WorkerPlan) -> None:
         """Write the server's configuration: `base` with its own addresses and store.
@@ -201,12 +219,8 @@ class ServerConfig:
                 "default_workers_per_model": str(plan.workers),
                 "enable_model_api": "false",
             }
-        if self.kserve:
-            properties |= {
-                "service_envelope": KSERVE_ENVELOPES[self.kserve],
-                "ts_open_inference_protocol": "true",
-                "disable_token_authorization": "true",
-            }
+        properties |= self._kserve_properties()
+        self._refuse_open_doors(properties)
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
         self.properties_file.write_text(_escaped(text), encoding="ascii")
 

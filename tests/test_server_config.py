@@ -64,6 +64,26 @@ def test_only_what_is_exposed_can_be_reached_by_others(tmp_path: Path, interface
     assert open_to_others == {interface}
 
 
+@pytest.mark.parametrize("interface", list(ADDRESSES))
+def test_a_server_of_kserves_protocol_shows_predictions_alone(
+    tmp_path: Path, interface: str
+) -> None:
+    exposed = frozenset({interface})
+    config = ServerConfig(
+        9080, tmp_path / "servers", tmp_path / "store", exposed, only_model="u2net", kserve="v1"
+    )
+
+    if interface in {"inference", "grpc_inference"}:
+        config.write(ROOT / "config.properties", PLAN)
+        properties = read_properties(config.properties_file)
+        assert properties["disable_token_authorization"] == "true"
+        assert properties["enable_model_api"] == "false"
+    else:
+        for refuse in (config.check_exposure, lambda base: config.write(base, PLAN)):
+            with pytest.raises(ServerError, match=f"EXPOSE={interface} .*: leave it out"):
+                refuse(ROOT / "config.properties")
+
+
 def test_a_longer_queue_has_the_heap_to_hold_it(tmp_path: Path) -> None:
     config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
     base = read_properties(ROOT / "config.properties")

@@ -31,7 +31,7 @@ MODEL = "u2netp"
 def kserve(networks: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Served]:
     """A server that speaks one of the protocols, with the archive as everywhere."""
     with build_folder() as build:
-        config = replace(server_in(build), kserve=request.param)
+        config = replace(server_in(build), kserve=request.param, only_model=MODEL)
         build_archive(MODEL, "1.0", networks[MODEL], config.store)
         try:
             serve(config, WHEELS, MODEL, "1.0", ONE_WORKER)
@@ -175,6 +175,16 @@ def test_v2_over_grpc_gives_the_same_pixels(
     # TorchServe writes text as JSON does: in quotation marks, and = as \\u003d.
     (text,) = response.outputs[0].contents.bytes_contents
     assert opened(json.loads(text)) == cutout
+
+
+def test_nobody_registers_anything_without_a_token(kserve: Served) -> None:
+    folder = {"url": str(kserve.config.folder), "model_name": "folder", "handler": "any.py"}
+
+    answer = local_session().post(
+        f"{kserve.config.management_address}/models", params=folder, timeout=60
+    )
+
+    assert answer.status_code == 405
 
 
 def test_what_the_envelopes_break(kserve: Served, photo: bytes) -> None:
