@@ -177,6 +177,11 @@ def _run(arguments: argparse.Namespace) -> None:
         raise ServerError(f"WORKERS={workers}: at least one is needed")
     if version is not None:
         checked_version(version)
+    if config.speaks_kserve and arguments.command in {"register", "unregister", "rollout"}:
+        raise ServerError(
+            "a server that speaks KServe's protocol keeps the model it was started with: start "
+            "another one beside it, or this one anew with make serve"
+        )
     batching = Batching(arguments.batch_size, arguments.batch_delay)
     archive = config.store / f"{model}.mar"
     plan: WorkerPlan | None

@@ -72,6 +72,14 @@ class ServerConfig:
         return self.folder / "key_file.json"
 
     @property
+    def draining_file(self) -> Path:
+        """There while the server drains, for the gateway before it: it has nothing new to do.
+
+        A locked server can't refuse requests by itself.
+        """
+        return self.folder / "draining"
+
+    @property
     def temporary(self) -> Path:
         """Where it unpacks models and opens the workers' sockets."""
         return self.folder / "tmp"
@@ -89,11 +97,19 @@ class ServerConfig:
     @property
     def asks_for_tokens(self) -> bool:
         """Whether the server that was started last does."""
+        # Java takes the word in any case.
+        return self._started_with("disable_token_authorization").lower() != "true"
+
+    @property
+    def speaks_kserve(self) -> bool:
+        """Whether the server that was started last speaks a protocol of KServe's."""
+        return self._started_with("service_envelope") in KSERVE_ENVELOPES.values()
+
+    def _started_with(self, name: str) -> str:
         try:
-            properties = read_properties(self.properties_file)
+            return read_properties(self.properties_file).get(name, "")
         except OSError:
-            return True
-        return properties.get("disable_token_authorization") != "true"
+            return ""
 
     @property
     def holds(self) -> Path:

@@ -85,6 +85,8 @@ def report(api: ManagementApi, process: psutil.Process) -> None:
         default = defaults[described["modelName"]]["modelVersion"] == described["modelVersion"]
         _print_version(described, default, retries, figures)
     sys.stdout.flush()
+    if api.config.speaks_kserve:  # the question does not come through its envelope
+        return
     for described in versions:
         if any(worker["status"] == "READY" for worker in described["workers"]):
             _print_customized(api, described["modelName"], described["modelVersion"])

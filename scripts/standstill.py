@@ -11,8 +11,9 @@ from typing import Any
 import psutil
 
 from hold_point import LONGEST_HOLD_S, held_file, request_file
+from idleness import wait_until_idle
 from management_api import ManagementApi
-from patience import Patience
+from patience import OverdueError, Patience
 from server_config import ServerError
 
 # What is left of a hold must do for what the command does then.
@@ -21,10 +22,6 @@ ASK_AGAIN_S = 0.1
 # TorchServe starts a dead worker again after 0, 1, 1, 2, 3, 5, 8 s and so on. Later ones are not
 # worth waiting for.
 LIFELESS_S = 10
-
-
-class OverdueError(ServerError):
-    """Requests or workers take longer than the command may wait."""
 
 
 @contextmanager
@@ -42,9 +39,15 @@ def standing_still(
     Its queue is empty as well if that is asked for. Nobody is refused: requests that come meanwhile
     wait in the queue, or go to the workers that are kept.
 
+    Where the server speaks KServe's protocol, no worker can be held: they have only been seen idle.
+
     Raises:
         OverdueError: it takes longer than `patience`, or nobody is left to answer what waits.
     """
+    if api.config.speaks_kserve:
+        wait_until_idle(api, model, version, patience, keep=keep, emptied=emptied)
+        yield
+        return
     while True:
         with ExitStack() as opened:
             holds = _Holds(api, model, version, opened)

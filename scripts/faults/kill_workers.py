@@ -1,7 +1,7 @@
 """Kill workers of a running server, again and again, while clients ask it; tell what they got.
 
-As soon as all workers of the model are READY, one of them gets SIGKILL. The server itself is neither
-started nor ended.
+As soon as all workers of the model are READY, one of them gets SIGKILL. The server itself is
+neither started nor ended.
 """
 
 import argparse

@@ -139,9 +139,12 @@ def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_
     with request_in_hand(server, photo) as asked, command(second, "stop") as stop:
         read_until(stop, "1 worker(s) at work")
         refused = server.ask(data=photo, method="PUT")
+        draining = second.draining_file.exists()
         stop.send_signal(signal.SIGINT)
         said = stop.communicate()[0]
 
+    assert draining
+    assert not second.draining_file.exists()
     assert refused.status_code == UNAVAILABLE
     assert stop.returncode != 0
     assert "the server goes on" in said
