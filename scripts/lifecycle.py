@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from archive_record import ArchiveRecordError, verify_archive
-from closed_models import open_versions
+from closed_models import open_versions, served_version
 from drain import remove, scale, stop
 from foreground import check_ready, watch_over
 from gpu_serving import batching_for, gpus_for
@@ -215,7 +215,7 @@ def _run(arguments: argparse.Namespace) -> None:
             plan = TorchServeProcess(config).plan()
             workers = workers or _planned_workers(plan)
             change = api.scale if arguments.now else partial(scale, api)
-            change(model, api.describe(model)["modelVersion"], workers)
+            change(model, served_version(api, model), workers)
             print(f"{model}: {workers} worker(s) READY")
             _warn(plan, workers)
         case "status":

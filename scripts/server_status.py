@@ -6,8 +6,8 @@ from typing import Any
 
 import psutil
 
-from closed_models import CLOSED
 from management_api import ManagementApi
+from model_version import CLOSED
 from process_figures import age, figures_of
 from revival import revive
 from server_config import ServerConfig, ServerError
