@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 
-from closed_models import CLOSED, closed, open_versions
+from closed_models import closed, open_versions
 from management_api import ManagementApi
+from model_version import CLOSED
 from patience import OverdueError, Patience
 from send_queues import unsent_bytes
 from server_config import ServerConfig, ServerError
@@ -174,7 +175,11 @@ def _marked(config: ServerConfig) -> Iterator[None]:
 @contextmanager
 def _only_one(config: ServerConfig) -> Iterator[None]:
     """Let a second ``make stop`` wait for the first."""
-    with (config.folder / "stop.lock").open("w") as lock:
+    try:
+        lock = (config.folder / "stop.lock").open("w")
+    except OSError as error:
+        raise ServerError(f"it can't be drained: {error}; at once: make stop NOW=1") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

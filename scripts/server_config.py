@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exposure import HOST, OPEN_TO_KSERVE, host_of, objection
-from worker_plan import WorkerPlan
+from worker_plan import QUEUE, WorkerPlan
 
 METRICS_CONFIG = Path(__file__).with_name("metrics.yaml")
 
@@ -70,6 +70,11 @@ class ServerConfig:
     def key_file(self) -> Path:
         """Where TorchServe writes its tokens."""
         return self.folder / "key_file.json"
+
+    @property
+    def key_lock(self) -> Path:
+        """What a command locks while it renews a token."""
+        return self.folder / "key_file.lock"
 
     @property
     def draining_file(self) -> Path:
@@ -225,10 +230,12 @@ class ServerConfig:
             "allowed_urls": NO_URL,
             "metrics_config": str(METRICS_CONFIG),
         }
-        if plan.queue > int(properties.get("job_queue_size", plan.queue)):
+        # A shorter queue than usual is meant so.
+        if QUEUE <= int(properties.get("job_queue_size", plan.queue)) < plan.queue:
             properties["job_queue_size"] = str(plan.queue)
             heap = f"-Xmx{plan.heap_bytes >> 20}m"
-            properties["vmargs"] = re.sub(r"-Xmx\S+", heap, properties["vmargs"])
+            others = re.sub(r"-Xmx\S+", "", properties.get("vmargs", "")).split()
+            properties["vmargs"] = " ".join([heap, *others])
         if self.only_model:
             properties |= {
                 "load_models": f"{self.only_model}.mar",

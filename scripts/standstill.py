@@ -85,11 +85,20 @@ class _Holds:
         self.opened.callback(self.over.set)
 
     def ask(self, pid: int) -> None:
-        """Ask one more worker, until the stack closes."""
+        """Ask one more worker, until the stack closes.
+
+        Raises:
+            ServerError: the file for it can't be written.
+        """
         folder = self.api.config.holds
-        held_file(folder, pid).unlink(missing_ok=True)
         request = request_file(folder, pid)
-        lock = self.opened.enter_context(request.open("w"))
+        try:
+            # A server that an older version has started has no such folder.
+            folder.mkdir(exist_ok=True)
+            held_file(folder, pid).unlink(missing_ok=True)
+            lock = self.opened.enter_context(request.open("w"))
+        except OSError as error:
+            raise ServerError(f"no worker can be asked to stand still: {error}") from error
         self.opened.callback(request.unlink, missing_ok=True)
         fcntl.flock(lock, fcntl.LOCK_EX)
         self.asked.add(pid)

@@ -170,6 +170,24 @@ def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_
     assert TorchServeProcess(second).find() is None
 
 
+def test_a_server_in_the_foreground_is_drained_when_it_is_told_to_end(
+    second: ServerConfig, photo: bytes
+) -> None:
+    server = Served(second.servers.parent, second)
+    how = ("--version", "1.0", "--workers", "1", "--wheels", str(WHEELS), "--foreground")
+
+    with command(second, "serve", *how) as foreground:
+        read_until(foreground, "with the header")
+        with request_in_hand(server, photo) as asked:
+            foreground.send_signal(signal.SIGTERM)
+            read_until(foreground, "1 worker(s) at work")
+        said = foreground.communicate()[0]
+
+    assert asked.result().status_code == OK
+    assert (foreground.returncode, said.splitlines()[-1]) == (0, "stopped")
+    assert TorchServeProcess(second).find() is None
+
+
 def test_a_stop_waits_for_clients_that_are_slow_to_read(
     second: ServerConfig, tmp_path: Path
 ) -> None:
