@@ -355,7 +355,9 @@ clean:  ## Remove everything generated but the environment
 	@for each in $(BUILD)/gateway*/nginx.pid; do [ ! -e "$$each" ] || \
 		! grep -qs nginx "/proc/$$(cat "$$each")/cmdline" || \
 		{ echo "a gateway runs: make gateway-stop" >&2; exit 1; }; done
-	@! ls -d $(BUILD)/servers/*/key_file.json 2>/dev/null || { echo "a server runs: make stop" >&2; exit 1; }
+	@for each in $(BUILD)/servers/*/tmp/.model_server.pid; do \
+		! grep -Faqs "$${each%/tmp/*}/config.properties" "/proc/$$(cat "$$each" 2>/dev/null)/cmdline" || \
+		{ echo "a server runs, $${each%/tmp/*}: make stop" >&2; exit 1; }; done
 	rm -rf $(BUILD)/servers $(BUILD)/model-store $(BUILD)/weights $(BUILD)/wheels \
 		$(BUILD)/networks $(BUILD)/photos $(BUILD)/test $(BUILD)/bench $(BUILD)/soak $(BUILD)/overload \
 		$(BUILD)/torture $(BUILD)/audit $(BUILD)/sbom.json

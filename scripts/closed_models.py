@@ -10,10 +10,8 @@ from contextlib import contextmanager, suppress
 
 from archive_record import MANIFEST
 from management_api import ManagementApi
+from model_version import CLOSED, newest
 from server_config import ServerError
-
-CLOSED = "closed"
-"""The version that stands for "refused"."""
 
 
 @contextmanager
@@ -28,13 +26,16 @@ def closed(api: ManagementApi, models: list[str]) -> Iterator[None]:
     before: dict[str, str] = {}
     try:
         for model in models:
-            before[model] = _default_to_return_to(api, model)
+            if open_versions(api, model):
+                before[model] = served_version(api, model)
             _close(api, model)
         yield
     except BaseException:  # also when the user gives up
         for model, version in before.items():
             with suppress(ServerError):  # the server may be gone
-                api.set_default(model, version)
+                left = open_versions(api, model)
+                # Another command may have removed it meanwhile.
+                api.set_default(model, version if version in left else newest(left) or version)
                 api.unregister(model, CLOSED)
         raise
 
@@ -45,10 +46,19 @@ def open_versions(api: ManagementApi, model: str) -> list[str]:
     return [version for version in versions if version != CLOSED]
 
 
-def _default_to_return_to(api: ManagementApi, model: str) -> str:
+def served_version(api: ManagementApi, model: str) -> str:
+    """Return the default version of a model; of a closed one, that which it will have again.
+
+    It stays closed where a command was killed before it could open it.
+
+    Raises:
+        ServerError: there is none.
+    """
     default = str(api.describe(model)["modelVersion"])
-    # It is closed already where a command was killed before it could open it again.
-    return default if default != CLOSED else max(open_versions(api, model), default=CLOSED)
+    version = default if default != CLOSED else newest(open_versions(api, model))
+    if version is None:
+        raise ServerError(f"{model} has no version any more: make register VERSION=<which>")
+    return version
 
 
 def _close(api: ManagementApi, model: str) -> None:

@@ -3,14 +3,17 @@
 import fcntl
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
-from closed_models import CLOSED, closed, open_versions
+import psutil
+
+from closed_models import closed, open_versions
 from management_api import ManagementApi
-from patience import Patience
+from model_version import CLOSED
+from patience import OverdueError, Patience
 from send_queues import unsent_bytes
 from server_config import ServerConfig, ServerError
-from standstill import OverdueError, standing_still
+from standstill import standing_still
 from torchserve_process import TorchServeProcess
 
 # What a full queue may take, besides the response timeout of a request that is in hand.
@@ -33,25 +36,31 @@ def stop(config: ServerConfig) -> bool:
     everything is answered and has reached the clients, the server ends. If this is interrupted
     before, the server goes on.
 
+    Without tokens or the model API, as under KServe, nothing can be refused: whoever sends requests
+    there must have been told to stop.
+
     Raises:
         ServerError: it does not end.
     """
     process = TorchServeProcess(config)
-    if process.find() is None:
+    running = process.find()
+    if running is None:
         return process.stop()
     with _only_one(config):
-        running = process.find()
-        if running is None:
+        # Another command may have ended it meanwhile, and started a new one.
+        if process.find() != running:
             return True
-        try:
-            _drain(process, running.pid)
-        except ServerError as error:
-            if process.find():
-                print(f"it can't be drained, ending it at once: {error}", file=sys.stderr)
-        return process.stop() or True
+        with _marked(config):
+            try:
+                _drain(process, running)
+            except ServerError as error:
+                if process.find() == running:
+                    print(f"it can't be drained, ending it at once: {error}", file=sys.stderr)
+            process.stop(running)
+        return True
 
 
-def _drain(process: TorchServeProcess, pid: int) -> None:
+def _drain(process: TorchServeProcess, running: psutil.Process) -> None:
     api = ManagementApi(process.config)
     models = [entry["modelName"] for entry in api.models()]
     patience = Patience(max((patience_for(api, model).seconds for model in models), default=0))
@@ -68,16 +77,22 @@ def _drain(process: TorchServeProcess, pid: int) -> None:
             except OverdueError:
                 raise
             except ServerError as error:
-                print(f"{error}; they are refused with status 400 instead", file=sys.stderr)
+                print(f"{error}; {_instead(process.config)}", file=sys.stderr)
             api.renew_token("inference")
             _wait_for_all(api, models, patience, emptied=True)
-            _wait_until_sent(process.config, pid, patience)
+            _wait_until_sent(process.config, running.pid, patience)
         except ServerError as error:
             print(f"ending it all the same: {error}", file=sys.stderr)
         except BaseException:
             print("the server goes on; clients may need a new token: make token", file=sys.stderr)
             raise
-        process.stop()
+        process.stop(running)
+
+
+def _instead(config: ServerConfig) -> str:
+    if config.asks_for_tokens:
+        return "they are refused with status 400 instead"
+    return "nothing refuses them without a token, so they are answered until the server ends"
 
 
 def _wait_for_all(
@@ -146,9 +161,25 @@ def scale(api: ManagementApi, model: str, version: str, workers: int) -> None:
 
 
 @contextmanager
+def _marked(config: ServerConfig) -> Iterator[None]:
+    """Tell the gateway that the server drains, until the next one starts or this fails."""
+    with suppress(OSError):  # the gateway finds it out by the answers
+        config.draining_file.touch()
+    try:
+        yield
+    except BaseException:  # also when the user gives up
+        config.draining_file.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def _only_one(config: ServerConfig) -> Iterator[None]:
     """Let a second ``make stop`` wait for the first."""
-    with (config.folder / "stop.lock").open("w") as lock:
+    try:
+        lock = (config.folder / "stop.lock").open("w")
+    except OSError as error:
+        raise ServerError(f"it can't be drained: {error}; at once: make stop NOW=1") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -16,16 +16,22 @@ ADDRESSES = {
     "grpc_management": "grpc_management_address",
 }
 
+# What a server that speaks KServe's protocol, without tokens, may show to others.
+OPEN_TO_KSERVE = frozenset({"inference", "grpc_inference"})
+
 
 def host_of(interface: str, exposed: Set[str]) -> str:
     """Return the address at which to listen for one of ``ADDRESSES``."""
     return EVERYWHERE if interface in exposed else HOST
 
 
-def objection(properties: Mapping[str, str], exposed: Set[str]) -> str | None:
+def objection(
+    properties: Mapping[str, str], exposed: Set[str], tokenless: Set[str] = frozenset()
+) -> str | None:
     """Say what is wrong with a configuration that lets others in; None: nothing is.
 
-    `exposed` are those of ``ADDRESSES`` that the user wants to be reached from other machines.
+    `exposed` are those of ``ADDRESSES`` that the user wants to be reached from other machines,
+    `tokenless` those that may be even where tokens are switched off.
     """
     if unknown := exposed - ADDRESSES.keys():
         return f"EXPOSE={','.join(sorted(unknown))}: it names some of {', '.join(ADDRESSES)}"
@@ -36,10 +42,12 @@ def objection(properties: Mapping[str, str], exposed: Set[str]) -> str | None:
                 "to this machine's own (127.0.0.1) and put a proxy in front; SECURITY.md says what "
                 f"that must do. To be reached all the same: make serve EXPOSE={interface}"
             )
-    if exposed and properties.get("disable_token_authorization", "false").lower() != "false":
+    guarded = exposed - tokenless
+    if guarded and properties.get("disable_token_authorization", "false").lower() != "false":
+        cure = "leave it out" if tokenless else "set disable_token_authorization=false"
         return (
-            f"EXPOSE={','.join(sorted(exposed))} with tokens switched off would let anyone in: set "
-            "disable_token_authorization=false"
+            f"EXPOSE={','.join(sorted(guarded))} with tokens switched off would let anyone in: "
+            f"{cure}"
         )
     return None
 

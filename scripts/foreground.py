@@ -1,5 +1,6 @@
 """What a container needs of a server: a process that stays, and an answer to "is it ready?"."""
 
+import sys
 import time
 
 from drain import stop
@@ -16,10 +17,10 @@ LOOK_S = 30
 def watch_over(config: ServerConfig) -> None:
     """Stay until the server ends. Told to end oneself (SIGTERM, ^C), drain it and end it.
 
-    Workers that TorchServe has given up are revived.
+    Workers that TorchServe has given up are revived; where that fails, it is tried again.
 
     Raises:
-        ServerError: the server ended by itself, or its workers don't come back.
+        ServerError: the server ended by itself.
     """
     process = TorchServeProcess(config)
     looked = time.monotonic()
@@ -27,13 +28,23 @@ def watch_over(config: ServerConfig) -> None:
         while process.find():
             time.sleep(PAUSE_S)
             if time.monotonic() - looked > LOOK_S:
-                revive_all(config)
+                _revive(config)
                 looked = time.monotonic()
     except (KeyboardInterrupt, SystemExit):
         stop(config)
         print("stopped", flush=True)
         return
+    except BaseException:  # nobody would look after it any more
+        stop(config)
+        raise
     raise ServerError(f"TorchServe ended:\n{process.last_words()}")
+
+
+def _revive(config: ServerConfig) -> None:
+    try:
+        revive_all(config)
+    except ServerError as error:  # a server under load may not answer for once
+        print(f"{error}; looking again in {LOOK_S} s", file=sys.stderr, flush=True)
 
 
 def check_ready(api: ManagementApi, model: str) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from archive_record import ArchiveRecordError, verify_archive
-from closed_models import open_versions
+from closed_models import open_versions, served_version
 from drain import remove, scale, stop
 from foreground import check_ready, watch_over
 from gpu_serving import batching_for, gpus_for
@@ -167,7 +167,8 @@ def _run(arguments: argparse.Namespace) -> None:
     config = replace(
         ServerConfig.from_arguments(arguments),
         exposed=frozenset(arguments.expose.replace(",", " ").split()),
-        only_model=arguments.model if arguments.locked else None,
+        # Without tokens, nobody may register anything either.
+        only_model=arguments.model if arguments.locked or arguments.kserve else None,
         kserve=arguments.kserve,
     )
     api = ManagementApi(config)
@@ -176,6 +177,11 @@ def _run(arguments: argparse.Namespace) -> None:
         raise ServerError(f"WORKERS={workers}: at least one is needed")
     if version is not None:
         checked_version(version)
+    if config.speaks_kserve and arguments.command in {"register", "unregister", "rollout"}:
+        raise ServerError(
+            "a server that speaks KServe's protocol keeps the model it was started with: start "
+            "another one beside it, or this one anew with make serve"
+        )
     batching = Batching(arguments.batch_size, arguments.batch_delay)
     archive = config.store / f"{model}.mar"
     plan: WorkerPlan | None
@@ -184,11 +190,12 @@ def _run(arguments: argparse.Namespace) -> None:
             config.check_exposure(ROOT / "config.properties")
             verify_archive(archive, model, version)
             gpus = gpus_for(archive)
-            batching = batching_for(gpus, batching)
+            if not config.kserve:  # its envelopes take batches of one alone
+                batching = batching_for(gpus, batching)
             if config.only_model and batching != AS_ARCHIVED:
                 raise ServerError(
-                    "LOCKED=1 serves batches as handler/model-config.yaml says: set batchSize and "
-                    "maxBatchDelay there"
+                    "LOCKED=1 and KSERVE serve batches as handler/model-config.yaml says: set "
+                    "batchSize and maxBatchDelay there"
                 )
             plan = make_room(config, arguments.profile, workers, gpus, now=arguments.now)
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
@@ -208,7 +215,7 @@ def _run(arguments: argparse.Namespace) -> None:
             plan = TorchServeProcess(config).plan()
             workers = workers or _planned_workers(plan)
             change = api.scale if arguments.now else partial(scale, api)
-            change(model, api.describe(model)["modelVersion"], workers)
+            change(model, served_version(api, model), workers)
             print(f"{model}: {workers} worker(s) READY")
             _warn(plan, workers)
         case "status":

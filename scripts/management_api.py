@@ -1,8 +1,10 @@
 """TorchServe's Management API with its token: register, scale, describe, remove."""
 
+import fcntl
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -29,6 +31,10 @@ POLL_PAUSE_S = 0.2
 
 class AlreadyRegisteredError(ServerError):
     """TorchServe has a version of that name."""
+
+
+class InvalidTokenError(ServerError):
+    """TorchServe knows another token by now."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +90,35 @@ class ManagementApi:
             raise ServerError(f"no server runs on port {self.config.port}: make serve")
         if not self.config.asks_for_tokens:
             return ""
-        entry = self._keys()[kind]
-        expires = datetime.fromisoformat(entry["expiration time"])
-        if expires - datetime.now(UTC) < margin:
-            self.renew_token(kind)
-            entry = self._keys()[kind]
-        return str(entry["key"])
+        if self._time_left(kind) < margin:
+            with self._renewing():
+                # Another command may have done it meanwhile.
+                if self._time_left(kind) < margin:
+                    self._renew(kind)
+        return str(self._keys()[kind]["key"])
+
+    def _time_left(self, kind: TokenKind) -> timedelta:
+        return datetime.fromisoformat(self._keys()[kind]["expiration time"]) - datetime.now(UTC)
 
     def renew_token(self, kind: TokenKind) -> None:
         """Replace a token, if there is one; the one before is refused from now on."""
-        if not self.config.asks_for_tokens:
-            return
+        if self.config.asks_for_tokens:
+            with self._renewing():
+                self._renew(kind)
+
+    def _renew(self, kind: TokenKind) -> None:
         self._call("GET", "/token", self._keys()["API"]["key"], {"type": kind})
+
+    @contextmanager
+    def _renewing(self) -> Iterator[None]:
+        """Let one command after the other renew: each ends the token of the one before."""
+        try:
+            lock = self.config.key_lock.open("w")
+        except OSError as error:
+            raise ServerError(f"the token can't be renewed: {error}") from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def register_without_workers(self, archive: str) -> None:
         """Register what a file of the model store holds, under the names that are in it."""
@@ -172,9 +195,13 @@ class ManagementApi:
         Raises:
             ServerError: they don't get READY.
         """
+        self.set_workers(model, version, workers)
+        self.wait_until_ready(model, version, workers)
+
+    def set_workers(self, model: str, version: str, workers: int) -> None:
+        """Set the number of workers of a version, and don't wait for them."""
         parameters = {"min_worker": workers, "max_worker": workers, "synchronous": "false"}
         self._manage("PUT", f"/models/{model}/{version}", parameters)
-        self.wait_until_ready(model, version, workers)
 
     def set_default(self, model: str, version: str) -> None:
         """Let requests that name no version go to this one, from the next request on."""
@@ -218,9 +245,16 @@ class ManagementApi:
 
     def _keys(self) -> dict[str, dict[str, str]]:
         try:
-            return dict(json.loads(self.config.key_file.read_text(encoding="utf-8")))
+            try:
+                return self._read_keys()
+            except ValueError:  # TorchServe is writing it
+                time.sleep(POLL_PAUSE_S)
+                return self._read_keys()
         except (OSError, ValueError) as error:
             raise ServerError(f"{self.config.key_file} is not readable: make serve") from error
+
+    def _read_keys(self) -> dict[str, dict[str, str]]:
+        return dict(json.loads(self.config.key_file.read_text(encoding="utf-8")))
 
     def _manage(
         self,
@@ -229,7 +263,11 @@ class ManagementApi:
         parameters: dict[str, Any] | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Any:
-        return self._call(method, path, self.token("management"), parameters, timeout_s).json()
+        try:
+            answer = self._call(method, path, self.token("management"), parameters, timeout_s)
+        except InvalidTokenError:  # another command has renewed it in between
+            answer = self._call(method, path, self.token("management"), parameters, timeout_s)
+        return answer.json()
 
     def _call(
         self,
@@ -250,9 +288,7 @@ class ManagementApi:
         except requests.RequestException as error:
             raise ServerError(f"the Management API does not answer: {error}") from error
         if not response.ok:
-            conflict = response.status_code == HTTPStatus.CONFLICT
-            kind = AlreadyRegisteredError if conflict else ServerError
-            raise kind(f"{method} {path}: {_message(response)}")
+            raise _error_of(response)(f"{method} {path}: {_message(response)}")
         return response
 
 
@@ -261,6 +297,12 @@ def local_session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     return session
+
+
+def _error_of(response: requests.Response) -> type[ServerError]:
+    if response.status_code == HTTPStatus.CONFLICT:
+        return AlreadyRegisteredError
+    return InvalidTokenError if "InvalidKeyException" in response.text else ServerError
 
 
 def _message(response: requests.Response) -> str:

@@ -3,9 +3,15 @@
 import time
 from dataclasses import dataclass, field
 
+from server_config import ServerError
+
 PAUSE_S = 0.1
 # A person sees that something goes on; a log is not filled.
 SPEECH_PAUSE_S = 2.0
+
+
+class OverdueError(ServerError):
+    """Requests or workers take longer than the command may wait."""
 
 
 @dataclass

@@ -43,10 +43,13 @@ def revive(api: ManagementApi, described: dict[str, Any], retries: Retries) -> N
         flush=True,
     )
     patience = patience_for(api, model)
-    with standing_still(api, model, version, patience, keep=first, emptied=False):
-        api.scale(model, version, first)
     try:
-        api.scale(model, version, described["minWorkers"])
+        with standing_still(api, model, version, patience, keep=first, emptied=False):
+            api.scale(model, version, first)
+    finally:  # also when the user gives up: nobody else knows how many there were
+        api.set_workers(model, version, described["minWorkers"])
+    try:
+        api.wait_until_ready(model, version, described["minWorkers"])
     except ServerError as error:
         raise ServerError(f"{model} {version} can't be revived: {error}") from error
     print(f"{model} {version}: {described['minWorkers']} worker(s) READY again", file=sys.stderr)

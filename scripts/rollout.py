@@ -6,6 +6,7 @@ from typing import Any
 from PIL import Image
 
 from build_archive import archived_metadata
+from closed_models import served_version
 from drain import remove
 from inference_api import request_cutout
 from management_api import AS_ARCHIVED, Batching, ManagementApi
@@ -22,8 +23,8 @@ def check_precision(api: ManagementApi, model: str, version: str) -> None:
     Raises:
         ServerError: it does.
     """
-    described = api.describe(model)
-    served = described["modelVersion"]
+    served = served_version(api, model)
+    described = api.describe(model, served)
     # Only a worker that is READY tells; where there is none, nothing is lost by going on.
     ready = any(worker["status"] == "READY" for worker in described["workers"])
     archived = archived_metadata(api.config.store / f"{model}.mar")
@@ -51,9 +52,11 @@ def roll_out(
         ServerError: the new version does not start or does not answer, and was removed again, the
             old one serves on; or an old one's queue does not empty, and was left in place.
     """
-    served = api.describe(model)
+    served = api.describe(model, served_version(api, model))
     if served["modelVersion"] != version:
         _introduce(api, model, version, served, batching)
+    else:  # it may be closed, where a stop was killed
+        api.set_default(model, version)
     old = [each["modelVersion"] for each in api.versions(model) if each["modelVersion"] != version]
     if not old:
         raise ServerError(f"{model} {version} is what is served now: choose another VERSION")

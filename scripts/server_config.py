@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from exposure import HOST, host_of, objection
-from worker_plan import WorkerPlan
+from exposure import HOST, OPEN_TO_KSERVE, host_of, objection
+from worker_plan import QUEUE, WorkerPlan
 
 METRICS_CONFIG = Path(__file__).with_name("metrics.yaml")
 
@@ -51,7 +51,10 @@ class ServerConfig:
     only_model: str | None = None
     """The one model that it will ever serve, loaded when it starts; None: it can be told."""
     kserve: str | None = None
-    """One of ``KSERVE_ENVELOPES``: it speaks KServe's protocol, which has no tokens."""
+    """One of ``KSERVE_ENVELOPES``: it speaks KServe's protocol, which has no tokens.
+
+    Nobody can tell it a model, so that ``only_model`` is needed as well.
+    """
 
     @property
     def folder(self) -> Path:
@@ -67,6 +70,19 @@ class ServerConfig:
     def key_file(self) -> Path:
         """Where TorchServe writes its tokens."""
         return self.folder / "key_file.json"
+
+    @property
+    def key_lock(self) -> Path:
+        """What a command locks while it renews a token."""
+        return self.folder / "key_file.lock"
+
+    @property
+    def draining_file(self) -> Path:
+        """There while the server drains, for the gateway before it: it has nothing new to do.
+
+        A locked server can't refuse requests by itself.
+        """
+        return self.folder / "draining"
 
     @property
     def temporary(self) -> Path:
@@ -86,11 +102,19 @@ class ServerConfig:
     @property
     def asks_for_tokens(self) -> bool:
         """Whether the server that was started last does."""
+        # Java takes the word in any case.
+        return self._started_with("disable_token_authorization").lower() != "true"
+
+    @property
+    def speaks_kserve(self) -> bool:
+        """Whether the server that was started last speaks a protocol of KServe's."""
+        return self._started_with("service_envelope") in KSERVE_ENVELOPES.values()
+
+    def _started_with(self, name: str) -> str:
         try:
-            properties = read_properties(self.properties_file)
+            return read_properties(self.properties_file).get(name, "")
         except OSError:
-            return True
-        return properties.get("disable_token_authorization") != "true"
+            return ""
 
     @property
     def holds(self) -> Path:
@@ -159,8 +183,23 @@ class ServerConfig:
         Raises:
             ServerError: it does not, or there is no such thing to expose.
         """
-        if words := objection(read_properties(base), self.exposed):
+        self._refuse_open_doors(read_properties(base) | self._kserve_properties())
+
+    def _refuse_open_doors(self, properties: dict[str, str]) -> None:
+        tokenless = OPEN_TO_KSERVE if self.kserve else frozenset[str]()
+        if words := objection(properties, self.exposed, tokenless):
             raise ServerError(words)
+
+    def _kserve_properties(self) -> dict[str, str]:
+        if not self.kserve:
+            return {}
+        return {
+            "service_envelope": KSERVE_ENVELOPES[self.kserve],
+            "ts_open_inference_protocol": "true",
+            "disable_token_authorization": "true",
+            # Whoever reaches the port for management could have any code run.
+            "enable_model_api": "false",
+        }
 
     def write(self, base: Path, plan: WorkerPlan) -> None:
         """Write the server's configuration: `base` with its own addresses and store.
@@ -191,22 +230,20 @@ class ServerConfig:
             "allowed_urls": NO_URL,
             "metrics_config": str(METRICS_CONFIG),
         }
-        if plan.queue > int(properties.get("job_queue_size", plan.queue)):
+        # A shorter queue than usual is meant so.
+        if QUEUE <= int(properties.get("job_queue_size", plan.queue)) < plan.queue:
             properties["job_queue_size"] = str(plan.queue)
             heap = f"-Xmx{plan.heap_bytes >> 20}m"
-            properties["vmargs"] = re.sub(r"-Xmx\S+", heap, properties["vmargs"])
+            others = re.sub(r"-Xmx\S+", "", properties.get("vmargs", "")).split()
+            properties["vmargs"] = " ".join([heap, *others])
         if self.only_model:
             properties |= {
                 "load_models": f"{self.only_model}.mar",
                 "default_workers_per_model": str(plan.workers),
                 "enable_model_api": "false",
             }
-        if self.kserve:
-            properties |= {
-                "service_envelope": KSERVE_ENVELOPES[self.kserve],
-                "ts_open_inference_protocol": "true",
-                "disable_token_authorization": "true",
-            }
+        properties |= self._kserve_properties()
+        self._refuse_open_doors(properties)
         text = "".join(f"{name}={value}\n" for name, value in properties.items())
         self.properties_file.write_text(_escaped(text), encoding="ascii")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import psutil
 
-from closed_models import CLOSED
 from management_api import ManagementApi
+from model_version import CLOSED
 from process_figures import age, figures_of
 from revival import revive
 from server_config import ServerConfig, ServerError
@@ -85,6 +85,8 @@ def report(api: ManagementApi, process: psutil.Process) -> None:
         default = defaults[described["modelName"]]["modelVersion"] == described["modelVersion"]
         _print_version(described, default, retries, figures)
     sys.stdout.flush()
+    if api.config.speaks_kserve:  # the question does not come through its envelope
+        return
     for described in versions:
         if any(worker["status"] == "READY" for worker in described["workers"]):
             _print_customized(api, described["modelName"], described["modelVersion"])

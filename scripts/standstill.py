@@ -11,8 +11,9 @@ from typing import Any
 import psutil
 
 from hold_point import LONGEST_HOLD_S, held_file, request_file
+from idleness import wait_until_idle
 from management_api import ManagementApi
-from patience import Patience
+from patience import OverdueError, Patience
 from server_config import ServerError
 
 # What is left of a hold must do for what the command does then.
@@ -21,10 +22,6 @@ ASK_AGAIN_S = 0.1
 # TorchServe starts a dead worker again after 0, 1, 1, 2, 3, 5, 8 s and so on. Later ones are not
 # worth waiting for.
 LIFELESS_S = 10
-
-
-class OverdueError(ServerError):
-    """Requests or workers take longer than the command may wait."""
 
 
 @contextmanager
@@ -42,9 +39,15 @@ def standing_still(
     Its queue is empty as well if that is asked for. Nobody is refused: requests that come meanwhile
     wait in the queue, or go to the workers that are kept.
 
+    Where the server speaks KServe's protocol, no worker can be held: they have only been seen idle.
+
     Raises:
         OverdueError: it takes longer than `patience`, or nobody is left to answer what waits.
     """
+    if api.config.speaks_kserve:
+        wait_until_idle(api, model, version, patience, keep=keep, emptied=emptied)
+        yield
+        return
     while True:
         with ExitStack() as opened:
             holds = _Holds(api, model, version, opened)
@@ -82,11 +85,20 @@ class _Holds:
         self.opened.callback(self.over.set)
 
     def ask(self, pid: int) -> None:
-        """Ask one more worker, until the stack closes."""
+        """Ask one more worker, until the stack closes.
+
+        Raises:
+            ServerError: the file for it can't be written.
+        """
         folder = self.api.config.holds
-        held_file(folder, pid).unlink(missing_ok=True)
         request = request_file(folder, pid)
-        lock = self.opened.enter_context(request.open("w"))
+        try:
+            # A server that an older version has started has no such folder.
+            folder.mkdir(exist_ok=True)
+            held_file(folder, pid).unlink(missing_ok=True)
+            lock = self.opened.enter_context(request.open("w"))
+        except OSError as error:
+            raise ServerError(f"no worker can be asked to stand still: {error}") from error
         self.opened.callback(request.unlink, missing_ok=True)
         fcntl.flock(lock, fcntl.LOCK_EX)
         self.asked.add(pid)

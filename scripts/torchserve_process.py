@@ -116,13 +116,17 @@ class TorchServeProcess:
         except psutil.Error as error:
             raise ServerError(f"process {process.pid} belongs to another user") from error
 
-    def stop(self) -> bool:
+    def stop(self, only: psutil.Process | None = None) -> bool:
         """End the server and its workers; say whether there was one.
+
+        `only`: if it is this one, and none that was started since.
 
         Raises:
             ServerError: it does not end.
         """
         process = self.find()
+        if process and only and process != only:
+            return False
         if process is None:
             # What one that crashed left behind.
             self.config.key_file.unlink(missing_ok=True)
@@ -160,6 +164,7 @@ class TorchServeProcess:
         shutil.rmtree(self.config.temporary)
         self.config.holds.mkdir(parents=True)
         self.config.key_file.unlink(missing_ok=True)
+        self.config.draining_file.unlink(missing_ok=True)
 
     @property
     def _pid_file(self) -> Path:

@@ -1,6 +1,6 @@
 import pytest
 
-from exposure import is_loopback, objection
+from exposure import OPEN_TO_KSERVE, is_loopback, objection
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,16 @@ def test_nothing_is_exposed_without_tokens(value: str) -> None:
 
     assert words is not None
     assert "would let anyone in" in words
+
+
+def test_only_what_kserve_needs_is_exposed_without_tokens() -> None:
+    tokenless = {"disable_token_authorization": "true"}
+
+    words = objection(tokenless, {"inference", "metrics"}, OPEN_TO_KSERVE)
+
+    assert words is not None
+    assert words.startswith("EXPOSE=metrics with tokens switched off")
+    assert objection(tokenless, {"inference", "grpc_inference"}, OPEN_TO_KSERVE) is None
 
 
 def test_a_silent_configuration_is_torchserves_default_which_is_loopback() -> None:

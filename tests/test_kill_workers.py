@@ -1,8 +1,12 @@
 """What `make kill-workers` says; tests/served/test_faults.py lets it kill."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from kill_workers import Killing
+from kill_workers import Killing, _worker_of
+from server_config import ServerConfig, ServerError
 from steady_clients import Outcome
 
 
@@ -39,3 +43,11 @@ def test_it_tells_what_every_request_got() -> None:
 )
 def test_it_is_not_content_with_less(killing: Killing) -> None:
     assert not killing.sound
+
+
+@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid()])
+def test_no_stranger_is_killed(tmp_path: Path, pid: int) -> None:
+    config = ServerConfig(32000, tmp_path, tmp_path)
+
+    with pytest.raises(ServerError, match="is no worker of the server"):
+        _worker_of(config, pid)

@@ -54,6 +54,25 @@ def test_a_server_without_a_plan_is_known_as_one(config: ServerConfig) -> None:
     assert "its plan of workers and cores is not known" in lifecycle(config, "status").stdout
 
 
+def clean(config: ServerConfig) -> subprocess.CompletedProcess[str]:
+    command = ["make", "clean", f"BUILD={config.servers.parent}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_running_server_is_not_cleaned_away(
+    config: ServerConfig, stranger: subprocess.Popen[bytes]
+) -> None:
+    refused = clean(config)
+    assert refused.returncode != 0
+    assert f"a server runs, {config.folder}: make stop" in refused.stderr
+    assert config.folder.exists()
+
+    stranger.kill()
+    stranger.wait()
+    assert clean(config).returncode == 0
+    assert not config.folder.exists()
+
+
 @pytest.mark.usefixtures("stranger")
 @pytest.mark.parametrize("command", ["scale", "register"])
 def test_without_a_plan_the_user_says_how_many_workers(config: ServerConfig, command: str) -> None:

@@ -43,7 +43,8 @@ def test_the_servers_lock_covers_what_the_server_needs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     locked = read_lock(ROOT / "requirements.lock")
 
-    for requirement in map(Requirement, project["dependencies"]):
+    needed = [*project["dependencies"], *project["optional-dependencies"]["serve"]]
+    for requirement in map(Requirement, needed):
         version, _ = locked[requirement.name]
         assert requirement.specifier.contains(version)
 

@@ -64,6 +64,26 @@ def test_only_what_is_exposed_can_be_reached_by_others(tmp_path: Path, interface
     assert open_to_others == {interface}
 
 
+@pytest.mark.parametrize("interface", list(ADDRESSES))
+def test_a_server_of_kserves_protocol_shows_predictions_alone(
+    tmp_path: Path, interface: str
+) -> None:
+    exposed = frozenset({interface})
+    config = ServerConfig(
+        9080, tmp_path / "servers", tmp_path / "store", exposed, only_model="u2net", kserve="v1"
+    )
+
+    if interface in {"inference", "grpc_inference"}:
+        config.write(ROOT / "config.properties", PLAN)
+        properties = read_properties(config.properties_file)
+        assert properties["disable_token_authorization"] == "true"
+        assert properties["enable_model_api"] == "false"
+    else:
+        for refuse in (config.check_exposure, lambda base: config.write(base, PLAN)):
+            with pytest.raises(ServerError, match=f"EXPOSE={interface} .*: leave it out"):
+                refuse(ROOT / "config.properties")
+
+
 def test_a_longer_queue_has_the_heap_to_hold_it(tmp_path: Path) -> None:
     config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
     base = read_properties(ROOT / "config.properties")
@@ -76,6 +96,38 @@ def test_a_longer_queue_has_the_heap_to_hold_it(tmp_path: Path) -> None:
     assert (longer["job_queue_size"], same["job_queue_size"]) == ("48", base["job_queue_size"])
     assert f"-Xmx{48 * MEMORY_OF_A_WAITING_REQUEST >> 20}m" in longer["vmargs"].split()
     assert same["vmargs"] == base["vmargs"]
+
+
+def test_a_short_queue_of_the_users_is_kept(tmp_path: Path) -> None:
+    config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
+    base = tmp_path / "config.properties"
+    base.write_text("job_queue_size=4\n")
+
+    config.write(base, replace(PLAN, queue=48))
+
+    assert read_properties(config.properties_file)["job_queue_size"] == "4"
+
+
+def test_a_longer_queue_has_its_heap_where_no_arguments_are_given(tmp_path: Path) -> None:
+    config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
+    base = tmp_path / "config.properties"
+    base.write_text("job_queue_size=16\n")
+
+    config.write(base, replace(PLAN, queue=48))
+
+    heap = 48 * MEMORY_OF_A_WAITING_REQUEST >> 20
+    assert read_properties(config.properties_file)["vmargs"] == f"-Xmx{heap}m"
+
+
+@pytest.mark.parametrize(("word", "asks"), [("True", False), ("true", False), ("yes", True)])
+def test_tokens_are_off_where_java_reads_it_so(tmp_path: Path, word: str, asks: bool) -> None:
+    config = ServerConfig(9080, tmp_path / "servers", tmp_path / "store")
+    base = tmp_path / "config.properties"
+    base.write_text(f"disable_token_authorization={word}\n")
+
+    config.write(base, PLAN)
+
+    assert config.asks_for_tokens == asks
 
 
 def test_the_plans_queue_and_heap_are_those_of_the_configuration() -> None:

@@ -1,13 +1,11 @@
 """Kill workers of a running server, again and again, while clients ask it; tell what they got.
 
-``make kill-workers`` starts the server and ends it. As soon as all workers are READY, one of them
-gets SIGKILL.
+As soon as all workers of the model are READY, one of them gets SIGKILL. The server itself is
+neither started nor ended.
 """
 
 import argparse
-import os
 import random
-import signal
 import statistics
 import sys
 import time
@@ -16,9 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from management_api import ManagementApi
 from server_config import ServerConfig, ServerError
 from steady_clients import Outcome, SteadyClients
+from torchserve_process import TorchServeProcess
 
 RETRIES, PAUSE_S = 2, 4.0
 LOOK_AGAIN_S = 0.1
@@ -105,21 +106,44 @@ def kill_workers(
 
 
 def _kill_one(api: ManagementApi, model: str, version: str) -> float:
-    """Kill a worker; return the seconds until as many others are READY."""
+    """Kill a worker as soon as all are READY; return the seconds until as many others are."""
     described = api.describe(model, version)
-    pids = [worker["pid"] for worker in described["workers"]]
+    count = len(described["workers"])
+    api.wait_until_ready(model, version, count)
+    # One that TorchServe is starting has no process yet, and stands there with -1.
+    pids = [pid for pid in _ready(api, model, version) if pid > 0]
+    if not pids:
+        raise ServerError(f"{model} {version} has no worker to kill: make scale WORKERS=2")
     victim = random.choice(pids)
     begin = time.monotonic()
-    os.kill(victim, signal.SIGKILL)
+    _worker_of(api.config, victim).kill()
     deadline = begin + described["startupTimeout"]
     while time.monotonic() < deadline:
-        workers = api.describe(model, version)["workers"]
-        ready = [worker["pid"] for worker in workers if worker["status"] == "READY"]
+        ready = _ready(api, model, version)
         # Until TorchServe has noticed, the dead one counts as READY.
-        if len(ready) == len(pids) and victim not in ready:
+        if len(ready) == count and victim not in ready:
             return time.monotonic() - begin
         time.sleep(LOOK_AGAIN_S)
     raise ServerError(f"{model} {version}: the workers don't come back; see make status")
+
+
+def _ready(api: ManagementApi, model: str, version: str) -> list[int]:
+    workers = api.describe(model, version)["workers"]
+    return [worker["pid"] for worker in workers if worker["status"] == "READY"]
+
+
+def _worker_of(config: ServerConfig, pid: int) -> psutil.Process:
+    """Return a process that is proven to be a child of the server.
+
+    Raises:
+        ServerError: it is not, or has ended.
+    """
+    server = TorchServeProcess(config).find()
+    children = server.children(recursive=True) if server else []
+    for process in children:
+        if process.pid == pid:
+            return process
+    raise ServerError(f"process {pid} is no worker of the server on port {config.port}")
 
 
 def main() -> None:
@@ -139,7 +163,7 @@ def main() -> None:
             arguments.seconds,
             arguments.concurrency,
         )
-    except (ServerError, OSError) as error:
+    except (ServerError, OSError, psutil.Error) as error:
         sys.exit(f"make kill-workers: {error}")
     print(killing.report())
     if not killing.sound:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -16,6 +16,8 @@ import pytest
 import requests
 from PIL import Image
 
+from build_archive import build_archive
+from closed_models import closed, open_versions, served_version
 from exposure import HOST
 from lifecycle import serve
 from machine import Machine
@@ -139,9 +141,12 @@ def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_
     with request_in_hand(server, photo) as asked, command(second, "stop") as stop:
         read_until(stop, "1 worker(s) at work")
         refused = server.ask(data=photo, method="PUT")
+        draining = second.draining_file.exists()
         stop.send_signal(signal.SIGINT)
         said = stop.communicate()[0]
 
+    assert draining
+    assert not second.draining_file.exists()
     assert refused.status_code == UNAVAILABLE
     assert stop.returncode != 0
     assert "the server goes on" in said
@@ -164,6 +169,24 @@ def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_
     assert asked.result().status_code == explained.result().status_code == OK
     assert over_grpc.result().startswith(PNG)
     assert [stop.communicate()[0].splitlines()[-1] for stop in stops] == ["stopped", "stopped"]
+    assert TorchServeProcess(second).find() is None
+
+
+def test_a_server_in_the_foreground_is_drained_when_it_is_told_to_end(
+    second: ServerConfig, photo: bytes
+) -> None:
+    server = Served(second.servers.parent, second)
+    how = ("--version", "1.0", "--workers", "1", "--wheels", str(WHEELS), "--foreground")
+
+    with command(second, "serve", *how) as foreground:
+        read_until(foreground, "with the header")
+        with request_in_hand(server, photo) as asked:
+            foreground.send_signal(signal.SIGTERM)
+            read_until(foreground, "1 worker(s) at work")
+        said = foreground.communicate()[0]
+
+    assert asked.result().status_code == OK
+    assert (foreground.returncode, said.splitlines()[-1]) == (0, "stopped")
     assert TorchServeProcess(second).find() is None
 
 
@@ -230,3 +253,26 @@ def test_scaling_down_and_unregistering_lose_no_request(served: Served, photo: b
     assert {each.tries for each in clients.outcomes if each.asked < begin} == {("200",)}
     during = {each.tries[-1] for each in clients.outcomes if begin <= each.asked < end}
     assert during <= {"200", "503", "404"}
+
+
+def test_a_closed_model_opens_again_to_the_newest_version_that_is_left(
+    served: Served, networks: dict[str, Path]
+) -> None:
+    api, store = served.api, served.config.store
+    for version in ("1.9", "1.10"):
+        build_archive("u2netp", version, networks["u2netp"], store)
+        api.register_without_workers("u2netp.mar")
+    build_archive("u2netp", "1.0", networks["u2netp"], store)
+    api.set_default("u2netp", "1.9")
+
+    with suppress(KeyboardInterrupt), closed(api, ["u2netp"]):
+        while_closed = served_version(api, "u2netp")
+        # As another command does.
+        api.unregister("u2netp", "1.9")
+        raise KeyboardInterrupt
+    opened = api.describe("u2netp")["modelVersion"]
+    api.set_default("u2netp", "1.0")
+    api.unregister("u2netp", "1.10")
+
+    assert (while_closed, opened) == ("1.10", "1.10")
+    assert open_versions(api, "u2netp") == ["1.0"]

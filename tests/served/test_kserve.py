@@ -2,24 +2,30 @@
 
 import base64
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 import requests
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
 
 from build_archive import build_archive
+from drain import stop
 from exposure import HOST
 from lifecycle import serve
 from management_api import local_session
 from tests.conftest import WHEELS
 from tests.served.conftest import ONE_WORKER, Served, build_folder, server_in
+from tests.served.test_drain import drawn
 from torchserve_process import TorchServeProcess
 
 Field = descriptor_pb2.FieldDescriptorProto
@@ -31,7 +37,7 @@ MODEL = "u2netp"
 def kserve(networks: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Served]:
     """A server that speaks one of the protocols, with the archive as everywhere."""
     with build_folder() as build:
-        config = replace(server_in(build), kserve=request.param)
+        config = replace(server_in(build), kserve=request.param, only_model=MODEL)
         build_archive(MODEL, "1.0", networks[MODEL], config.store)
         try:
             serve(config, WHEELS, MODEL, "1.0", ONE_WORKER)
@@ -198,6 +204,16 @@ def test_v2_over_grpc_gives_the_same_pixels(
     assert opened(json.loads(text)) == cutout
 
 
+def test_nobody_registers_anything_without_a_token(kserve: Served) -> None:
+    folder = {"url": str(kserve.config.folder), "model_name": "folder", "handler": "any.py"}
+
+    answer = local_session().post(
+        f"{kserve.config.management_address}/models", params=folder, timeout=60
+    )
+
+    assert answer.status_code == 405
+
+
 def test_what_the_envelopes_break(kserve: Served, photo: bytes) -> None:
     """Raw bodies, and the model's own description: the envelope can't take them apart."""
     worker = kserve.worker_pids(MODEL)
@@ -211,6 +227,30 @@ def test_what_the_envelopes_break(kserve: Served, photo: bytes) -> None:
     assert raw.status_code == 503
     assert not described.ok or not described.json()[0].get("customizedMetadata")
     assert kserve.worker_pids(MODEL) == worker
+
+
+def test_a_stop_answers_what_a_worker_has_in_hand(
+    kserve: Served, photo: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last one of each server: it ends it."""
+    (worker,) = map(psutil.Process, kserve.worker_pids(MODEL))
+    before = drawn(kserve)
+    v1 = kserve.config.kserve == "v1"
+    ask = partial(post, kserve, f"/v1/models/{MODEL}:predict", {"instances": [b64(photo)]})
+    worker.suspend()
+    with ThreadPoolExecutor(2) as pool:
+        asked = pool.submit(ask) if v1 else pool.submit(infer, kserve, photo)
+        while drawn(kserve) == before and not asked.done():
+            time.sleep(0.05)
+        stopped = pool.submit(stop, kserve.config)
+        time.sleep(3)
+        worker.resume()
+
+        assert asked.result().status_code == 200
+        assert stopped.result()
+    # It has not waited in vain.
+    assert "ending it all the same" not in capsys.readouterr().err
+    assert TorchServeProcess(kserve.config).find() is None
 
 
 def infer_messages() -> tuple[Any, Any]:

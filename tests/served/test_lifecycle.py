@@ -3,8 +3,11 @@
 import os
 import socket
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -105,6 +108,13 @@ def test_a_token_about_to_expire_is_renewed(second: ServerConfig, tmp_path: Path
     tokens = [api.token("management", margin=timedelta(minutes=5)) for _ in range(2)]
 
     assert tokens[0] != tokens[1]
+    assert api.models() == []
+    time.sleep(5)
+    with ThreadPoolExecutor(4) as pool:
+        margins = [timedelta(seconds=56)] * 4
+        together = set(pool.map(partial(api.token, "management"), margins))
+    # Only the first has renewed it, for all.
+    assert len(together) == 1
     assert api.models() == []
     refused = local_session().get(
         f"{second.management_address}/models",
