@@ -113,11 +113,19 @@ def follow_all(chosen: Sequence[Path], build: Path, *, fresh: bool, limit_s: flo
             for document in chosen:
                 follow(document, clone, environment, logs, limit_s)
         finally:
-            for target in ("gateway-stop", "stop"):
-                command = ["make", "--silent", target, "NOW=1"]
-                subprocess.run(
-                    command, cwd=clone, env=environment, capture_output=True, check=False
-                )
+            _end_servers(clone, environment)
+
+
+def _end_servers(clone: Path, environment: Mapping[str, str]) -> None:
+    """End what documents left running, also below build folders and on ports of their own."""
+    ended = [["gateway-stop"]]
+    for servers in (*clone.glob("build/servers"), *clone.glob("build/*/servers")):
+        ports = [each.name for each in servers.iterdir() if each.name.isdigit()]
+        build = servers.parent.relative_to(clone)
+        ended += [["stop", "NOW=1", f"PORT={port}", f"BUILD={build}"] for port in ports]
+    for arguments in ended:
+        command = ["make", "--silent", *arguments]
+        subprocess.run(command, cwd=clone, env=environment, capture_output=True, check=False)
 
 
 def _environment() -> Iterator[tuple[str, str]]:
