@@ -162,7 +162,7 @@ class TorchServeProcess:
     def _clear_leftovers(self) -> None:
         """Remove models that an earlier server unpacked and never removed, and its tokens."""
         shutil.rmtree(self.config.temporary)
-        self.config.holds.mkdir(parents=True)
+        self.config.holds.mkdir(mode=0o700, parents=True)
         self.config.key_file.unlink(missing_ok=True)
         self.config.draining_file.unlink(missing_ok=True)
 

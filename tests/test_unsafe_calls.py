@@ -30,6 +30,8 @@ NEVER_CALLED = {
 REQUIRED = {"torch.load": {"weights_only": True}}
 FORBIDDEN = {"allow_pickle": True, "shell": True, "verify": False, "trust_remote_code": True}
 
+# The C library alone, for what Python does not offer: malloc_trim, and a mount of one's own.
+C_LIBRARY = {"worker_memory", "test_faults"}
 # The exceptions that torch.load raises are pickle's; nothing of it is called.
 PICKLES_EXCEPTION = {"weights_conversion.py", "test_torch_runtime.py"}
 
@@ -79,7 +81,11 @@ def _is_constant(node: ast.expr | None, value: bool) -> bool:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_nothing_runs_what_it_reads(path: Path) -> None:
-    assert list(objections(path.read_text(encoding="utf-8"))) == []
+    found = objections(path.read_text(encoding="utf-8"))
+    if path.stem in C_LIBRARY:
+        found = (each for each in found if not each.endswith("ctypes.CDLL"))
+
+    assert list(found) == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

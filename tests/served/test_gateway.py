@@ -138,7 +138,8 @@ def test_the_head_has_what_remove_bg_tells(gate: Gate, photo: bytes) -> None:
     assert (head["X-Width"], head["X-Height"]) == ("451", "300")
     assert head["X-RateLimit-Limit"] == "500"
     assert 0 <= int(head["X-RateLimit-Remaining"]) < 500
-    assert 0 <= int(head["X-RateLimit-Reset"]) - time.time() <= 61
+    # The minute may have ended while the picture was cut out.
+    assert -60 <= int(head["X-RateLimit-Reset"]) - time.time() <= 61
     assert head["Cache-Control"] == "no-store"
 
 
