@@ -45,7 +45,7 @@ def test_it_is_not_content_with_less(killing: Killing) -> None:
     assert not killing.sound
 
 
-@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid()])
+@pytest.mark.parametrize("pid", [-1, 0, 1, os.getpid()], ids=["all", "group", "init", "itself"])
 def test_no_stranger_is_killed(tmp_path: Path, pid: int) -> None:
     config = ServerConfig(32000, tmp_path, tmp_path)
 
