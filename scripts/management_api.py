@@ -185,9 +185,16 @@ class ManagementApi:
         """Remove one version of a model.
 
         Raises:
-            ServerError: it is not registered, or it is the default and others are there.
+            ServerError: it is the default and others are there.
         """
-        self._manage("DELETE", f"/models/{model}/{version}")
+        path = f"/models/{model}/{version}"
+        try:
+            self._manage("DELETE", path)
+        except ServerError:
+            # A worker that waits for its next job can make TorchServe stumble over that job, after
+            # it has ended the worker: a second call removes what the first has left.
+            if self.find(model, version):
+                self._manage("DELETE", path)
 
     def scale(self, model: str, version: str, workers: int) -> None:
         """Set the number of workers of a version, and wait until they are READY.

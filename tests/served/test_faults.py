@@ -104,6 +104,7 @@ def test_a_worker_without_memory_says_so_and_lives(served: Served) -> None:
         resource.prlimit(pid, resource.RLIMIT_AS, before)
 
     assert starved.status_code in (
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         HTTPStatus.INSUFFICIENT_STORAGE,
     )
