@@ -235,10 +235,6 @@ test: $(TESTING) $(BUILD)/wheels  ## Run every test, those against a real TorchS
 	@$(MAKE) --no-print-directory weights MODEL=u2netp CHECKPOINT= BUILD=$(BUILD)/test
 	BUILD=$(BUILD) $(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
-.PHONY: test-long
-test-long: $(TESTING) $(BUILD)/wheels  ## Run the tests that take minutes each
-	BUILD=$(BUILD) $(BIN)/python -m pytest -m long $(TESTS)
-
 .PHONY: lint
 lint: $(TESTING)  ## Check style and types; changes nothing
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from server_config import ServerConfig
 
 # scripts/log4j2.xml has the form of a line, WorkerThread.java the words.
 RETRY = re.compile(r"^(\S+) .* Retry worker: (\d+) in (\d+) seconds\.$")
+GIVEN_UP = re.compile(r"^(\S+) .* W-(\d+)-\S+ \S+ - Auto recovery failed again$")
 
 # A worker that should have been started this long ago was not.
 GRACE_S = 5
@@ -21,6 +22,8 @@ class Retries:
     """Every planned start of a worker again: its id, and when it is due, in seconds since 1970."""
 
     planned: tuple[tuple[str, float], ...]
+    given_up: tuple[tuple[str, float], ...] = ()
+    """When it was told that a worker is not started again: its id, and the time."""
 
     @classmethod
     def read(cls, config: ServerConfig, server: psutil.Process) -> "Retries":
@@ -29,17 +32,24 @@ class Retries:
         Lines are missing where the log has rolled over, or the disk was full.
         """
         planned: list[tuple[str, float]] = []
+        given_up: list[tuple[str, float]] = []
         try:
             with (config.logs / "ts_log.log").open(encoding="utf-8", errors="replace") as log:
                 for line in log:
-                    if found := RETRY.match(line.rstrip()):
-                        told = datetime.fromisoformat(found[1].replace(",", ".")).timestamp()
-                        # A server before wrote into the same file.
-                        if told >= server.create_time():
-                            planned.append((found[2], told + int(found[3])))
+                    found = RETRY.match(line.rstrip()) or GIVEN_UP.match(line.rstrip())
+                    if not found:
+                        continue
+                    told = datetime.fromisoformat(found[1].replace(",", ".")).timestamp()
+                    # A server before wrote into the same file.
+                    if told < server.create_time():
+                        continue
+                    if found.re is RETRY:
+                        planned.append((found[2], told + int(found[3])))
+                    else:
+                        given_up.append((found[2], told))
         except OSError:
             pass
-        return cls(tuple(planned))
+        return cls(tuple(planned), tuple(given_up))
 
     def count(self, worker: str) -> int:
         """Return how often a worker was started again."""
@@ -48,5 +58,7 @@ class Retries:
     def seconds_until_next(self, worker: str) -> float | None:
         """Return when a worker that is dead is started again; None: never."""
         due = max((due for each, due in self.planned if each == worker), default=0.0)
+        if due <= max((told for each, told in self.given_up if each == worker), default=0.0):
+            return None
         seconds = due - time.time()
         return seconds if seconds > -GRACE_S else None

@@ -13,6 +13,8 @@ LINE = (
     "{} [INFO ] W-1-u2net_1.0 org.pytorch.serve.wlm.WorkerThread - Retry worker: {} in {} seconds."
 )
 
+LAST = "{} [WARN ] W-{}-u2net_1.0 org.pytorch.serve.wlm.WorkerThread - Auto recovery failed again"
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> ServerConfig:
@@ -21,12 +23,14 @@ def config(tmp_path: Path) -> ServerConfig:
     return config
 
 
-def written(config: ServerConfig, *retries: tuple[float, str, int]) -> Retries:
+def written(config: ServerConfig, *retries: tuple[float, str, int | None]) -> Retries:
+    """Write a log of retries, each at a time, of a worker, in so many seconds; None: never."""
     lines = ["a line of another kind"]
     for at, worker, pause in retries:
         # As log4j's ISO8601: 2026-11-24T14:38:39,108
         told = datetime.fromtimestamp(at).isoformat(timespec="milliseconds").replace(".", ",")
-        lines.append(LINE.format(told, worker, pause))
+        known = LAST.format(told, worker) if pause is None else LINE.format(told, worker, pause)
+        lines.append(known)
     (config.logs / "ts_log.log").write_text("\n".join(lines))
     return Retries.read(config, psutil.Process(os.getpid()))
 
@@ -51,6 +55,16 @@ def test_the_last_one_tells_when_a_worker_is_due(config: ServerConfig) -> None:
     # It should have been started long ago.
     assert retries.seconds_until_next("2") is None
     assert retries.seconds_until_next("3") is None
+
+
+def test_a_worker_that_was_given_up_is_not_due_even_a_moment_later(config: ServerConfig) -> None:
+    now = time.time()
+
+    retries = written(config, (now - 2, "1", 1), (now, "1", None), (now, "2", None), (now, "2", 9))
+
+    assert retries.seconds_until_next("1") is None
+    assert retries.seconds_until_next("2") is not None
+    assert retries.count("1") == 1
 
 
 def test_without_a_log_nothing_is_known(config: ServerConfig) -> None:

@@ -165,7 +165,6 @@ def damaged(weights: Path) -> Iterator[None]:
         weights.write_bytes(sound)
 
 
-@pytest.mark.long
 def test_workers_that_were_given_up_are_told_and_revived_and_do_not_keep_a_stop(
     second: ServerConfig, photo: bytes
 ) -> None:
