@@ -9,28 +9,36 @@ from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-import grpc
 import psutil
 import pytest
 import requests
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
 
 from build_archive import build_archive
 from drain import stop
-from exposure import HOST
 from lifecycle import serve
 from management_api import local_session
 from tests.conftest import WHEELS
 from tests.served.conftest import ONE_WORKER, Served, build_folder, server_in
+from tests.served.grpc_calls import channel_to, message_types
 from tests.served.test_drain import drawn
 from torchserve_process import TorchServeProcess
 
-Field = descriptor_pb2.FieldDescriptorProto
 INFER = "/org.pytorch.serve.grpc.openinference.GRPCInferenceService/ModelInfer"
 MODEL = "u2netp"
+# The open inference protocol's, as far as they are needed here.
+MESSAGES = message_types(
+    {
+        "Contents": [(8, "bytes_contents", "repeated bytes")],
+        "Tensor": [
+            *((1, "name", "string"), (2, "datatype", "string"), (3, "shape", "repeated int64")),
+            (5, "contents", "Contents"),
+        ],
+        "Request": [(1, "model_name", "string"), (5, "inputs", "repeated Tensor")],
+        "Response": [(1, "model_name", "string"), (5, "outputs", "repeated Tensor")],
+    }
+)
 
 
 @pytest.fixture(scope="module", params=["v1", "v2"])
@@ -183,21 +191,19 @@ def test_v2_over_grpc_gives_the_same_pixels(
     kserve: Served, photo: bytes, cutout: Image.Image
 ) -> None:
     only(kserve, "v2")
-    request_type, response_type = infer_messages()
     tensor = {
         "name": "photo",
         "datatype": "BYTES",
         "shape": [1],
         "contents": {"bytes_contents": [photo]},
     }
-    address = f"{HOST}:{kserve.config.port_of('grpc_inference')}"
-    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+    with channel_to(kserve.config, "grpc_inference") as channel:
         call = channel.unary_unary(
             INFER,
-            request_serializer=request_type.SerializeToString,
-            response_deserializer=response_type.FromString,
+            request_serializer=MESSAGES["Request"].SerializeToString,
+            response_deserializer=MESSAGES["Response"].FromString,
         )
-        response = call(request_type(model_name=MODEL, inputs=[tensor]), timeout=60)
+        response = call(MESSAGES["Request"](model_name=MODEL, inputs=[tensor]), timeout=60)
 
     # TorchServe writes text as JSON does: in quotation marks, and = as \\u003d.
     (text,) = response.outputs[0].contents.bytes_contents
@@ -251,44 +257,3 @@ def test_a_stop_answers_what_a_worker_has_in_hand(
     # It has not waited in vain.
     assert "ending it all the same" not in capsys.readouterr().err
     assert TorchServeProcess(kserve.config).find() is None
-
-
-def infer_messages() -> tuple[Any, Any]:
-    """Request and response of the open inference protocol, as far as they are needed here."""
-    file = descriptor_pb2.FileDescriptorProto(name="open.proto", package="q", syntax="proto3")
-    contents = file.message_type.add(name="Contents")
-    contents.field.add(
-        name="bytes_contents", number=8, type=Field.TYPE_BYTES, label=Field.LABEL_REPEATED
-    )
-    tensor = file.message_type.add(name="Tensor")
-    for number, name in enumerate(("name", "datatype"), start=1):
-        tensor.field.add(
-            name=name, number=number, type=Field.TYPE_STRING, label=Field.LABEL_OPTIONAL
-        )
-    tensor.field.add(name="shape", number=3, type=Field.TYPE_INT64, label=Field.LABEL_REPEATED)
-    tensor.field.add(
-        name="contents",
-        number=5,
-        type=Field.TYPE_MESSAGE,
-        label=Field.LABEL_OPTIONAL,
-        type_name=".q.Contents",
-    )
-    for name in ("Request", "Response"):
-        message = file.message_type.add(name=name)
-        message.field.add(
-            name="model_name", number=1, type=Field.TYPE_STRING, label=Field.LABEL_OPTIONAL
-        )
-        message.field.add(
-            name="inputs" if name == "Request" else "outputs",
-            number=5,
-            type=Field.TYPE_MESSAGE,
-            label=Field.LABEL_REPEATED,
-            type_name=".q.Tensor",
-        )
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    request, response = (
-        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"q.{name}"))
-        for name in ("Request", "Response")
-    )
-    return request, response

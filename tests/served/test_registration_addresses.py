@@ -20,6 +20,7 @@ from exposure import HOST
 from lifecycle import unregister
 from management_api import local_session
 from tests.served.conftest import Served
+from tests.served.grpc_calls import channel_to
 from tests.served.test_tokens import MANAGEMENT, bearer
 
 KINDS = ("models", "workflows")
@@ -186,10 +187,7 @@ def test_a_workflow_in_the_model_store_is_not_found(served: Served, bait: Path) 
 def test_grpc_fetches_nothing_either(served: Served, listener: tuple[str, list[object]]) -> None:
     address, visitors = listener
     metadata = (("protocol", "gRPC"), ("authorization", f"Bearer {served.api.token('management')}"))
-    port = served.config.port_of("grpc_management")
-    with grpc.insecure_channel(
-        f"{HOST}:{port}", options=[("grpc.enable_http_proxy", 0)]
-    ) as channel:
+    with channel_to(served.config, "grpc_management") as channel:
         ask = channel.unary_unary(f"{MANAGEMENT}/RegisterModel")
         for url in (
             f"http://{address}/x.mar",

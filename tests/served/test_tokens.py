@@ -16,6 +16,7 @@ from management_api import ManagementApi, TokenKind, local_session
 from server_config import ServerConfig
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import ONE_WORKER, Served
+from tests.served.grpc_calls import channel_to
 from torchserve_process import TorchServeProcess
 
 INFERENCE = "/org.pytorch.serve.grpc.inference.InferenceAPIsService"
@@ -74,8 +75,7 @@ def call(served: Served, port: str, method: str, headers: dict[str, str]) -> grp
         ("protocol", "gRPC"),
         *((name.lower(), value) for name, value in headers.items()),
     )
-    address = f"{HOST}:{served.config.port_of(port)}"
-    with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+    with channel_to(served.config, port) as channel:
         try:
             channel.unary_unary(method)(b"", metadata=metadata, timeout=60)
         except grpc.RpcError as error:
