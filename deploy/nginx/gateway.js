@@ -141,10 +141,10 @@ async function fromManagement(r, path, args, token) {
 
 // auth_request of a machine: sets $token. A request that was sent with one that had just ended, or while
 // TorchServe was writing its file, is back with another mark in X-Tries. While TorchServe drains, nothing
-// more is sent there: 403, which another machine may answer instead.
+// more is sent there: 401, which another machine may answer instead.
 async function authorise(r) {
     if (isDraining(r)) {
-        r.return(403);
+        r.return(401);
         return;
     }
     const before = triesOf(r) - 1;
