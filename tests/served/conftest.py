@@ -190,6 +190,13 @@ def gate(served: Served) -> Iterator[Gate]:
 
 
 @pytest.fixture
+def other_archives(served: Served, networks: dict[str, Path]) -> Iterator[None]:
+    """For tests that build others in the shared store: leaves the one that the server has."""
+    yield
+    build_archive("u2netp", "1.0", networks["u2netp"], served.config.store)
+
+
+@pytest.fixture
 def second(networks: dict[str, Path]) -> Iterator[ServerConfig]:
     """Settings of another server, with u2netp to serve; whatever runs there is ended."""
     with build_folder() as build:

@@ -21,7 +21,9 @@ PATIENT_MS, CLIENT_TIMEOUT_S = 300_000, 90
 
 
 @pytest.fixture
-def batching(served: Served, networks: dict[str, Path]) -> Iterator[Callable[[int], str]]:
+def batching(
+    served: Served, networks: dict[str, Path], other_archives: None
+) -> Iterator[Callable[[int], str]]:
     """Registers a version of u2netp that waits so many milliseconds for eight requests."""
     version = "8.0"
 

@@ -255,6 +255,7 @@ def test_scaling_down_and_unregistering_lose_no_request(served: Served, photo: b
     assert during <= {"200", "503", "404"}
 
 
+@pytest.mark.usefixtures("other_archives")
 def test_a_closed_model_opens_again_to_the_newest_version_that_is_left(
     served: Served, networks: dict[str, Path]
 ) -> None:
@@ -262,7 +263,6 @@ def test_a_closed_model_opens_again_to_the_newest_version_that_is_left(
     for version in ("1.9", "1.10"):
         build_archive("u2netp", version, networks["u2netp"], store)
         api.register_without_workers("u2netp.mar")
-    build_archive("u2netp", "1.0", networks["u2netp"], store)
     api.set_default("u2netp", "1.9")
 
     with suppress(KeyboardInterrupt), closed(api, ["u2netp"]):

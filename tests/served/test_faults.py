@@ -39,16 +39,12 @@ OK = HTTPStatus.OK
 CLONE_NEWNS = 0x00020000
 
 
+pytestmark = pytest.mark.usefixtures("other_archives")
+
+
 @pytest.fixture
 def photo(photo_files: list[Path]) -> bytes:
     return photo_files[3].read_bytes()
-
-
-@pytest.fixture(autouse=True)
-def the_shared_archive_again(served: Served, networks: dict[str, Path]) -> Iterator[None]:
-    """Leave the archive as the other tests expect it."""
-    yield
-    build_archive("u2netp", "1.0", networks["u2netp"], served.config.store)
 
 
 def served_at(config: ServerConfig) -> Served:

@@ -22,7 +22,9 @@ CLIENTS = 4
 
 
 @pytest.fixture(autouse=True)
-def version_1_0_again(served: Served, networks: dict[str, Path]) -> Iterator[None]:
+def version_1_0_again(
+    served: Served, networks: dict[str, Path], other_archives: None
+) -> Iterator[None]:
     """Leave the server as the other tests expect it."""
     yield
     if [each["modelVersion"] for each in served.api.versions("u2netp")] != ["1.0"]:
