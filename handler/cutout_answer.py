@@ -10,7 +10,8 @@ from PIL import Image
 
 from cutout_errors import CutoutError, ResponseTooLarge
 from cutout_request import JSON_TYPE, CutoutRequest
-from image_encoding import CONTENT_TYPES, MAX_SIDE, OutputFormat, encode
+from image_encoding import MAX_SIDE, encode, resolve
+from output_format import CONTENT_TYPES, OutputFormat
 from placement import Box
 
 # What the head of a response can hold. TorchServe kills the worker over most of what is not this.
@@ -77,7 +78,7 @@ def picture_answer(
     Raises:
         ResponseTooLarge: TorchServe would not carry it, or the format can't hold it.
     """
-    output_format = request.output_format.resolved(picture)
+    output_format = resolve(request.output_format, picture)
     _check_side(picture, output_format)
     body = encode(picture, output_format, request.options.quality)
     content_type = CONTENT_TYPES[output_format]

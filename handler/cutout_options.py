@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any
 
 from cutout_errors import InvalidOption, UnknownParameter, UnsupportedParameter
-from image_encoding import OutputFormat
 from option_values import (
     Colour,
     Margins,
@@ -27,6 +26,7 @@ from option_values import (
     parse_region,
     parse_scale,
 )
+from output_format import OutputFormat
 
 
 class Channels(Enum):

@@ -28,7 +28,7 @@ from cutout_errors import (
 )
 from cutout_limits import Limits
 from cutout_options import Channels, CutoutOptions, read_options
-from image_encoding import CONTENT_TYPES, LOSSLESS, OutputFormat
+from output_format import CONTENT_TYPES, LOSSLESS, OutputFormat
 
 BODY_FIELD = "body"
 PICTURE_FIELDS = ("image_file", "data", "image", "file", "image_file_b64")

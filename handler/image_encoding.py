@@ -2,13 +2,13 @@
 
 import zipfile
 from collections.abc import Mapping
-from enum import Enum
 from io import BytesIO
 from types import MappingProxyType
 
 from PIL import Image, ImageFilter
 
 from composition import clear_transparent, flatten, is_transparent
+from output_format import LOSSLESS, OutputFormat
 from png_encoding import encode_png
 
 # The fastest; higher ones take several times as long for a few percent.
@@ -17,50 +17,23 @@ WEBP_LOSSLESS_EFFORT = 0
 JPEG_QUALITY = 90
 # Pixels along a side of what JPEG encodes together, its colours being halved.
 JPEG_BLOCK = 16
-LOSSLESS = "lossless"
 
 # What a zip says of its members' age; the same cutout gives the same bytes.
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-
-
-class OutputFormat(Enum):
-    """How a cutout is written; the value is the option's."""
-
-    RGBA = "rgba"
-    PNG = "png"
-    WEBP = "webp"
-    JPG = "jpg"
-    ZIP = "zip"
-    AUTO = "auto"
-
-    def resolved(self, picture: Image.Image) -> "OutputFormat":
-        """Return the format that `auto` stands for: JPEG, but PNG for a matte or transparency."""
-        if self is not OutputFormat.AUTO:
-            return self
-        has_alpha = picture.mode == "L" or is_transparent(picture)
-        return OutputFormat.PNG if has_alpha else OutputFormat.JPG
-
-    @property
-    def takes_quality(self) -> bool:
-        """Whether a quality means anything."""
-        return self not in (OutputFormat.RGBA, OutputFormat.PNG)
-
-
-CONTENT_TYPES: Mapping[OutputFormat, str] = MappingProxyType(
-    {
-        OutputFormat.RGBA: "application/octet-stream",
-        OutputFormat.PNG: "image/png",
-        OutputFormat.WEBP: "image/webp",
-        OutputFormat.JPG: "image/jpeg",
-        OutputFormat.ZIP: "application/zip",
-    }
-)
 
 
 # The longest side that the encoder takes; the others take whatever fits into memory.
 MAX_SIDE: Mapping[OutputFormat, int] = MappingProxyType(
     {OutputFormat.WEBP: 16_383, OutputFormat.JPG: 65_500, OutputFormat.ZIP: 65_500}
 )
+
+
+def resolve(output_format: OutputFormat, picture: Image.Image) -> OutputFormat:
+    """Return the format that `auto` stands for: JPEG, but PNG for a matte or transparency."""
+    if output_format is not OutputFormat.AUTO:
+        return output_format
+    has_alpha = picture.mode == "L" or is_transparent(picture)
+    return OutputFormat.PNG if has_alpha else OutputFormat.JPG
 
 
 def encode(
@@ -85,7 +58,7 @@ def encode(
         case OutputFormat.ZIP:
             return _zip(picture, quality)
         case OutputFormat.AUTO:
-            raise ValueError("auto is no format of its own: see OutputFormat.resolved")
+            raise ValueError("auto is no format of its own: see resolve")
 
 
 def _webp(picture: Image.Image, quality: int | str | None) -> bytes:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from PIL import ImageColor
 
-from image_encoding import LOSSLESS
+from output_format import LOSSLESS
 
 T = TypeVar("T")
 

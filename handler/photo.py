@@ -11,7 +11,7 @@ from cutout_limits import Limits
 from cutout_options import Channels
 from cutout_request import CutoutRequest, read_request
 from image_decoding import JpegDecoder, decode_image
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 from placement import Box, region_box
 from stage_timing import StageTiming
 

@@ -33,7 +33,6 @@ from cutout_request import JSON_TYPE
 from device_jpeg import PILLOW, choose_jpeg_decoder
 from hold_point import stand_still
 from image_decoding import register_heif, share_threads
-from image_encoding import OutputFormat
 from kserve_protocol import (
     KServeProtocol,
     active_protocol,
@@ -43,6 +42,7 @@ from kserve_protocol import (
 )
 from model_metadata import ModelMetadata
 from network_input import choose_input
+from output_format import OutputFormat
 from photo import Photo, load_photo
 from request_batch import each, guarded, together
 from request_log import failure

@@ -13,7 +13,7 @@ from typing import Any
 from cutout_errors import CutoutError
 from cutout_options import OPTIONS
 from cutout_request import BACKGROUND_FIELD, BASE64_FIELD, JSON_TYPE, PICTURE_FIELDS
-from image_encoding import CONTENT_TYPES, OutputFormat
+from output_format import CONTENT_TYPES, OutputFormat
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "options.md"

@@ -1,6 +1,8 @@
 """The command line as far as no server is needed."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,3 +108,12 @@ def test_a_server_that_is_away_is_told(away: Path, capsys: pytest.CaptureFixture
 
     assert ended.value.code == 1
     assert "nothing answers at http://127.0.0.1:9/predictions/u2net" in capsys.readouterr().err
+
+
+def test_a_start_waits_for_no_library_that_only_few_need() -> None:
+    code = "import sys, u2net_cutout.command; print({'numpy', 'isal'} & sys.modules.keys())"
+    started = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert started.stdout == "set()\n"

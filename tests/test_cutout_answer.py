@@ -17,7 +17,8 @@ from cutout_answer import (
 from cutout_errors import InvalidOption, NotAcceptable, ResponseTooLarge
 from cutout_options import CutoutOptions
 from cutout_request import CutoutRequest
-from image_encoding import CONTENT_TYPES, MAX_SIDE, OutputFormat, encode
+from image_encoding import MAX_SIDE, encode
+from output_format import CONTENT_TYPES, OutputFormat
 
 PLENTY = 10**7
 FIGURES = Figures(subject=(1, 2, 11, 22), coverage=0.25, uncertainty=0.125)

@@ -13,8 +13,8 @@ from cutout_options import (
     option_text,
     read_options,
 )
-from image_encoding import OutputFormat
 from option_values import Length, Margins, Position, Region
+from output_format import OutputFormat
 
 NONE = Length(0, "px")
 

@@ -22,7 +22,7 @@ from cutout_errors import (
 from cutout_limits import Limits
 from cutout_options import Channels, CutoutOptions
 from cutout_request import JSON_TYPE, PICTURE_FIELDS, CutoutRequest, decode_base64, read_request
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 
 # Whatever it is, reading a request does not look inside.
 PICTURE = b"\xff\xd8\xff picture"

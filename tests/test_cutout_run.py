@@ -3,7 +3,7 @@ import signal
 from pathlib import Path
 from threading import Event
 
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 from u2net_cutout.client_errors import KeyRefused, Refused, TryLater
 from u2net_cutout.cutout_run import Tally, run
 from u2net_cutout.picture_folder import Job

@@ -15,9 +15,9 @@ from cutout_limits import Limits
 from cutout_request import BODY_FIELD, JSON_TYPE
 from file_mutations import broken
 from file_parts import PNG_HEADER_END, chunk
-from image_encoding import CONTENT_TYPES
 from odd_files import with_exif, with_profile
 from odd_rows import FIELDS
+from output_format import CONTENT_TYPES
 from photo import load_photo
 from random_rows import GOOD, PIECES
 from sample_files import samples

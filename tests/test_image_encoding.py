@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from composition import flatten
-from image_encoding import CONTENT_TYPES, MAX_SIDE, OutputFormat, encode
+from image_encoding import MAX_SIDE, encode, resolve
+from output_format import CONTENT_TYPES, OutputFormat
 
 
 @pytest.fixture
@@ -31,26 +32,6 @@ def distance(first: Image.Image, second: Image.Image) -> float:
     """Return the mean difference of two pictures' values."""
     values = np.asarray(first, np.int32) - np.asarray(second, np.int32)
     return float(np.abs(values).mean())
-
-
-@pytest.mark.parametrize(
-    ("output_format", "value", "content_type"),
-    [
-        (OutputFormat.RGBA, "rgba", "application/octet-stream"),
-        (OutputFormat.PNG, "png", "image/png"),
-        (OutputFormat.WEBP, "webp", "image/webp"),
-        (OutputFormat.JPG, "jpg", "image/jpeg"),
-        (OutputFormat.ZIP, "zip", "application/zip"),
-    ],
-)
-def test_a_format_has_its_name_and_media_type(
-    output_format: OutputFormat, value: str, content_type: str
-) -> None:
-    assert (output_format.value, CONTENT_TYPES[output_format]) == (value, content_type)
-
-
-def test_every_format_but_auto_has_a_media_type() -> None:
-    assert set(CONTENT_TYPES) == set(OutputFormat) - {OutputFormat.AUTO}
 
 
 def test_raw_is_the_pixels_row_by_row(cutout: Image.Image) -> None:
@@ -197,12 +178,12 @@ def test_a_matte_is_nearly_itself_as_jpeg(cutout: Image.Image) -> None:
 def test_auto_is_jpeg_where_nothing_is_transparent(
     picture: Image.Image, expected: OutputFormat
 ) -> None:
-    assert OutputFormat.AUTO.resolved(picture) is expected
+    assert resolve(OutputFormat.AUTO, picture) is expected
 
 
 @pytest.mark.parametrize("output_format", CONTENT_TYPES)
 def test_a_format_that_is_named_stays(output_format: OutputFormat) -> None:
-    assert output_format.resolved(Image.new("RGB", (1, 1))) is output_format
+    assert resolve(output_format, Image.new("RGB", (1, 1))) is output_format
 
 
 def test_auto_itself_is_nothing_to_write() -> None:
@@ -217,21 +198,6 @@ def test_the_longest_side_is_what_the_encoder_takes(output_format: OutputFormat)
     assert encode(Image.new("RGB", (longest, 1)), output_format)
     with pytest.raises((OSError, ValueError)):
         encode(Image.new("RGB", (longest + 1, 1)), output_format)
-
-
-@pytest.mark.parametrize(
-    ("output_format", "takes"),
-    [
-        (OutputFormat.RGBA, False),
-        (OutputFormat.PNG, False),
-        (OutputFormat.WEBP, True),
-        (OutputFormat.JPG, True),
-        (OutputFormat.ZIP, True),
-        (OutputFormat.AUTO, True),
-    ],
-)
-def test_quality_is_for_formats_that_have_some(output_format: OutputFormat, takes: bool) -> None:
-    assert output_format.takes_quality is takes
 
 
 def test_png_keeps_an_opaque_picture_rgb(photos: list[Image.Image]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 from u2net_cutout.client_errors import UsageError
 from u2net_cutout.output_file import (
     OutputExists,

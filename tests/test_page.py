@@ -12,7 +12,7 @@ import pytest
 
 from cutout_options import OPTIONS, SIZES, Channels, Edges
 from cutout_request import BACKGROUND_FIELD
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 
 WEB = Path(__file__).resolve().parents[1] / "deploy" / "web"
 FILES = sorted(WEB.iterdir())

@@ -13,7 +13,7 @@ from cutout_errors import (
     UnsupportedParameter,
 )
 from cutout_limits import Limits
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 from photo import load_photo
 
 HTTP = {"Host": "localhost"}

@@ -7,7 +7,7 @@ from PIL import Image
 from cutout_answer import Answer, error_answer
 from cutout_errors import CutoutError, MissingSource
 from cutout_limits import Limits
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 from photo import Photo, load_photo
 from request_report import RequestReport, payload_bytes
 from stage_timing import StageTiming

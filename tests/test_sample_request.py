@@ -1,7 +1,7 @@
 import torch
 
 from cutout_limits import Limits
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 from photo import load_photo
 from sample_request import HEADERS, SIZE, sample_maps, sample_row
 

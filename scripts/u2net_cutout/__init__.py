@@ -1,5 +1,8 @@
 """A client of the cutout server: pictures in, cutouts out. It needs no network of its own."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from u2net_cutout.client_errors import (
     ClientError,
     KeyRefused,
@@ -11,7 +14,9 @@ from u2net_cutout.client_errors import (
 )
 from u2net_cutout.client_settings import connect
 from u2net_cutout.cutout_client import CutoutClient
-from u2net_cutout.picture_types import remove
+
+if TYPE_CHECKING:
+    from u2net_cutout.picture_types import remove
 
 __all__ = [
     "ClientError",
@@ -25,3 +30,10 @@ __all__ = [
     "connect",
     "remove",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load `remove` when it is asked for: NumPy would double the time of a start."""
+    if name == "remove":
+        return import_module("u2net_cutout.picture_types").remove
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

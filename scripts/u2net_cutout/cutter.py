@@ -4,13 +4,13 @@ import sys
 from dataclasses import dataclass, field
 from threading import Lock
 
-from image_encoding import CONTENT_TYPES, OutputFormat
+from output_format import CONTENT_TYPES, OutputFormat
 from u2net_cutout.client_errors import ClientError
 from u2net_cutout.cutout_client import CutoutClient
-from u2net_cutout.home_composite import Traffic, composite
 from u2net_cutout.output_file import OutputExists, write_whole
 from u2net_cutout.picture_folder import Job
 from u2net_cutout.server_answer import Answer
+from u2net_cutout.traffic import Traffic
 
 FORMATS = {kind: output_format for output_format, kind in CONTENT_TYPES.items()}
 
@@ -52,6 +52,9 @@ class Cutter:
         """
         if not self.at_home:
             return self.client.cut_out(picture, self.fields, self.background)
+        # With NumPy and the decoders, which take longer to load than all the rest.
+        from u2net_cutout.home_composite import composite
+
         answer, traffic = composite(self.client, picture, self.fields)
         with self._lock:
             self.traffic += traffic

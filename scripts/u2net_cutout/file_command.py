@@ -4,7 +4,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 from u2net_cutout.client_errors import UsageError
 from u2net_cutout.cutout_run import Tally, run
 from u2net_cutout.cutter import Cutter

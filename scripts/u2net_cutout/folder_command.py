@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Collection
 from pathlib import Path
 
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 from u2net_cutout.client_errors import ServerAway, UsageError
 from u2net_cutout.cutout_run import Tally, run
 from u2net_cutout.cutter import Cutter

@@ -6,7 +6,6 @@ copy.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -17,10 +16,12 @@ from cutout_errors import CutoutError
 from cutout_limits import Limits
 from cutout_options import Channels, CutoutOptions, Edges, read_options
 from image_decoding import decode_image, register_heif
-from image_encoding import CONTENT_TYPES, OutputFormat, encode
+from image_encoding import encode, resolve
+from output_format import CONTENT_TYPES, OutputFormat
 from u2net_cutout.client_errors import Refused, UsageError
 from u2net_cutout.cutout_client import CutoutClient
 from u2net_cutout.server_answer import Answer
+from u2net_cutout.traffic import Traffic
 
 # The network sees 320 x 320 pixels, whatever the aspect, each sampled bilinearly. Every third pixel
 # of a copy of three times that side is sampled where the network would sample the whole picture,
@@ -33,32 +34,6 @@ PROXY_QUALITY = 90
 POSSIBLE = frozenset({"format", "quality", "channels", "edges"})
 # The server's limits are about its memory and its line; here it is one's own.
 LIMITS = Limits(max_file_bytes=1 << 31, max_pixels=170_000_000, max_response_bytes=1 << 31)
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """Bytes of pictures on the line, and what they would have been without the copy."""
-
-    sent: int = 0
-    received: int = 0
-    whole_sent: int = 0
-    whole_received: int = 0
-
-    def __add__(self, other: "Traffic") -> "Traffic":
-        return Traffic(
-            self.sent + other.sent,
-            self.received + other.received,
-            self.whole_sent + other.whole_sent,
-            self.whole_received + other.whole_received,
-        )
-
-    def __str__(self) -> str:
-        saved = self.whole_sent + self.whole_received - self.sent - self.received
-        return (
-            f"sent {self.sent / 1e6:.2f} MB instead of {self.whole_sent / 1e6:.2f}, received "
-            f"{self.received / 1e6:.2f} MB instead of {self.whole_received / 1e6:.2f}: "
-            f"{saved / 1e6:.2f} MB saved"
-        )
 
 
 def check_possible(fields: Mapping[str, str]) -> CutoutOptions:
@@ -103,7 +78,7 @@ def composite(
     else:
         kept = matte
     result = kept if options.channels is Channels.ALPHA else cut_out(whole, kept)
-    chosen = (options.format or OutputFormat.RGBA).resolved(result)
+    chosen = resolve(options.format or OutputFormat.RGBA, result)
     content = encode(result, chosen, options.quality)
     traffic = Traffic(len(sent), len(answer.content), len(picture), len(content))
     return Answer(content, CONTENT_TYPES[chosen]), traffic

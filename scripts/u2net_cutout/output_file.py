@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 from u2net_cutout.client_errors import ClientError, UsageError
 
 SUFFIXES: Mapping[str, OutputFormat] = MappingProxyType(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_encoding import OutputFormat
+from output_format import OutputFormat
 from u2net_cutout.client_errors import UsageError
 from u2net_cutout.output_file import suffix_of
 

@@ -14,8 +14,8 @@ import yaml
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from image_encoding import OutputFormat
 from management_api import local_session
+from output_format import OutputFormat
 from server_config import METRICS_CONFIG
 from tests.served.conftest import Served
 from tests.test_cutout_errors import ERRORS
