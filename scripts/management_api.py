@@ -15,6 +15,7 @@ import requests
 
 from server_config import ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
+from unpacked_models import folders_of, remove_forgotten
 
 TokenKind = Literal["inference", "management"]
 
@@ -188,6 +189,8 @@ class ManagementApi:
             ServerError: it is the default and others are there.
         """
         path = f"/models/{model}/{version}"
+        registered = self.find(model, version) or {"workers": []}
+        folders = folders_of(self.config, (worker["pid"] for worker in registered["workers"]))
         try:
             self._manage("DELETE", path)
         except ServerError:
@@ -195,6 +198,7 @@ class ManagementApi:
             # it has ended the worker: a second call removes what the first has left.
             if self.find(model, version):
                 self._manage("DELETE", path)
+        remove_forgotten(folders)
 
     def scale(self, model: str, version: str, workers: int) -> None:
         """Set the number of workers of a version, and wait until they are READY.

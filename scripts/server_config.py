@@ -90,6 +90,11 @@ class ServerConfig:
         return self.folder / "tmp"
 
     @property
+    def unpacked(self) -> Path:
+        """Where each model has a folder, unpacked."""
+        return self.temporary / "models"
+
+    @property
     def workflow_store(self) -> Path:
         """Where TorchServe looks for workflows: an empty folder."""
         return self.folder / "no-workflows"

@@ -91,15 +91,17 @@ class _Holds:
             ServerError: the file for it can't be written.
         """
         folder = self.api.config.holds
-        request = request_file(folder, pid)
+        request, held = request_file(folder, pid), held_file(folder, pid)
         try:
             # A server that an older version has started has no such folder.
             folder.mkdir(exist_ok=True)
-            held_file(folder, pid).unlink(missing_ok=True)
+            held.unlink(missing_ok=True)
             lock = self.opened.enter_context(request.open("w"))
         except OSError as error:
             raise ServerError(f"no worker can be asked to stand still: {error}") from error
         self.opened.callback(request.unlink, missing_ok=True)
+        # A worker that is ended while it stands still can't remove it.
+        self.opened.callback(held.unlink, missing_ok=True)
         fcntl.flock(lock, fcntl.LOCK_EX)
         self.asked.add(pid)
         # A daemon, since a call ends only with its worker or with the hold.

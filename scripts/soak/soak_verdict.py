@@ -2,13 +2,16 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from statistics import median
 
 from process_life import WARM_UP_DECKS, Life, lives
 from server_samples import JVM, Sample
 from soak_record import Record
 
 MOST_GROWTH = 0.05
-FEWEST_RESTS = 2
+# The JVM's rests that are compared, as a share of all at either end: as the windows of workers.
+SHARE_OF_RESTS = 4
+FEWEST_RESTS = 4
 # Handles and threads follow the connections that are open at the moment.
 SLACK = 4
 # Of problems, in words.
@@ -102,7 +105,7 @@ def _memory(life: Life) -> Finding:
 
 
 def _idle_memory(record: Record) -> Finding:
-    """Compare what the JVM holds at the end of the first rest and of the last.
+    """Compare what the JVM holds at rest, in the first quarter of the rests and in the last.
 
     While it works its heap is as large as its garbage collector likes, within ``-Xmx``.
     """
@@ -116,9 +119,14 @@ def _idle_memory(record: Record) -> Finding:
     name = f"memory of {JVM}"
     if len(held) < FEWEST_RESTS:
         return Finding(name, f"the soak was too short to rest; at most {most:.0f} MiB", False)
-    growth = held[-1] / held[0] - 1
+    few = len(held) // SHARE_OF_RESTS
+    before, after = median(held[:few]), median(held[-few:])
+    growth = after / before - 1
     rests = ", ".join(f"{each:.0f}" for each in held)
-    told = f"idle {rests} MiB ({growth:+.1%}); at most {most:.0f}"
+    told = (
+        f"idle {before:.0f} MiB in the first rests, {after:.0f} in the last ({growth:+.1%}); "
+        f"at most {most:.0f}; all rests: {rests}"
+    )
     return Finding(name, told, growth <= MOST_GROWTH)
 
 

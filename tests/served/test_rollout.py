@@ -39,6 +39,7 @@ def test_no_request_fails_while_a_version_is_replaced(
     photo = photo_files[1].read_bytes()
     statuses: list[object] = []
     done = threading.Event()
+    unpacked = len(list(served.config.unpacked.iterdir()))
 
     def keep_asking() -> None:
         while not done.is_set():
@@ -63,6 +64,9 @@ def test_no_request_fails_while_a_version_is_replaced(
     # They were asked while the rollout went on; how many depends on the machine.
     assert len(statuses) > 2 * CLIENTS
     assert [each["modelVersion"] for each in served.api.versions("u2netp")] == ["1.1"]
+    # The old version leaves nothing behind.
+    assert len(list(served.config.unpacked.iterdir())) == unpacked
+    assert list(served.config.holds.iterdir()) == []
 
 
 def test_a_version_that_does_not_start_leaves_the_old_one_serving(
