@@ -121,7 +121,9 @@ $(VENV)/.serving-hashed: pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e .
 	touch $(VENV)/.serving $@
 
+# From then on not all of it is proven: the next HASHES=1 begins anew.
 $(TESTING): $(SERVING)
+	rm -f $(VENV)/.serving-hashed
 	$(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS) -e '.[serve,test,bench]'
 	touch $@
 
