@@ -353,7 +353,7 @@ fuzz: $(TESTING)  ## Fuzz the reading of requests and pictures for SECONDS, guid
 	@$(TORTURE)/fuzz_rows.py --build $(BUILD) --seconds $(SECONDS)
 
 .PHONY: clean
-clean:  ## Remove everything generated but the environment
+clean:  ## Remove what was generated, but not the environment, the gateway's keys, folders of your own
 	@for each in $(BUILD)/gateway*/nginx.pid; do [ ! -e "$$each" ] || \
 		! grep -qs nginx "/proc/$$(cat "$$each")/cmdline" || \
 		{ echo "a gateway runs: make gateway-stop" >&2; exit 1; }; done
