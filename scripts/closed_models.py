@@ -34,8 +34,8 @@ def closed(api: ManagementApi, models: list[str]) -> Iterator[None]:
         for model, version in before.items():
             with suppress(ServerError):  # the server may be gone
                 left = open_versions(api, model)
-                # Another command may have removed it meanwhile.
-                api.set_default(model, version if version in left else newest(left) or version)
+                if left:  # another command may have removed it meanwhile
+                    api.set_default(model, version if version in left else newest(left) or version)
                 api.unregister(model, CLOSED)
         raise
 

@@ -112,6 +112,11 @@ def unregister(api: ManagementApi, model: str, version: str | None, *, now: bool
     if not found or (version and version not in found):
         named = f"{model} {version}" if version else model
         raise ServerError(f"{named} is not registered; see make status")
+    if version == served_version(api, model) and len(open_versions(api, model)) > 1:
+        raise ServerError(
+            f"{model} {version} is what requests get, and others are there: make rollout "
+            "VERSION=<another> replaces it; make unregister without VERSION removes all"
+        )
     if not now:
         remove(api, model, [version] if version else open_versions(api, model))
         return

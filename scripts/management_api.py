@@ -4,7 +4,7 @@ import fcntl
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -15,7 +15,7 @@ import requests
 
 from server_config import ServerConfig, ServerError
 from torchserve_process import TorchServeProcess
-from unpacked_models import folders_of, remove_forgotten
+from version_remains import VersionRemains
 
 TokenKind = Literal["inference", "management"]
 
@@ -189,16 +189,22 @@ class ManagementApi:
             ServerError: it is the default and others are there.
         """
         path = f"/models/{model}/{version}"
-        registered = self.find(model, version) or {"workers": []}
-        folders = folders_of(self.config, (worker["pid"] for worker in registered["workers"]))
+        remains = VersionRemains.of(self.config, self._processes(model, version))
         try:
             self._manage("DELETE", path)
         except ServerError:
-            # A worker that waits for its next job can make TorchServe stumble over that job, after
-            # it has ended the worker: a second call removes what the first has left.
+            # TorchServe stumbles over a job that a worker has in hand, before or after it has
+            # taken the version off its list. A second call removes what is still on it.
             if self.find(model, version):
                 self._manage("DELETE", path)
-        remove_forgotten(folders)
+        remains.remove()
+
+    def _processes(self, model: str, version: str) -> list[int]:
+        """Return the processes of a version's workers; none if TorchServe does not tell."""
+        with suppress(ServerError):
+            if found := self.find(model, version):
+                return [worker["pid"] for worker in found["workers"]]
+        return []
 
     def scale(self, model: str, version: str, workers: int) -> None:
         """Set the number of workers of a version, and wait until they are READY.
@@ -212,7 +218,12 @@ class ManagementApi:
     def set_workers(self, model: str, version: str, workers: int) -> None:
         """Set the number of workers of a version, and don't wait for them."""
         parameters = {"min_worker": workers, "max_worker": workers, "synchronous": "false"}
-        self._manage("PUT", f"/models/{model}/{version}", parameters)
+        try:
+            self._manage("PUT", f"/models/{model}/{version}", parameters)
+        except ServerError:
+            # It stumbles here as it does when it removes a version, and may not have ended all.
+            if len(self.describe(model, version)["workers"]) != workers:
+                self._manage("PUT", f"/models/{model}/{version}", parameters)
 
     def set_default(self, model: str, version: str) -> None:
         """Let requests that name no version go to this one, from the next request on."""

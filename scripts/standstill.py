@@ -1,12 +1,14 @@
 """Brings workers to a standstill, so that ending them loses nothing: ``handler/hold_point.py``."""
 
 import fcntl
+import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import psutil
 
@@ -19,6 +21,8 @@ from server_config import ServerError
 # What is left of a hold must do for what the command does then.
 HELD_FOR_GOOD_S = LONGEST_HOLD_S - 5
 ASK_AGAIN_S = 0.1
+# Files are dated by a clock that is some milliseconds behind.
+CLOCK_S = 0.1
 # TorchServe starts a dead worker again after 0, 1, 1, 2, 3, 5, 8 s and so on. Later ones are not
 # worth waiting for.
 LIFELESS_S = 10
@@ -39,7 +43,8 @@ def standing_still(
     Its queue is empty as well if that is asked for. Nobody is refused: requests that come meanwhile
     wait in the queue, or go to the workers that are kept.
 
-    Where the server speaks KServe's protocol, no worker can be held: they have only been seen idle.
+    Where the server speaks KServe's protocol, or a handler of one's own does not say which process
+    answers, no worker can be held: they have only been seen idle.
 
     Raises:
         OverdueError: it takes longer than `patience`, or nobody is left to answer what waits.
@@ -51,7 +56,8 @@ def standing_still(
     while True:
         with ExitStack() as opened:
             holds = _Holds(api, model, version, opened)
-            _hold(holds, patience, keep, emptied)
+            if not _hold(holds, patience, keep, emptied):
+                break
             # Only now: as they stand still, none of these can be drawn any more.
             waiting = _pending(api.describe(model, version)) if emptied else 0
             if not waiting:
@@ -61,6 +67,8 @@ def standing_still(
         told = f"{waiting} more request(s) wait for {model} {version}"
         if not patience.wait(told):
             raise OverdueError(told)
+    wait_until_idle(api, model, version, patience, keep=keep, emptied=emptied)
+    yield
 
 
 @dataclass
@@ -75,17 +83,19 @@ class _Holds:
     model: str
     version: str
     opened: ExitStack
-    asked: set[int] = field(default_factory=set)
+    asked: dict[int, float] = field(default_factory=dict)
+    """When each was, as ``time.time``."""
     held: set[int] = field(default_factory=set)
     """Those that have stood still at least once."""
-    answered: set[int] = field(default_factory=set)
+    answered: dict[int, float] = field(default_factory=dict)
+    """When the call began that each has answered last; 0 is one that does not name its process."""
 
     def __post_init__(self) -> None:
         self.over = threading.Event()
         self.opened.callback(self.over.set)
 
     def ask(self, pid: int) -> None:
-        """Ask one more worker, until the stack closes.
+        """Ask one more worker, until the stack closes; not while another command asks it.
 
         Raises:
             ServerError: the file for it can't be written.
@@ -95,38 +105,57 @@ class _Holds:
         try:
             # A server that an older version has started has no such folder.
             folder.mkdir(exist_ok=True)
-            held.unlink(missing_ok=True)
-            lock = self.opened.enter_context(request.open("w"))
+            lock = request.open("w")
         except OSError as error:
             raise ServerError(f"no worker can be asked to stand still: {error}") from error
+        now = time.time()
+        if not _is_ours(lock, request):
+            lock.close()
+            return
+        self.opened.enter_context(lock)
         self.opened.callback(request.unlink, missing_ok=True)
         # A worker that is ended while it stands still can't remove it.
         self.opened.callback(held.unlink, missing_ok=True)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        self.asked.add(pid)
+        self.asked[pid] = now
         # A daemon, since a call ends only with its worker or with the hold.
         threading.Thread(target=self._call_again_and_again, daemon=True).start()
 
     def _call_again_and_again(self) -> None:
         while not self.over.is_set():
+            began = time.time()
             with suppress(ServerError):  # the queue is full, or the worker has died
                 worker = self.api.customized(self.model, self.version).get("worker", {})
-                self.answered.add(worker.get("process", 0))
+                process = worker.get("process", 0)
+                self.answered[process] = max(began, self.answered.get(process, 0))
             self.over.wait(ASK_AGAIN_S)
 
     def stands_still(self, pid: int) -> bool:
         """Whether a worker has nothing in hand, and will be given nothing for some seconds."""
+        if pid not in self.asked:
+            return False
         with suppress(FileNotFoundError):
             since = held_file(self.api.config.holds, pid).stat().st_mtime
-            self.held.add(pid)
-            return time.time() - since < HELD_FOR_GOOD_S
-        # An older handler knows nothing of holds, a foreign one does not tell its process: that it
-        # has answered must do.
-        return pid not in self.held and bool(self.answered & {pid, 0})
+            # An older one was left by a process of the same number that was killed.
+            if since > self.asked[pid] - CLOCK_S:
+                self.held.add(pid)
+                return time.time() - since < HELD_FOR_GOOD_S
+        # An older handler knows nothing of holds: that it has answered must do.
+        return pid not in self.held and self.answered.get(pid, 0) > self.asked[pid]
 
 
-def _hold(holds: _Holds, patience: Patience, keep: int, emptied: bool) -> None:
-    """Wait until the workers stand still, or until there are none and nothing waits for them."""
+def _is_ours(lock: IO[str], request: Path) -> bool:
+    """Lock a file, unless another command has; or had, and has just removed it."""
+    with suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(lock.fileno()).st_ino == request.stat().st_ino
+    return False
+
+
+def _hold(holds: _Holds, patience: Patience, keep: int, emptied: bool) -> bool:
+    """Wait until the workers stand still, or until there are none and nothing waits for them.
+
+    Return False if they can't be told apart: who answers does not say which process it is.
+    """
     lively = time.monotonic()
     while True:
         described = holds.api.describe(holds.model, holds.version)
@@ -137,7 +166,9 @@ def _hold(holds: _Holds, patience: Patience, keep: int, emptied: bool) -> None:
                 holds.ask(pid)
         busy = [pid for pid in ready if not holds.stands_still(pid)]
         if not busy and (ready or not emptied or not waiting):
-            return
+            return True
+        if 0 in holds.answered:
+            return False
         told = _told(holds, waiting, len(busy))
         if any(psutil.pid_exists(worker["pid"]) for worker in workers if worker["pid"] > 0):
             lively = time.monotonic()

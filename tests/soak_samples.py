@@ -22,7 +22,7 @@ def soaked(jvm: Held = steady, worker: Held = steady, seconds: int = SECONDS) ->
     for at in range(seconds):
         processes = {JVM: jvm(at), WORKER: worker(at)}
         record.samples.append(Sample(at, processes, ["1.0"], 320, 90 << 20, at * 1000))
-    record.rests = [(at, at + 20.0) for at in range(120, seconds, 120)]
+    record.rests = [(at, at + 20.0) for at in range(60, seconds, 60)]
     record.decks = [float(at) for at in range(60, seconds, 60)]
     for start in range(0, seconds, int(WINDOW_S)):
         answers = [Outcome(f"ask {n}", start + n, 0.1 * (n + 1), 200) for n in range(10)]

@@ -3,13 +3,24 @@ from pathlib import Path
 import pytest
 import torch
 
+from calibration_photos import CALIBRATION
 from execution import Precision, Runtime
 from model_metadata import ModelMetadata
-from network_export import compare_masks, measure_parity
+from network_export import PhotoSource, compare_masks, measure_parity
 from parity import ParityError
 from saliency_network import VARIANTS
-from tests.conftest import exported
+from tests.conftest import PIP_ARGUMENTS, WEIGHTS, exported
 from weights_conversion import folded_network
+
+
+def test_each_photo_to_calibrate_with_is_there_mirrored_as_well() -> None:
+    pictures = PhotoSource(WEIGHTS.parent / "photos", PIP_ARGUMENTS).calibration()
+    photos, mirrored = pictures[: len(CALIBRATION)], pictures[len(CALIBRATION) :]
+
+    assert len(photos) == len(mirrored)
+    for photo, mirror in zip(photos, mirrored, strict=True):
+        assert torch.equal(mirror, photo.flip(2))
+        assert not torch.equal(mirror, photo)
 
 
 def test_equal_masks_are_equal() -> None:

@@ -5,7 +5,7 @@ import pytest
 from server_samples import ProcessSample
 from soak_client import Outcome
 from soak_record import Record
-from soak_verdict import judge, lost_workers
+from soak_verdict import forgotten_workers, judge, lost_workers
 from tests.soak_samples import SECONDS, WORKER, soaked, steady
 
 
@@ -61,6 +61,40 @@ def test_a_worker_that_ends_while_its_version_is_served_is_lost() -> None:
     assert lost_workers(record.samples) == [WORKER]
     assert lost_workers(record.samples[:300] + replaced) == []
     assert "workers" in bad(record)
+
+
+def test_a_worker_that_torchserve_has_forgotten_is_found() -> None:
+    record = soaked()
+    # One that starts, and one that lives on.
+    for at, sample in enumerate(record.samples[100:140]):
+        sample.unknown.extend([7] * (at < 10) + [8])
+
+    assert forgotten_workers(record.samples) == [8]
+    assert bad(record) == ["workers"]
+    assert "1 live on" in str(judge(record))
+
+
+def test_the_jvm_is_judged_by_what_it_mostly_holds_at_rest() -> None:
+    """Of nine rests two are compared at either end: one that is high is no growth."""
+
+    def peaks(at: float) -> ProcessSample:
+        return replace(steady(at), rss=(900 if 420 <= at < 500 else 500) << 20)
+
+    def grows(at: float) -> ProcessSample:
+        return replace(steady(at), rss=(560 if at > 450 else 500) << 20)
+
+    assert "memory of JVM" not in bad(soaked(jvm=peaks))
+    assert bad(soaked(jvm=grows)) == ["memory of JVM"]
+
+
+def test_a_short_life_is_not_judged() -> None:
+    """Its samples are a second apart: of each window 60 are due, so 240 after its warm-up."""
+
+    def names(seconds: int) -> list[str]:
+        return [finding.name for finding in judge(soaked(seconds=seconds)).findings]
+
+    assert f"memory of {WORKER}" in names(240 + 250)
+    assert f"memory of {WORKER}" not in names(240 + 220)
 
 
 def test_temporary_files_that_stay_are_found() -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -12,6 +12,8 @@ from server_config import ServerError
 from torchserve_process import TorchServeProcess
 
 JVM = "JVM"
+# In the command line of a worker.
+WORKER = "model_service_worker.py"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Sample:
     temporary_files: int
     temporary_bytes: int
     log_bytes: int
+    unknown: list[int] = field(default_factory=list)
+    """Processes of workers that TorchServe does not tell of: starting, ending, or forgotten."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +67,15 @@ class Sampler:
             worker["pid"]: each["modelVersion"] for each in described for worker in each["workers"]
         }
         at = time.monotonic()
-        processes = {}
+        processes, unknown = {}, []
         for process in (root, *root.children(recursive=True)):
             try:
                 if process == root:
                     processes[JVM] = _look_at(process)
-                # One that starts or ends is not told of.
                 elif version := version_of.get(process.pid):
                     processes[f"{version}/{process.pid}"] = _look_at(process)
+                elif any(WORKER in part for part in process.cmdline()):
+                    unknown.append(process.pid)
             except psutil.Error:  # it has just ended
                 continue
         files = list(_files(config.temporary))
@@ -81,6 +86,7 @@ class Sampler:
             len(files),
             sum(files),
             sum(_files(config.logs)),
+            unknown,
         )
 
 

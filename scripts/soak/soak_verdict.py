@@ -87,11 +87,23 @@ def lost_workers(samples: list[Sample]) -> list[str]:
     ]
 
 
+def forgotten_workers(samples: list[Sample]) -> list[int]:
+    """Return the processes that live, and of which TorchServe has not told for long."""
+    first_seen: dict[int, float] = {}
+    forgotten = set()
+    for sample in samples:
+        first_seen = {pid: first_seen.get(pid, sample.at) for pid in sample.unknown}
+        forgotten |= {pid for pid, at in first_seen.items() if sample.at - at > GRACE_S}
+    return sorted(forgotten)
+
+
 def _workers(record: Record) -> Finding:
-    lost = lost_workers(record.samples)
+    lost, forgotten = lost_workers(record.samples), forgotten_workers(record.samples)
     seen = {name for sample in record.samples for name in sample.processes} - {JVM}
     replaced = f", {len(record.rollouts)} rollouts" if record.rollouts else ""
-    return Finding("workers", f"{len(lost)} of {len(seen)} lost{replaced}", not lost)
+    left = f", {len(forgotten)} live on that nobody knows of" if forgotten else ""
+    told = f"{len(lost)} of {len(seen)} lost{replaced}{left}"
+    return Finding("workers", told, not lost and not forgotten)
 
 
 def _memory(life: Life) -> Finding:
