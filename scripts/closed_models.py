@@ -40,6 +40,13 @@ def closed(api: ManagementApi, models: list[str]) -> Iterator[None]:
         raise
 
 
+def reopen(api: ManagementApi, model: str, version: str) -> None:
+    """Open a model to its only version, if a command that was killed has left it closed."""
+    if api.describe(model)["modelVersion"] == CLOSED and open_versions(api, model) == [version]:
+        api.set_default(model, version)
+        api.unregister(model, CLOSED)
+
+
 def open_versions(api: ManagementApi, model: str) -> list[str]:
     """List the versions of a model without the empty one."""
     versions = [each["modelVersion"] for each in api.versions(model)]

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from archive_record import ArchiveRecordError, verify_archive
-from closed_models import open_versions, served_version
+from closed_models import open_versions, reopen, served_version
 from drain import remove, scale, stop
 from foreground import check_ready, watch_over
 from gpu_serving import batching_for, gpus_for
@@ -212,6 +212,7 @@ def _run(arguments: argparse.Namespace) -> None:
             verify_archive(archive, model, version)
             batching = batching_for(gpus_for(archive), batching)
             api.register(model, version, workers, batching)
+            reopen(api, model, version)
             print(f"{model} {version}: {workers} worker(s) READY")
             _warn(plan, workers)
         case "unregister":

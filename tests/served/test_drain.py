@@ -276,3 +276,35 @@ def test_a_closed_model_opens_again_to_the_newest_version_that_is_left(
 
     assert (while_closed, opened) == ("1.10", "1.10")
     assert open_versions(api, "u2netp") == ["1.0"]
+
+
+def test_a_model_that_was_left_closed_and_empty_opens_with_a_registration(
+    served: Served, photo: bytes
+) -> None:
+    with closed(served.api, ["u2netp"]):  # as by `make unregister`, killed in its last step
+        served.api.unregister("u2netp", "1.0")
+    refused = served.ask(data=photo, method="PUT").status_code
+
+    registered = make(served.build, served.config.port, "register", "MODEL=u2netp", "WORKERS=1")
+
+    assert registered.returncode == 0, registered.stderr
+    assert refused == UNAVAILABLE
+    assert served.ask(data=photo, method="PUT").status_code == OK
+    assert [each["modelVersion"] for each in served.api.versions("u2netp")] == ["1.0"]
+
+
+def test_of_several_versions_the_served_one_is_not_removed_alone(
+    served: Served, networks: dict[str, Path], other_archives: None
+) -> None:
+    build_archive("u2netp", "1.9", networks["u2netp"], served.config.store)
+    served.api.register_without_workers("u2netp.mar")
+    try:
+        refused = make(
+            served.build, served.config.port, "unregister", "MODEL=u2netp", "VERSION=1.0"
+        )
+    finally:
+        served.api.unregister("u2netp", "1.9")
+
+    assert refused.returncode != 0
+    assert "u2netp 1.0 is what requests get" in refused.stderr
+    assert open_versions(served.api, "u2netp") == ["1.0"]
