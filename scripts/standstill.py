@@ -49,11 +49,7 @@ def standing_still(
     Raises:
         OverdueError: it takes longer than `patience`, or nobody is left to answer what waits.
     """
-    if api.config.speaks_kserve:
-        wait_until_idle(api, model, version, patience, keep=keep, emptied=emptied)
-        yield
-        return
-    while True:
+    while not api.config.speaks_kserve:
         with ExitStack() as opened:
             holds = _Holds(api, model, version, opened)
             if not _hold(holds, patience, keep, emptied):

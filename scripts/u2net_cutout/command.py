@@ -16,6 +16,7 @@ from u2net_cutout.cutter import Cutter
 from u2net_cutout.file_command import cut_files
 from u2net_cutout.folder_command import cut_folder
 from u2net_cutout.frame_command import cut_frames
+from u2net_cutout.home_options import check_possible
 from u2net_cutout.option_arguments import chosen_options
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -64,9 +65,6 @@ def _cutter(client: CutoutClient, arguments: Namespace) -> Cutter:
     background = _read_background(arguments.bg_image_file)
     at_home = getattr(arguments, "composite", False)
     if at_home:
-        # With NumPy and the decoders, which take longer to load than all the rest.
-        from u2net_cutout.home_composite import check_possible
-
         check_possible(fields)
         if background is not None:
             raise UsageError("--composite can't be had with --bg-image-file")

@@ -14,12 +14,13 @@ from PIL import Image
 from composition import cut_out, flatten, multiply_own
 from cutout_errors import CutoutError
 from cutout_limits import Limits
-from cutout_options import Channels, CutoutOptions, Edges, read_options
+from cutout_options import Channels
 from image_decoding import decode_image, register_heif
 from image_encoding import encode, resolve
 from output_format import CONTENT_TYPES, OutputFormat
-from u2net_cutout.client_errors import Refused, UsageError
+from u2net_cutout.client_errors import Refused
 from u2net_cutout.cutout_client import CutoutClient
+from u2net_cutout.home_options import check_possible
 from u2net_cutout.server_answer import Answer
 from u2net_cutout.traffic import Traffic
 
@@ -30,24 +31,8 @@ NETWORK_SIDE = 320
 STRIDE = 3
 PROXY_SIDE = NETWORK_SIDE * STRIDE
 PROXY_QUALITY = 90
-# What can be done without the server, which alone knows where the subject is.
-POSSIBLE = frozenset({"format", "quality", "channels", "edges"})
 # The server's limits are about its memory and its line; here it is one's own.
 LIMITS = Limits(max_file_bytes=1 << 31, max_pixels=170_000_000, max_response_bytes=1 << 31)
-
-
-def check_possible(fields: Mapping[str, str]) -> CutoutOptions:
-    """Return the options, understood.
-
-    Raises:
-        UsageError: one of them needs the whole picture at the server.
-    """
-    options = read_options(fields)
-    impossible = sorted(fields.keys() - POSSIBLE)
-    if impossible or ("edges" in fields and options.edges is not Edges.PLAIN):
-        name = impossible[0] if impossible else f"edges={options.edges.value}"
-        raise UsageError(f"composite can't be had with {name}: the server must see the picture")
-    return options
 
 
 def composite(
