@@ -146,10 +146,15 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=900, help="seconds for a document")
     arguments = parser.parse_args()
     chosen = arguments.documents or documents(ROOT)
+    # However it is ended, what the documents have started ends too; a shell may have it ignore ^C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         follow_all(chosen, arguments.build, fresh=arguments.fresh, limit_s=arguments.limit)
     except (CopyError, DocumentError) as error:
         sys.exit(f"make follow-docs: {error}")
+    except KeyboardInterrupt:
+        sys.exit("make follow-docs: interrupted")
 
 
 if __name__ == "__main__":
