@@ -12,9 +12,11 @@ class Runtime(Enum):
     """The library that runs the network; the value is that of ``make archive RUNTIME=``."""
 
     OPENVINO = "openvino"
-    """The fastest on CPUs."""
+    """The fastest on CPUs in 16 and 8 bits."""
+    NCNN = "ncnn"
+    """The fastest on CPUs in float32."""
     TORCH = "torch"
-    """Plain torch: for GPUs, and wherever OpenVINO is not."""
+    """Plain torch: for GPUs, and wherever the others are not."""
 
 
 class Precision(Enum):

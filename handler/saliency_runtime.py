@@ -42,7 +42,7 @@ def load_runtime(
 ) -> SaliencyRuntime:
     """Load the network that an unpacked archive holds, each of its files proven by its hash.
 
-    `threads` is how many OpenVINO may use; torch has been told already.
+    `threads` is how many OpenVINO and ncnn may use; torch has been told already.
 
     Raises:
         ModelLoadError: the files are damaged or not what they claim to be, or this machine can't
@@ -65,16 +65,22 @@ def load_runtime(
             "archive with PRECISION=fp32"
         )
     files = [_proven(model_dir / name, digest) for name, digest in metadata.files_sha256.items()]
-    if runtime is Runtime.OPENVINO:
-        try:
-            from openvino_runtime import load_openvino  # an archive for torch does without it
-        except ImportError as error:
-            raise ModelLoadError(
-                f"the server's environment has no working openvino ({error}): pip install "
-                "openvino, or build the archive with RUNTIME=torch"
-            ) from error
+    if runtime is Runtime.TORCH:
+        return load_torch(files, variant, precision, device)
+    try:
+        # Only the one that is needed: an archive for one does without the others.
+        if runtime is Runtime.NCNN:
+            from ncnn_runtime import load_ncnn
+
+            return load_ncnn(files, precision, threads)
+        from openvino_runtime import load_openvino
+
         return load_openvino(files, precision, threads)
-    return load_torch(files, variant, precision, device)
+    except ImportError as error:
+        raise ModelLoadError(
+            f"the server's environment has no working {runtime.value} ({error}): pip install "
+            f"{runtime.value}, or build the archive with RUNTIME=torch"
+        ) from error
 
 
 def warm_up(runtime: SaliencyRuntime, batches: Iterable[Tensor]) -> None:

@@ -24,21 +24,23 @@ AUTO = "auto"
 # What decides how a network comes out, and what its masks measure.
 SOURCES = (
     *("handler/rsu.py", "handler/saliency_network.py", "handler/matting.py", "preprocessing.py"),
-    *("handler/openvino_runtime.py", "handler/torch_runtime.py", "scripts/parity.py"),
+    *("handler/openvino_runtime.py", "handler/ncnn_runtime.py", "handler/torch_runtime.py"),
     *("scripts/network_steps.py", "scripts/quantisation.py", "scripts/openvino_graph.py"),
+    *("scripts/ncnn_graph.py", "scripts/parity.py"),
     *("scripts/calibration_photos.py", "scripts/network_export.py"),
 )
-# Fastest first. What does not hold its bound, or is not in this machine's CPU, is passed over.
-CPU_PRECISIONS = {
-    Runtime.OPENVINO: (Precision.INT8, Precision.BF16, Precision.FP32),
-    Runtime.TORCH: (Precision.BF16, Precision.FP32),
+# Fastest first, and so are the runtimes of each. What does not hold its bound, or is not in this
+# machine's CPU, is passed over.
+CPU_RUNTIMES = {
+    Precision.INT8: (Runtime.OPENVINO,),
+    Precision.BF16: (Runtime.OPENVINO, Runtime.TORCH),
+    Precision.FP32: (Runtime.NCNN, Runtime.OPENVINO, Runtime.TORCH),
 }
 GPU_PRECISIONS = (Precision.FP16, Precision.BF16, Precision.FP32)
 # There where a driver of NVIDIA's is; torch, which takes seconds to import, is then asked.
 GPU_DEVICE = Path("/dev/nvidiactl")
-
-
-LIBRARIES = ("torch", "openvino")
+# The libraries of the runtimes.
+LIBRARIES = tuple(runtime.value for runtime in Runtime)
 
 
 class ChoiceError(Exception):
@@ -51,26 +53,38 @@ def choices(runtime: str, precision: str) -> list[Choice]:
     Raises:
         ChoiceError: there is no such runtime or precision, or not together.
     """
-    gpu = has_gpu()
     try:
-        library = _best_runtime(gpu) if runtime == AUTO else Runtime(runtime)
+        library = None if runtime == AUTO else Runtime(runtime)
         wanted = None if precision == AUTO else Precision(precision)
     except ValueError as error:
         raise ChoiceError(
             f"{error}; RUNTIME is auto or one of {_values(Runtime)}, "
             f"PRECISION auto or one of {_values(Precision)}"
         ) from error
-    on_gpu = gpu and library is Runtime.TORCH
-    offered = GPU_PRECISIONS if on_gpu else CPU_PRECISIONS[library]
-    if wanted is not None and wanted not in offered:
+    on_gpu = library in (None, Runtime.TORCH) and has_gpu()
+    offered = _on_gpu() if on_gpu else _on_cpu(library)
+    found = [choice for choice in offered if wanted in (None, choice.precision)]
+    if not found:
         raise ChoiceError(
-            f"{library.value} does not run the network in {wanted.value} here; it does in "
-            f"{', '.join(each.value for each in offered)}"
+            f"{library.value if library else 'what is installed'} does not run the network in "
+            f"{precision} here; it does in {', '.join(each.precision.value for each in offered)}"
         )
-    device = "cuda" if on_gpu else "cpu"
     if wanted is not None:
-        return [Choice(library, wanted, device)]
-    return [Choice(library, each, device) for each in offered if on_gpu or cpu_has(each)]
+        return found
+    return [choice for choice in found if on_gpu or cpu_has(choice.precision)]
+
+
+def _on_gpu() -> list[Choice]:
+    return [Choice(Runtime.TORCH, precision, "cuda") for precision in GPU_PRECISIONS]
+
+
+def _on_cpu(library: Runtime | None) -> list[Choice]:
+    """Return each precision in the library, or in the fastest that is installed."""
+    found = []
+    for precision, runtimes in CPU_RUNTIMES.items():
+        able = [each for each in runtimes if each is library or (not library and _installed(each))]
+        found += [Choice(runtime, precision) for runtime in able[:1]]
+    return found
 
 
 def export_network(
@@ -131,10 +145,8 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _best_runtime(gpu: bool) -> Runtime:
-    if gpu or importlib.util.find_spec("openvino") is None:
-        return Runtime.TORCH
-    return Runtime.OPENVINO
+def _installed(runtime: Runtime) -> bool:
+    return importlib.util.find_spec(runtime.value) is not None
 
 
 def _digest(weights: Path, choice: Choice) -> str:

@@ -13,6 +13,7 @@ from execution import Choice, Precision, Runtime
 from fetch_weights import variant_named
 from matting import stretch
 from model_metadata import METADATA_FILE, ModelMetadata
+from ncnn_graph import ncnn_graph
 from parity import DIGITS, PARITY_FILE, Parity, ParityError, PictureParity
 from preprocessing import Normalize, Rescale
 from saliency_network import INPUT_SIZE, SaliencyNetwork
@@ -133,6 +134,8 @@ def _write_files(
         weights = target.with_suffix(".pth")
         torch.save(network.state_dict(), weights)
         return [weights]
+    if choice.runtime is Runtime.NCNN:
+        return ncnn_graph(network).save(target)
     # Only here: an environment without OpenVINO does all the rest.
     from openvino_graph import EXACT, openvino_graph, save_graph
     from quantisation import quantise
