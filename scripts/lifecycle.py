@@ -21,7 +21,13 @@ from rollout import check_precision, roll_out
 from server_config import DEFAULT_PORT, KSERVE_ENVELOPES, ServerConfig, ServerError
 from server_status import status
 from torchserve_process import TorchServeProcess
-from worker_plan import Profile, WorkerPlan, plan_workers
+from worker_plan import (
+    MEMORY_OF_A_WORKER,
+    Profile,
+    WorkerPlan,
+    memory_of_a_worker,
+    plan_workers,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,19 +37,20 @@ def make_room(
     profile: Profile,
     workers: int | None = None,
     gpus: int = 0,
+    memory: int = MEMORY_OF_A_WORKER,
     *,
     now: bool = False,
 ) -> WorkerPlan:
     """End whatever an earlier call left running, and plan with the memory that it has given back.
 
-    What it was given is answered first, but with `now`.
+    What it was given is answered first, but with `now`. `memory` is the most that a worker takes.
 
     Raises:
         ServerError: it does not end.
     """
     if _end(config, now):
         print(f"stopped the server that was running on port {config.port}", flush=True)
-    return plan_workers(Machine.here(), profile, workers, gpus)
+    return plan_workers(Machine.here(), profile, workers, gpus, memory)
 
 
 def _end(config: ServerConfig, now: bool) -> bool:
@@ -193,7 +200,7 @@ def _run(arguments: argparse.Namespace) -> None:
     match arguments.command:
         case "serve":
             config.check_exposure(ROOT / "config.properties")
-            verify_archive(archive, model, version)
+            metadata = verify_archive(archive, model, version)
             gpus = gpus_for(archive)
             if not config.kserve:  # its envelopes take batches of one alone
                 batching = batching_for(gpus, batching)
@@ -202,7 +209,8 @@ def _run(arguments: argparse.Namespace) -> None:
                     "LOCKED=1 and KSERVE serve batches as handler/model-config.yaml says: set "
                     "batchSize and maxBatchDelay there"
                 )
-            plan = make_room(config, arguments.profile, workers, gpus, now=arguments.now)
+            memory = memory_of_a_worker(metadata.runtime)
+            plan = make_room(config, arguments.profile, workers, gpus, memory, now=arguments.now)
             serve(config, arguments.wheels.resolve(), model, version, plan, batching)
             if arguments.foreground:
                 watch_over(config)

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from execution import Runtime
 from machine import Machine
 
 # The most that a worker was seen to take, so that as many are started as fit: with u2net in
-# float32, a photo of 50 megapixels and lossless WebP.
+# float32, a photo of 50 megapixels and lossless WebP. ncnn lays weights out for minimal filtering,
+# which takes up to four times their place, and needs more for what it calculates meanwhile.
 MEMORY_OF_A_WORKER = 2048 << 20
+MEMORY_WITH_NCNN = 3072 << 20
 # The same of the JVM: its queue full of pictures of 32 MiB, and as many uploaded in vain.
 MEMORY_OF_THE_SERVER = 3584 << 20
 # How many requests may wait: as many as `config.properties` says, whose heap holds that many of the
@@ -105,10 +108,21 @@ class WorkerPlan:
         )
 
 
+def memory_of_a_worker(runtime: str) -> int:
+    """Return the most bytes that a worker takes, by the runtime in its archive's metadata."""
+    return MEMORY_WITH_NCNN if runtime == Runtime.NCNN.value else MEMORY_OF_A_WORKER
+
+
 def plan_workers(
-    machine: Machine, profile: Profile, workers: int | None = None, gpus: int = 0
+    machine: Machine,
+    profile: Profile,
+    workers: int | None = None,
+    gpus: int = 0,
+    memory: int = MEMORY_OF_A_WORKER,
 ) -> WorkerPlan:
     """Share a machine's physical cores out among workers, which compute on `gpus`, if any.
+
+    `memory` is the most that a worker takes, in bytes.
 
     By default the profile says how many workers there are; with `throughput` no more than the free
     memory holds. `workers` says it instead. Each gets an equal share of the cores, at least one.
@@ -121,7 +135,7 @@ def plan_workers(
     if machine.quota is not None:
         cores = max(1, min(cores, int(machine.quota)))
     if workers is None:
-        fitting = (machine.memory - MEMORY_OF_THE_SERVER) // MEMORY_OF_A_WORKER
+        fitting = (machine.memory - MEMORY_OF_THE_SERVER) // memory
         wanted = min(cores // CORES_BESIDE_A_GPU, WORKERS_OF_A_GPU * gpus) if gpus else cores
         workers = 1 if profile is Profile.LATENCY else max(1, min(wanted, fitting))
     threads = max(1, cores // workers)
@@ -131,10 +145,10 @@ def plan_workers(
             tuple(cpu for core in machine.cores[first : first + threads] for cpu in core)
             for first in range(0, workers * threads, threads)
         )
-    return WorkerPlan(profile, workers, threads, cores, slots, _queue(machine, workers))
+    return WorkerPlan(profile, workers, threads, cores, slots, _queue(machine, workers, memory))
 
 
-def _queue(machine: Machine, workers: int) -> int:
-    spare = machine.memory - MEMORY_OF_THE_SERVER - workers * MEMORY_OF_A_WORKER
+def _queue(machine: Machine, workers: int, memory: int) -> int:
+    spare = machine.memory - MEMORY_OF_THE_SERVER - workers * memory
     fitting = QUEUE + spare // MEMORY_OF_A_WAITING_REQUEST
     return max(QUEUE, min(QUEUE_OF_A_WORKER * workers, fitting))

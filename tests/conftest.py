@@ -80,10 +80,14 @@ def torch_network(weights: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def networks(weights: Path) -> dict[str, Path]:
-    """The folders of u2net and u2netp in float32, by model."""
-    return {
-        model: exported(model, Runtime.OPENVINO, Precision.FP32) for model in ("u2net", "u2netp")
-    }
+    """The folders of u2net and u2netp in float32 as it is served by default, by model."""
+    return {model: exported(model, Runtime.NCNN, Precision.FP32) for model in ("u2net", "u2netp")}
+
+
+@pytest.fixture(scope="session")
+def openvino_network(weights: Path) -> Path:
+    """The folder of u2netp in float32 for OpenVINO."""
+    return exported("u2netp", Runtime.OPENVINO, Precision.FP32)
 
 
 @pytest.fixture

@@ -24,11 +24,11 @@ from tests.torchserve_worker import (
 )
 from u2net_handler import U2Net
 
-# Model, precision, and by how many levels of 255 alpha may differ. Torch's batches are tested in
-# tests/test_u2net_handler.py.
+# Model, runtime, precision, and by how many levels of 255 alpha may differ. Torch's batches are
+# tested in tests/test_u2net_handler.py.
 SERVED = {
-    "fp32": ("u2netp", Precision.FP32, 1),
-    "int8": ("u2net", Precision.INT8, 2),
+    "fp32": ("u2netp", Runtime.NCNN, Precision.FP32, 1),
+    "int8": ("u2net", Runtime.OPENVINO, Precision.INT8, 2),
 }
 
 
@@ -37,8 +37,8 @@ def worker(
     request: pytest.FixtureRequest, weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[U2Net, Context, int]:
     """A worker, and by how many levels alpha may differ there."""
-    model, precision, levels = SERVED[request.param]
-    network = exported(model, Runtime.OPENVINO, precision)
+    model, runtime, precision, levels = SERVED[request.param]
+    network = exported(model, runtime, precision)
     context = worker_context(unpacked(network, tmp_path_factory.mktemp("archive")))
     return loaded(context), context, levels
 

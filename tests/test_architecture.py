@@ -81,12 +81,14 @@ def test_imports_are_flat_as_in_the_archive(path: Path) -> None:
         ("runtime_errors", set()),
         ("torch_runtime", {"torch", "execution", "runtime_errors", "saliency_network"}),
         ("openvino_runtime", {"openvino", "torch", "execution", "runtime_errors"}),
+        ("ncnn_runtime", {"ncnn", "numpy", "torch", "execution", "runtime_errors"}),
         (
             "saliency_runtime",
             {
                 "torch",
                 "execution",
                 "model_metadata",
+                "ncnn_runtime",
                 "openvino_runtime",
                 "runtime_errors",
                 "saliency_network",

@@ -41,7 +41,7 @@ def test_another_clone_builds_the_same_bytes(archive: Path, tmp_path: Path) -> N
     subprocess.run(
         [
             *(sys.executable, "scripts/build_archive.py", "--model", "u2netp", "--version", "1.0"),
-            *("--build", str(build), "--precision", "fp32", "--runtime", "openvino"),
+            *("--build", str(build), "--precision", "fp32"),
         ],
         cwd=clone,
         env={**os.environ, "PYTHONPATH": "handler:scripts:."},
@@ -84,7 +84,7 @@ def test_the_archive_holds_what_it_needs_and_tells_what_it_is(archive: Path, net
     metadata = archived_metadata(archive)
 
     modules = {path.name for path in (ROOT / "handler").glob("*.py")}
-    data = {"u2netp.bin", "u2netp.xml", "metadata.json", "parity.json"}
+    data = {"u2netp.bin", "u2netp.param", "metadata.json", "parity.json"}
     others = {"model-config.yaml", "model_requirements.txt", "preprocessing.py"}
     assert names == modules | data | others | {"MAR-INF/MANIFEST.json"}
     assert manifest["model"]["handler"] == "u2net_handler.py"
@@ -92,7 +92,7 @@ def test_the_archive_holds_what_it_needs_and_tells_what_it_is(archive: Path, net
     assert manifest["model"]["configFile"] == "model-config.yaml"
     assert metadata is not None
     assert metadata.weights_sha256 == sha256_of(network / "u2netp.bin")
-    assert (metadata.runtime, metadata.precision) == ("openvino", "fp32")
+    assert (metadata.runtime, metadata.precision) == ("ncnn", "fp32")
     assert metadata.parity["worst_error"] <= 1e-4
     assert metadata.license == "Apache-2.0"
 

@@ -13,7 +13,7 @@ from model_metadata import METADATA_FILE, ModelMetadata
 from parity import ParityError
 from tests.conftest import ROOT, WEIGHTS
 
-FP32 = Choice(Runtime.OPENVINO, Precision.FP32)
+FP32 = Choice(Runtime.NCNN, Precision.FP32)
 
 
 @pytest.fixture
@@ -36,19 +36,31 @@ def test_the_fastest_comes_first_of_what_the_cpu_has(monkeypatch: pytest.MonkeyP
     assert [str(c) for c in choices("auto", "auto")] == [
         "int8-openvino",
         "bf16-openvino",
-        "fp32-openvino",
+        "fp32-ncnn",
     ]
 
     cpu_with(monkeypatch)
-    assert [str(c) for c in choices("auto", "auto")] == ["fp32-openvino"]
+    assert [str(c) for c in choices("auto", "auto")] == ["fp32-ncnn"]
 
 
 @pytest.mark.usefixtures("without_gpu")
-def test_without_openvino_torch_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu_with(monkeypatch)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+@pytest.mark.parametrize(
+    ("installed", "chosen"),
+    [
+        ({"torch"}, ["bf16-torch", "fp32-torch"]),
+        ({"torch", "ncnn"}, ["bf16-torch", "fp32-ncnn"]),
+        ({"torch", "openvino"}, ["int8-openvino", "bf16-openvino", "fp32-openvino"]),
+    ],
+)
+def test_the_fastest_of_what_is_installed_is_taken(
+    monkeypatch: pytest.MonkeyPatch, installed: set[str], chosen: list[str]
+) -> None:
+    cpu_with(monkeypatch, Precision.INT8, Precision.BF16)
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: object() if name in installed else None
+    )
 
-    assert [str(c) for c in choices("auto", "auto")] == ["fp32-torch"]
+    assert [str(c) for c in choices("auto", "auto")] == chosen
 
 
 @pytest.mark.usefixtures("with_gpu")
@@ -68,11 +80,19 @@ def test_what_is_asked_for_is_all_there_is_to_choose(precision: str) -> None:
 
 
 @pytest.mark.usefixtures("without_gpu")
+@pytest.mark.parametrize("runtime", ["ncnn", "openvino", "torch"])
+def test_a_runtime_may_be_asked_for(runtime: str) -> None:
+    assert choices(runtime, "fp32") == [Choice(Runtime(runtime), Precision.FP32)]
+
+
+@pytest.mark.usefixtures("without_gpu")
 @pytest.mark.parametrize(
     ("runtime", "precision", "words"),
     [
         ("auto", "int4", "PRECISION auto or one of fp32, bf16, fp16, int8"),
-        ("tensorrt", "auto", "RUNTIME is auto or one of openvino, torch"),
+        ("tensorrt", "auto", "RUNTIME is auto or one of openvino, ncnn, torch"),
+        ("ncnn", "int8", "ncnn does not run the network in int8 here; it does in fp32"),
+        ("auto", "fp16", "what is installed does not run the network in fp16"),
         ("torch", "int8", "torch does not run the network in int8"),
         ("openvino", "fp16", "openvino does not run the network in fp16"),
     ],
@@ -128,11 +148,11 @@ def test_another_cpu_measures_for_itself(
     assert before.sources_sha256 != after.sources_sha256
 
 
-def test_a_network_for_torch_is_written_without_openvino(
+def test_a_network_for_torch_is_written_without_the_others(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = (
-        "import sys; sys.modules['openvino'] = None\n"
+        "import sys; sys.modules['openvino'] = sys.modules['ncnn'] = None\n"
         "from pathlib import Path\n"
         "from execution import Choice, Precision, Runtime\n"
         "from export_network import export_network\n"

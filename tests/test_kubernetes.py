@@ -13,7 +13,7 @@ import yaml
 from gateway_config import TEMPLATES
 from machine import Machine
 from server_config import DEFAULT_PORT, ServerConfig
-from worker_plan import CORES_BESIDE_A_GPU, Profile, plan_workers
+from worker_plan import CORES_BESIDE_A_GPU, Profile, memory_of_a_worker, plan_workers
 
 DEPLOY = TEMPLATES.parent
 KUBERNETES = "1.37"
@@ -100,7 +100,9 @@ def test_the_memory_holds_as_many_workers_as_the_cpus_allow(container: dict[str,
     # A node with more cores than the pod is granted.
     node = tuple((core,) for core in range(64))
 
-    plan = plan_workers(Machine(node, cpus, memory), Profile.THROUGHPUT, gpus=gpus)
+    # What the image holds by default.
+    worker = memory_of_a_worker("torch" if gpus else "ncnn")
+    plan = plan_workers(Machine(node, cpus, memory), Profile.THROUGHPUT, None, gpus, worker)
 
     assert plan.workers == (cpus // CORES_BESIDE_A_GPU if gpus else cpus)
 

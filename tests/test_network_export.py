@@ -63,12 +63,22 @@ def test_a_network_is_measured_as_it_is_loaded(weights: Path, torch_network: Pat
     assert parity.pictures["noise"].error <= 2e-5
 
 
-@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16, Precision.INT8])
-def test_u2net_holds_the_bound_of_each_precision(precision: Precision) -> None:
-    folder = exported("u2net", Runtime.OPENVINO, precision)
+@pytest.mark.parametrize(
+    ("runtime", "precision", "graph"),
+    [
+        (Runtime.NCNN, Precision.FP32, "u2net.param"),
+        (Runtime.OPENVINO, Precision.FP32, "u2net.xml"),
+        (Runtime.OPENVINO, Precision.BF16, "u2net.xml"),
+        (Runtime.OPENVINO, Precision.INT8, "u2net.xml"),
+    ],
+)
+def test_u2net_holds_the_bound_of_each_precision(
+    runtime: Runtime, precision: Precision, graph: str
+) -> None:
+    folder = exported("u2net", runtime, precision)
 
     metadata = ModelMetadata.read(folder)
 
     assert (metadata.precision, metadata.variant) == (precision.value, "u2net")
     assert metadata.parity["worst_iou"] > 0.97
-    assert set(metadata.files_sha256) == {"u2net.bin", "u2net.xml"}
+    assert list(metadata.files_sha256) == ["u2net.bin", graph]

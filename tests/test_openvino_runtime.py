@@ -26,8 +26,8 @@ def load(folder: Path, precision: Precision = Precision.FP32, threads: int = 2) 
 
 
 @pytest.fixture(scope="module")
-def runtime(networks: dict[str, Path]) -> OpenVinoRuntime:
-    return load(networks["u2netp"])
+def runtime(openvino_network: Path) -> OpenVinoRuntime:
+    return load(openvino_network)
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +76,13 @@ def test_the_convolutions_run_in_the_precision_asked_for(precision: Precision, s
     assert in_precision >= 111
 
 
-def test_a_network_that_runs_in_another_precision_is_refused(networks: dict[str, Path]) -> None:
+def test_a_network_that_runs_in_another_precision_is_refused(openvino_network: Path) -> None:
     # A float32 graph, told to be one in 8 bits.
     with pytest.raises(ModelLoadError, match="not in int8 here, but in"):
-        load(networks["u2netp"], Precision.INT8)
+        load(openvino_network, Precision.INT8)
 
 
-def test_kernels_without_the_instructions_are_refused(networks: dict[str, Path]) -> None:
+def test_kernels_without_the_instructions_are_refused(openvino_network: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from execution import Precision\n"
@@ -105,13 +105,13 @@ def test_kernels_without_the_instructions_are_refused(networks: dict[str, Path])
     assert "avx2" in done.stderr
 
 
-def test_half_precision_of_gpus_is_refused(networks: dict[str, Path]) -> None:
+def test_half_precision_of_gpus_is_refused(openvino_network: Path) -> None:
     with pytest.raises(ModelLoadError, match="fp16"):
-        load(networks["u2netp"], Precision.FP16)
+        load(openvino_network, Precision.FP16)
 
 
-def test_what_is_no_graph_is_refused(networks: dict[str, Path], tmp_path: Path) -> None:
-    shutil.copytree(networks["u2netp"], tmp_path, dirs_exist_ok=True)
+def test_what_is_no_graph_is_refused(openvino_network: Path, tmp_path: Path) -> None:
+    shutil.copytree(openvino_network, tmp_path, dirs_exist_ok=True)
     (tmp_path / "u2netp.xml").write_text("<net/>")
 
     with pytest.raises(ModelLoadError, match=r"u2netp\.xml"):

@@ -124,13 +124,17 @@ def test_batches_that_a_gpu_has_no_memory_for_are_told() -> None:
         warm_up(Imagined(exhausted), [torch.zeros(64, 3, 1, 1)])
 
 
-def test_without_openvino_an_archive_for_it_says_what_to_do(
-    networks: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("library", ["openvino", "ncnn"])
+def test_without_its_library_an_archive_says_what_to_do(
+    networks: dict[str, Path],
+    openvino_network: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    library: str,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "openvino_runtime", None)
-    folder = networks["u2netp"]
+    monkeypatch.setitem(sys.modules, f"{library}_runtime", None)
+    folder = openvino_network if library == "openvino" else networks["u2netp"]
 
-    with pytest.raises(ModelLoadError, match="pip install openvino"):
+    with pytest.raises(ModelLoadError, match=f"pip install {library}"):
         load_runtime(folder, ModelMetadata.read(folder), CPU, 1)
 
 

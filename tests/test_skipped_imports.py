@@ -38,4 +38,4 @@ def test_a_worker_loads_no_compiler_and_no_second_runtime() -> None:
 
     loaded = set(done.stdout.split())
     assert "u2net_handler" in loaded
-    assert not loaded & {"torch._dynamo", "torchvision", "onnxruntime", "openvino.torch"}
+    assert not loaded & {"torch._dynamo", "torchvision", "onnxruntime", "openvino", "ncnn"}

@@ -5,9 +5,11 @@ from worker_plan import (
     MEMORY_OF_A_WAITING_REQUEST,
     MEMORY_OF_A_WORKER,
     MEMORY_OF_THE_SERVER,
+    MEMORY_WITH_NCNN,
     QUEUE,
     Profile,
     WorkerPlan,
+    memory_of_a_worker,
     plan_workers,
 )
 
@@ -106,6 +108,22 @@ def test_no_more_workers_than_memory_holds(fitting: int, workers: int) -> None:
     machine = Machine(FOUR_CORES.cores, None, memory)
 
     assert plan_workers(machine, Profile.THROUGHPUT).workers == workers
+
+
+def test_larger_workers_are_fewer_and_leave_less_for_the_queue() -> None:
+    memory = MEMORY_OF_THE_SERVER + 4 * MEMORY_OF_A_WORKER
+    machine = Machine(FOUR_CORES.cores, None, memory)
+
+    plan = plan_workers(machine, Profile.THROUGHPUT, memory=2 * MEMORY_OF_A_WORKER)
+
+    assert (plan.workers, plan.threads, plan.queue) == (2, 2, QUEUE)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "memory"), [("ncnn", MEMORY_WITH_NCNN), ("openvino", MEMORY_OF_A_WORKER)]
+)
+def test_a_worker_is_as_large_as_its_runtime_makes_it(runtime: str, memory: int) -> None:
+    assert memory_of_a_worker(runtime) == memory
 
 
 @pytest.mark.parametrize("workers", [None, 2, 5])

@@ -15,7 +15,7 @@ STANDING = (
     *("model", "version", "variant", "weights_sha256", "weights_source", "license"),
     *("input_size", "formats", "limits"),
 )
-PACKAGES = ("torch", "openvino", "onnxruntime", "torchserve", "pillow", "numpy")
+PACKAGES = ("torch", "openvino", "ncnn", "onnxruntime", "torchserve", "pillow", "numpy")
 
 
 def describe_machine() -> dict[str, str]:

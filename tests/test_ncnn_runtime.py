@@ -1,0 +1,150 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import ncnn_runtime
+from execution import Precision
+from model_metadata import ModelMetadata
+from ncnn_runtime import NcnnRuntime, load_ncnn
+from preprocessing import Normalize, Rescale
+from runtime_errors import ModelLoadError
+from saliency_runtime import load_runtime
+from tests.conftest import ROOT
+
+CPU = torch.device("cpu")
+
+
+def load(folder: Path, precision: Precision = Precision.FP32, threads: int = 2) -> NcnnRuntime:
+    return load_ncnn(sorted(folder.glob("u2netp.*")), precision, threads)
+
+
+@pytest.fixture(scope="module")
+def runtime(networks: dict[str, Path]) -> NcnnRuntime:
+    return load(networks["u2netp"])
+
+
+@pytest.fixture(scope="module")
+def batch(photos: list[Image.Image]) -> Tensor:
+    return torch.stack([Normalize()(Rescale(320)(photo)) for photo in photos[:3]])
+
+
+def test_maps_are_those_of_plain_torch(
+    runtime: NcnnRuntime, torch_network: Path, batch: Tensor
+) -> None:
+    plain = load_runtime(torch_network, ModelMetadata.read(torch_network), CPU, 2)
+
+    with torch.inference_mode():
+        torch.testing.assert_close(runtime(batch), plain(batch), rtol=0, atol=1e-4)
+
+
+def test_a_mask_does_not_depend_on_the_batch(runtime: NcnnRuntime, batch: Tensor) -> None:
+    together = runtime(batch)
+
+    assert together.shape == (3, 7, 320, 320)
+    for picture, maps in zip(batch, together, strict=True):
+        assert torch.equal(runtime(picture.unsqueeze(0))[0], maps)
+
+
+def test_maps_outlive_the_next_picture(runtime: NcnnRuntime, batch: Tensor) -> None:
+    first = runtime(batch[:1])
+    before = first.clone()
+
+    runtime(batch[1:2])
+
+    assert torch.equal(first, before)
+
+
+def test_a_picture_of_any_memory_layout_is_taken(runtime: NcnnRuntime) -> None:
+    # A picture whose tensor is no contiguous block.
+    strided = torch.rand(1, 320, 320, 3).permute(0, 3, 1, 2)
+
+    assert np.array_equal(runtime(strided).numpy(), runtime(strided.contiguous()).numpy())
+
+
+def test_the_runtime_says_what_it_runs_on_and_how(runtime: NcnnRuntime) -> None:
+    assert runtime.description.startswith("ncnn 1.")
+    assert runtime.device_description.endswith("2 thread(s)")
+    assert runtime.kernels == {"3x3 winograd f32": 118, "1x1 f32": 1}
+
+
+def test_it_tells_where_nothing_is_filtered(
+    networks: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ncnn_runtime, "UNUSED_TILES", ("use_winograd_convolution",))
+
+    assert load(networks["u2netp"]).kernels == {"3x3 direct f32": 118, "1x1 f32": 1}
+
+
+def test_a_library_that_calculates_in_fewer_bits_is_refused(
+    networks: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No option is turned off; one that is on is what another version's default could be.
+    def in_16_bits(threads: int, *left_out: str) -> object:
+        net = plain(threads, *left_out)
+        net.opt.use_bf16_storage = True
+        return net
+
+    plain = ncnn_runtime._net
+    monkeypatch.setattr(ncnn_runtime, "_net", in_16_bits)
+
+    with pytest.raises(ModelLoadError, match="does not calculate in float32 here"):
+        load(networks["u2netp"])
+
+
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.BF16, Precision.FP16])
+def test_other_precisions_are_refused(networks: dict[str, Path], precision: Precision) -> None:
+    with pytest.raises(ModelLoadError, match=f"fp32 only, not in {precision.value}"):
+        load(networks["u2netp"], precision)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("u2netp.param", b"<net/>"),
+        ("u2netp.param", b"7767517\n1 1\nAbacus a 0 1 picture\n"),
+        ("u2netp.param", b"\xff\xfe"),
+        ("u2netp.bin", b""),
+        ("u2netp.bin", None),
+    ],
+)
+def test_what_is_no_network_is_refused(
+    networks: dict[str, Path], tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    shutil.copytree(networks["u2netp"], tmp_path, dirs_exist_ok=True)
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(ModelLoadError, match="can't load"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")]
+)
+def test_threads_wait_without_taking_the_core_unless_told_otherwise(
+    before: dict[str, str], after: str
+) -> None:
+    program = "import os, ncnn_runtime; print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    environment |= {"PYTHONPATH": "handler", **before}
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == after
