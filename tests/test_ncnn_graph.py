@@ -20,7 +20,7 @@ def network(weights: Path) -> SaliencyNetwork:
 def test_the_graph_maps_a_photo_as_the_network_does(
     network: SaliencyNetwork, photos: list[Image.Image], tmp_path: Path
 ) -> None:
-    picture = Normalize()(Rescale(320)(photos[0]))
+    picture = Normalize()(Rescale(320)(photos[0])).contiguous()
     weights, param = ncnn_graph(network).save(tmp_path / "network")
     net = ncnn.Net()
     assert net.load_param(str(param)) == 0
