@@ -21,9 +21,9 @@ from runtime_errors import ModelLoadError
 HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
 # What it then tells of a convolution that does.
 CONVOLUTION_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "u8"}
-# Of the convolutions of a network in 8 bits, those that are not: the first, six sides in two steps
-# each, and the output.
-FLOATING_POINT = 14
+# The convolutions that stay in float32. In 8 bits: the first, six sides in two steps each, the
+# output and the sensitive one (``quantisation.SENSITIVE_CONVOLUTION``). In bfloat16: that one.
+FLOATING_POINT = {Precision.FP32: 0, Precision.BF16: 1, Precision.INT8: 15}
 # What OpenVINO calls kernels that were written to be read, not to be fast.
 SLOW_KERNEL = "ref"
 # What OpenVINO calls the instructions of ``execution.INSTRUCTIONS``. Older ones can do the same
@@ -108,7 +108,7 @@ def _proven_kernels(compiled: openvino.CompiledModel, precision: Precision) -> d
     types = Counter(_text(each, "runtimePrecision") for each in convolutions)
     others = len(convolutions) - types[CONVOLUTION_TYPES[precision]]
     slow = [kernel for kernel in kernels if not _is_fast(kernel, precision)]
-    allowed = FLOATING_POINT if precision is Precision.INT8 else 0
+    allowed = FLOATING_POINT[precision]
     if others > allowed or slow or not convolutions:
         raise ModelLoadError(
             f"OpenVINO {openvino.__version__} runs the network's convolutions not in "

@@ -4,20 +4,32 @@ Operations: https://docs.openvino.ai/2026/documentation/openvino-ir-format/opera
 Built from the network's own steps: OpenVINO's converter would not say where 8 bits begin and end.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 import openvino
+import torch
 from openvino import Node
 from openvino import opset13 as ops
+from torch.nn import functional
 
 from network_steps import Operation, Step, biases, convolution, network_steps
-from quantisation import ACTIVATION_LEVELS, Floats, Quantisation, QuantisedWeights
+from quantisation import (
+    ACTIVATION_LEVELS,
+    SENSITIVE_CONVOLUTION,
+    Floats,
+    Quantisation,
+    QuantisedWeights,
+)
 from saliency_network import SaliencyNetwork
 
 EXACT = Quantisation({}, {}, {})
+SENSITIVE_NODE = "sensitive"
+PRECISE = '<rt_info><attribute name="precise" version="0" /></rt_info>'
 HEIGHT_AND_WIDTH = np.array([2, 3], np.int64)
 
 
@@ -39,13 +51,25 @@ def openvino_graph(network: SaliencyNetwork, quantisation: Quantisation = EXACT)
     numbers: Counter[str] = Counter()
     for node in graph.get_ordered_ops():
         numbers[node.get_type_name()] += 1
-        node.set_friendly_name(f"{node.get_type_name()}_{numbers[node.get_type_name()]}")
+        if node.get_friendly_name() != SENSITIVE_NODE:
+            node.set_friendly_name(f"{node.get_type_name()}_{numbers[node.get_type_name()]}")
     return graph
 
 
 def save_graph(graph: openvino.Model, file: Path) -> None:
-    """Write a graph as ``<file>.xml`` and its weights, as they are, as ``<file>.bin``."""
+    """Write a graph as ``<file>.xml`` and its weights, as they are, as ``<file>.bin``.
+
+    The sensitive convolution is marked to stay in float32 where the graph runs in bfloat16, by an
+    attribute that OpenVINO's Python API can't set (``DisableFP16Compression`` of its
+    ``core/rt_info/fp16_compression.hpp``; read off the compiled graph, it holds for bfloat16 too).
+    """
     openvino.save_model(graph, file.with_suffix(".xml"), compress_to_fp16=False)
+    text = file.with_suffix(".xml").read_text(encoding="utf-8")
+    head = rf'<layer id="\d+" name="{SENSITIVE_NODE}" type="Convolution" [^>]*>\s*<data [^>]*/>'
+    marked, count = re.subn(head, rf"\g<0>{PRECISE}", text)
+    if count != 1:
+        raise RuntimeError(f"{SENSITIVE_NODE} is {count} times in {file.name}.xml, not once")
+    file.with_suffix(".xml").write_text(marked, encoding="utf-8")
 
 
 class _Builder:
@@ -73,6 +97,8 @@ class _Builder:
                 return pooled.output(0)
             case Operation.CONCATENATE:
                 return ops.concat(list(inputs), axis=1)
+            case Operation.RESIZE if step.shape[1] == 1:
+                return _resized_map(inputs[0], step.shape[2:])
             case Operation.RESIZE:
                 return ops.interpolate(
                     inputs[0],
@@ -91,22 +117,50 @@ class _Builder:
     def _convolution(self, name: str, source: Node) -> Node:
         module = convolution(self.network, name)
         kernel = module.weight.numpy()
-        rounded = self.quantisation.weights.get(name)
+        rounded = self.quantisation.weights.get(name, [])
         bias = self.quantisation.biases.get(name)
         if bias is None:
             bias = biases(module).numpy()
         if kernel.shape[0] == 1 and kernel.shape[2:] == (3, 3):
-            result = _drawn(source, kernel)
+            results = [_drawn(source, kernel)]
+        elif rounded:
+            # Maps with scales of their own never meet in a concatenation: they are what it takes.
+            parts = [source] if len(rounded) == 1 else source.input_values()
+            results = [
+                _convolved(part, _scaled(weights), module.dilation)
+                for part, weights in zip(parts, rounded, strict=True)
+            ]
         else:
-            constant = ops.constant(kernel) if rounded is None else _scaled(rounded)
-            result = _convolved(source, constant, module.dilation)
-        return ops.add(result, ops.constant(bias.reshape(1, -1, 1, 1)))
+            results = [_convolved(source, ops.constant(kernel), module.dilation)]
+            if name == SENSITIVE_CONVOLUTION:
+                results[0].set_friendly_name(SENSITIVE_NODE)
+        biased = ops.add(results[0], ops.constant(bias.reshape(1, -1, 1, 1)))
+        return reduce(ops.add, results[1:], biased)
 
 
 def _convolved(source: Node, kernel: Node, dilation: Sequence[int]) -> Node:
     """Convolve to a map of the same size: a 3x3 kernel is padded by its dilation."""
     padding = [size // 2 * spread for size, spread in zip(kernel.shape[2:], dilation, strict=True)]
     return ops.convolution(source, kernel, [1, 1], padding, padding, list(dilation))
+
+
+def _resized_map(source: Node, size: Sequence[int]) -> Node:
+    """Resize a map of one channel bilinearly, by a product for each direction.
+
+    OpenVINO's own resizing works on many channels at once, and takes ten times as long for one.
+    """
+    down, across = zip(source.shape[2:], size, strict=True)
+    # One, where the map is square.
+    matrices = {sides: ops.constant(_bilinear(*sides)) for sides in (down, across)}
+    tall = ops.matmul(matrices[down], source, transpose_a=False, transpose_b=False)
+    return ops.matmul(tall, matrices[across], transpose_a=False, transpose_b=True)
+
+
+def _bilinear(old: int, new: int) -> Floats:
+    """Return the matrix, (new, old), that resizes a column bilinearly, pixel centres at halves."""
+    columns = torch.eye(old).reshape(1, 1, old, old)
+    matrix = functional.interpolate(columns, (new, old), mode="bilinear", align_corners=False)
+    return matrix[0, 0].numpy()
 
 
 def _scaled(weights: QuantisedWeights) -> Node:

@@ -73,7 +73,15 @@ def test_the_convolutions_run_in_the_precision_asked_for(precision: Precision, s
     runtime = load(exported("u2net", Runtime.OPENVINO, precision), precision)
 
     in_precision = sum(n for kernel, n in runtime.kernels.items() if kernel.endswith(suffix))
-    assert in_precision >= 111
+    assert in_precision >= 110
+
+
+def test_the_sensitive_convolution_stays_in_float32_among_bfloat16() -> None:
+    runtime = load(exported("u2net", Runtime.OPENVINO, Precision.BF16), Precision.BF16)
+
+    others = {kernel: n for kernel, n in runtime.kernels.items() if not kernel.endswith("bf16")}
+    assert list(others.values()) == [1]
+    assert next(iter(others)).endswith("f32")
 
 
 def test_a_network_that_runs_in_another_precision_is_refused(openvino_network: Path) -> None:
