@@ -180,7 +180,7 @@ def _probed(
     count = len(names)
     size = f"0={PROBE_SIDE} 1={PROBE_SIDE} 2={len(picture)}"
     lines = ["7767517", f"{count} {count}", f"Input picture 0 1 picture {size}"]
-    for convolution, source, result in zip(convolutions, names, names[1:], strict=True):
+    for convolution, source, result in zip(convolutions, names[:-1], names[1:], strict=True):
         numbers = " ".join(word for word in convolution if "=" in word)
         lines.append(f"Convolution {result} 1 1 {source} {result} {numbers}")
     if net.load_param_mem("\n".join([*lines, ""])) or net.load_model(str(weights)):
