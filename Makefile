@@ -2,7 +2,7 @@
 
 MODEL       ?= u2net
 VERSION     ?= 1.0
-# In what the network runs: fp32, bf16, int8 (or fp16 on a GPU), on openvino or torch.
+# In what the network runs: fp32, bf16, int8 (or fp16 on a GPU), on openvino, ncnn or torch.
 PRECISION   ?= auto
 RUNTIME     ?= auto
 # throughput: a worker for each physical core. latency: one worker on all of them.

@@ -1,4 +1,4 @@
-"""Runs the saliency network in OpenVINO's CPU runtime, the fastest there is on CPUs.
+"""Runs the saliency network in OpenVINO's CPU runtime, the fastest on CPUs in 8 and 16 bits.
 
 API: https://docs.openvino.ai/2026/api/ie_python_api/api.html
 """

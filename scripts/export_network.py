@@ -67,7 +67,8 @@ def choices(runtime: str, precision: str) -> list[Choice]:
     if not found:
         raise ChoiceError(
             f"{library.value if library else 'what is installed'} does not run the network in "
-            f"{precision} here; it does in {', '.join(each.precision.value for each in offered)}"
+            f"{precision} here; it does in {_listed(offered)}"
+            + (", and others on the CPU: RUNTIME=openvino" if on_gpu else "")
         )
     if wanted is not None:
         return found
@@ -79,11 +80,15 @@ def _on_gpu() -> list[Choice]:
 
 
 def _on_cpu(library: Runtime | None) -> list[Choice]:
-    """Return each precision in the library, or in the fastest that is installed."""
+    """Return each precision in the library, or in the fastest that is installed.
+
+    float32, the last resort, in every one that is: the next is there where the first does not run.
+    """
     found = []
     for precision, runtimes in CPU_RUNTIMES.items():
         able = [each for each in runtimes if each is library or (not library and _installed(each))]
-        found += [Choice(runtime, precision) for runtime in able[:1]]
+        count = len(able) if precision is Precision.FP32 else 1
+        found += [Choice(runtime, precision) for runtime in able[:count]]
     return found
 
 
@@ -143,6 +148,10 @@ def has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def _listed(offered: Sequence[Choice]) -> str:
+    return ", ".join(dict.fromkeys(choice.precision.value for choice in offered))
 
 
 def _installed(runtime: Runtime) -> bool:

@@ -137,13 +137,15 @@ def _write_files(
     if choice.runtime is Runtime.NCNN:
         return ncnn_graph(network).save(target)
     # Only here: an environment without OpenVINO does all the rest.
-    from openvino_graph import EXACT, openvino_graph, save_graph
+    from openvino_graph import EXACT, keep_sensitive, openvino_graph, save_graph
     from quantisation import quantise
 
     quantisation = EXACT
     if choice.precision is Precision.INT8:
         quantisation = quantise(network, calibration, lambda what: print(what, flush=True))
     save_graph(openvino_graph(network, quantisation), target)
+    if choice.precision is Precision.BF16:
+        keep_sensitive(target)
     return [target.with_suffix(".bin"), target.with_suffix(".xml")]
 
 

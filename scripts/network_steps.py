@@ -1,7 +1,7 @@
 """What the saliency network does, step by step: its own forward pass, written down.
 
-Whatever runs the network elsewhere (OpenVINO's graph, its quantised twin) follows these steps and
-needs no second definition of U²-Net.
+Whatever runs the network elsewhere (OpenVINO's graph, ncnn's, the quantised twin) follows these
+steps and needs no second definition of U²-Net.
 """
 
 from collections.abc import Callable, Sequence

@@ -25,6 +25,7 @@ from quantisation import (
     Quantisation,
     QuantisedWeights,
 )
+from runtime_errors import ModelLoadError
 from saliency_network import SaliencyNetwork
 
 EXACT = Quantisation({}, {}, {})
@@ -57,18 +58,26 @@ def openvino_graph(network: SaliencyNetwork, quantisation: Quantisation = EXACT)
 
 
 def save_graph(graph: openvino.Model, file: Path) -> None:
-    """Write a graph as ``<file>.xml`` and its weights, as they are, as ``<file>.bin``.
-
-    The sensitive convolution is marked to stay in float32 where the graph runs in bfloat16, by an
-    attribute that OpenVINO's Python API can't set (``DisableFP16Compression`` of its
-    ``core/rt_info/fp16_compression.hpp``; read off the compiled graph, it holds for bfloat16 too).
-    """
+    """Write a graph as ``<file>.xml`` and its weights, as they are, as ``<file>.bin``."""
     openvino.save_model(graph, file.with_suffix(".xml"), compress_to_fp16=False)
+
+
+def keep_sensitive(file: Path) -> None:
+    """Mark the sensitive convolution of a saved graph to stay in float32 among bfloat16.
+
+    By an attribute that OpenVINO's Python API can't set (``DisableFP16Compression`` of its
+    ``core/rt_info/fp16_compression.hpp``; read off the compiled graph, it holds for bfloat16 too).
+
+    Raises:
+        ModelLoadError: it is not there.
+    """
     text = file.with_suffix(".xml").read_text(encoding="utf-8")
     head = rf'<layer id="\d+" name="{SENSITIVE_NODE}" type="Convolution" [^>]*>\s*<data [^>]*/>'
     marked, count = re.subn(head, rf"\g<0>{PRECISE}", text)
     if count != 1:
-        raise RuntimeError(f"{SENSITIVE_NODE} is {count} times in {file.name}.xml, not once")
+        raise ModelLoadError(
+            f"OpenVINO {openvino.__version__} wrote {SENSITIVE_CONVOLUTION} {count} times, not once"
+        )
     file.with_suffix(".xml").write_text(marked, encoding="utf-8")
 
 

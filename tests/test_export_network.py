@@ -14,6 +14,8 @@ from parity import ParityError
 from tests.conftest import ROOT, WEIGHTS
 
 FP32 = Choice(Runtime.NCNN, Precision.FP32)
+IN_FEWER_BITS = ["int8-openvino", "bf16-openvino"]
+EXACT = ["fp32-ncnn", "fp32-openvino", "fp32-torch"]
 
 
 @pytest.fixture
@@ -34,13 +36,12 @@ def cpu_with(monkeypatch: pytest.MonkeyPatch, *precisions: Precision) -> None:
 def test_the_fastest_comes_first_of_what_the_cpu_has(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu_with(monkeypatch, Precision.INT8, Precision.BF16)
     assert [str(c) for c in choices("auto", "auto")] == [
-        "int8-openvino",
-        "bf16-openvino",
-        "fp32-ncnn",
+        *IN_FEWER_BITS,
+        *EXACT,
     ]
 
     cpu_with(monkeypatch)
-    assert [str(c) for c in choices("auto", "auto")] == ["fp32-ncnn"]
+    assert [str(c) for c in choices("auto", "auto")] == EXACT
 
 
 @pytest.mark.usefixtures("without_gpu")
@@ -48,8 +49,8 @@ def test_the_fastest_comes_first_of_what_the_cpu_has(monkeypatch: pytest.MonkeyP
     ("installed", "chosen"),
     [
         ({"torch"}, ["bf16-torch", "fp32-torch"]),
-        ({"torch", "ncnn"}, ["bf16-torch", "fp32-ncnn"]),
-        ({"torch", "openvino"}, ["int8-openvino", "bf16-openvino", "fp32-openvino"]),
+        ({"torch", "ncnn"}, ["bf16-torch", "fp32-ncnn", "fp32-torch"]),
+        ({"torch", "openvino"}, [*IN_FEWER_BITS, "fp32-openvino", "fp32-torch"]),
     ],
 )
 def test_the_fastest_of_what_is_installed_is_taken(
@@ -71,6 +72,8 @@ def test_a_gpu_takes_torch_in_half_precision() -> None:
         "fp32-torch-cuda",
     ]
     assert [str(c) for c in choices("auto", "bf16")] == ["bf16-torch-cuda"]
+    with pytest.raises(ChoiceError, match="others on the CPU: RUNTIME=openvino"):
+        choices("auto", "int8")
 
 
 @pytest.mark.usefixtures("without_gpu")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+import ncnn_runtime
 from ncnn_graph import ncnn_graph
 from preprocessing import Normalize, Rescale
 from saliency_network import VARIANTS, SaliencyNetwork
@@ -22,7 +23,7 @@ def test_the_graph_maps_a_photo_as_the_network_does(
 ) -> None:
     picture = Normalize()(Rescale(320)(photos[0])).contiguous()
     weights, param = ncnn_graph(network).save(tmp_path / "network")
-    net = ncnn.Net()
+    net = ncnn_runtime._net(2)
     assert net.load_param(str(param)) == 0
     assert net.load_model(str(weights)) == 0
 

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,15 +76,17 @@ def test_a_picture_of_any_memory_layout_is_taken(runtime: NcnnRuntime) -> None:
 def test_the_runtime_says_what_it_runs_on_and_how(runtime: NcnnRuntime) -> None:
     assert runtime.description.startswith("ncnn 1.")
     assert runtime.device_description.endswith("2 thread(s)")
-    assert runtime.kernels == {"3x3 winograd f32": 118, "1x1 f32": 1}
+    assert runtime.kernels == {"3x3 winograd f32": 95, "3x3 dilated f32": 23, "1x1 f32": 1}
 
 
 def test_it_tells_where_nothing_is_filtered(
     networks: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ncnn_runtime, "UNUSED_TILES", ("use_winograd_convolution",))
+    monkeypatch.setattr(ncnn_runtime, "UNUSED", ("use_winograd_convolution",))
 
-    assert load(networks["u2netp"]).kernels == {"3x3 direct f32": 118, "1x1 f32": 1}
+    kernels = load(networks["u2netp"]).kernels
+
+    assert kernels == {"3x3 direct f32": 95, "3x3 dilated f32": 23, "1x1 f32": 1}
 
 
 def test_a_library_that_calculates_in_fewer_bits_is_refused(
@@ -100,6 +103,43 @@ def test_a_library_that_calculates_in_fewer_bits_is_refused(
 
     with pytest.raises(ModelLoadError, match="does not calculate in float32 here"):
         load(networks["u2netp"])
+
+
+STARVED = """
+import os, resource, sys
+from pathlib import Path
+import psutil, torch
+from execution import Precision
+from ncnn_runtime import load_ncnn
+
+runtime = load_ncnn(sorted(Path(sys.argv[1]).glob("u2netp.*")), Precision.FP32, 1)
+picture = torch.rand(1, 3, 320, 320)
+most = psutil.Process().memory_info().vms + (int(sys.argv[2]) << 20)
+resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+try:
+    starved = runtime(picture)
+except MemoryError:
+    starved = None
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+maps = runtime(picture)
+print("refused" if starved is None else torch.equal(starved, maps), maps.isfinite().all().item())
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("megabytes", [1, 64, 200])
+def test_without_memory_it_says_so_and_goes_on(networks: dict[str, Path], megabytes: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STARVED, str(networks["u2netp"]), str(megabytes)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": "handler"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.split() == ["refused", "True"]
 
 
 @pytest.mark.parametrize("precision", [Precision.INT8, Precision.BF16, Precision.FP16])
@@ -132,17 +172,17 @@ def test_what_is_no_network_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")]
+    ("before", "passive"), [({}, True), ({"OMP_WAIT_POLICY": "active"}, False)]
 )
 def test_threads_wait_without_taking_the_core_unless_told_otherwise(
-    before: dict[str, str], after: str
+    before: dict[str, str], passive: bool
 ) -> None:
-    program = "import os, ncnn_runtime; print(os.environ['OMP_WAIT_POLICY'])"
+    # Torch brings a library of the same kind along, which is loaded before.
     environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-    environment |= {"PYTHONPATH": "handler", **before}
+    environment |= {"PYTHONPATH": "handler", "OMP_DISPLAY_ENV": "VERBOSE", **before}
 
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", "import ncnn_runtime"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -150,4 +190,5 @@ def test_threads_wait_without_taking_the_core_unless_told_otherwise(
         check=True,
     )
 
-    assert done.stdout.strip() == after
+    spins = re.findall(r"GOMP_SPINCOUNT = '(\w+)'", done.stderr)
+    assert (spins[-1] == "0") == passive, done.stderr

@@ -6,9 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from openvino_graph import openvino_graph, save_graph
+from openvino_graph import keep_sensitive, openvino_graph, save_graph
 from preprocessing import Normalize, Rescale
 from quantisation import quantise
+from runtime_errors import ModelLoadError
 from saliency_network import VARIANTS, SaliencyNetwork
 from weights_conversion import folded_network
 
@@ -38,6 +39,16 @@ def test_a_graph_built_twice_is_the_same_file(network: SaliencyNetwork, tmp_path
     for suffix in (".xml", ".bin"):
         first, second = (tmp_path / f"{name}{suffix}" for name in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()
+
+
+def test_one_convolution_is_marked_once(network: SaliencyNetwork, tmp_path: Path) -> None:
+    save_graph(openvino_graph(network), tmp_path / "network")
+
+    keep_sensitive(tmp_path / "network")
+
+    assert (tmp_path / "network.xml").read_text().count('name="precise"') == 1
+    with pytest.raises(ModelLoadError, match="0 times, not once"):
+        keep_sensitive(tmp_path / "network")
 
 
 def test_8_bit_weights_take_a_quarter_of_the_space(

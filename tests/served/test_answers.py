@@ -298,7 +298,7 @@ def test_the_description_tells_what_is_served(served: Served, networks: dict[str
     assert described["precision"] == "fp32"
     assert described["runtime"].startswith("ncnn 1.")
     assert described["device"].startswith("cpu (")
-    assert described["kernels"] == {"3x3 winograd f32": 118, "1x1 f32": 1}
+    assert described["kernels"] == {"3x3 winograd f32": 95, "3x3 dilated f32": 23, "1x1 f32": 1}
     metadata = ModelMetadata.read(networks["u2net"])
     assert described["parity"] == metadata.parity
     assert described["weights_sha256"] == metadata.weights_sha256
