@@ -31,7 +31,7 @@ def test_it_says_what_it_proved(build: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    for proven in ("u2netp.pth", "u2netp.onnx", "u2netp.mar", "u2netp.bin", "u2netp.xml"):
+    for proven in ("u2netp.pth", "u2netp.onnx", "u2netp.mar", "u2netp.bin", "u2netp.param"):
         assert proven in done.stdout
     assert "Apache-2.0" in done.stdout
 
