@@ -1,13 +1,15 @@
 """Post-training quantisation of the saliency network to 8 bits, calibrated on photos.
 
 Weights: signed, symmetric, a scale for each output channel. Activations: unsigned, a scale for each
-map and what is pooled from it. Rounded is only what something in 8 bits takes: OpenVINO resizes in
-floating point, so that rounding what it resizes would cost accuracy and save nothing.
+group of maps that flow into one another, so that pooling and concatenating them need no rescaling
+between. Rounded is only what something in 8 bits takes: OpenVINO resizes in floating point, so
+rounding what it resizes would cost accuracy and save nothing.
 
 A decoder concatenates a map from below, resized, with a skip connection. The largest value of one
-is often several times that of the other, and a scale for both leaves the smaller few levels. So
-each keeps its own, and the convolution that takes both becomes two, whose answers are added (as
-one, they would have to share the scale of the weights as well).
+is often several times that of the other, and a scale for both leaves the smaller few levels. On
+maps of up to ``SPLIT_SIDE`` pixels each keeps its own, and the convolution that takes both becomes
+two, whose answers are added (as one, they would have to share the scale of the weights as well).
+On larger maps adding takes more time than it is worth.
 
 Sides and the output convolution, which draw the maps, the first convolution, which sees the
 picture, and one that is sensitive stay in floating point.
@@ -41,6 +43,8 @@ WEIGHT_LEVELS = 127
 ACTIVATION_LEVELS = 255
 # A channel that answers at fewer places than this tells nothing of its average.
 FEWEST_ANSWERS = 50
+# The longest side of maps on which a convolution of concatenated maps is split, in pixels.
+SPLIT_SIDE = 160
 # Steps that can be told to round what they hand on.
 ROUNDING = {Operation.RELU, Operation.ADD, Operation.RESIZE}
 
@@ -131,13 +135,13 @@ def _quantised(weights: Tensor, parts: Sequence[int]) -> list[QuantisedWeights]:
 def _parts(steps: Sequence[Step], step: Step) -> list[int]:
     """Return how many channels each of the maps has that a quantised convolution takes."""
     source = steps[step.inputs[0]]
-    if source.operation is Operation.CONCATENATE:
+    if source.operation is Operation.CONCATENATE and max(source.shape[2:]) <= SPLIT_SIDE:
         return [steps[place].shape[1] for place in source.inputs]
     return [source.shape[1]]
 
 
 def _ranges(network: SaliencyNetwork, steps: Sequence[Step], batch: Tensor) -> dict[int, float]:
-    """Return the largest value that each rounded step reaches."""
+    """Return the largest value that each rounded step's group reaches."""
     largest = {0: float(batch.max())}
 
     def observe(place: int, values: Sequence[Tensor]) -> Tensor:
@@ -146,7 +150,11 @@ def _ranges(network: SaliencyNetwork, steps: Sequence[Step], batch: Tensor) -> d
         return result
 
     _walk(steps, batch, observe)
-    return {place: largest[place] for place in _rounded(steps)}
+    groups = _groups(steps)
+    shared: dict[int, float] = {}
+    for place, group in enumerate(groups):
+        shared[group] = max(shared.get(group, 0.0), largest[place])
+    return {place: shared[groups[place]] for place in _rounded(steps)}
 
 
 def _rounded(steps: Sequence[Step]) -> list[int]:
@@ -158,6 +166,18 @@ def _rounded(steps: Sequence[Step]) -> list[int]:
         elif _is_quantised(step) or step.operation is Operation.MAX_POOL:
             taken |= set(step.inputs)
     return [place for place in sorted(taken) if steps[place].operation in ROUNDING]
+
+
+def _groups(steps: Sequence[Step]) -> list[int]:
+    """Give each step the number of its group: maps that flow into one another unchanged."""
+    joint = {s.inputs[0] for s in steps if _is_quantised(s) and len(_parts(steps, s)) == 1}
+    group = list(range(len(steps)))
+    for place, step in enumerate(steps):
+        concatenated = step.operation is Operation.CONCATENATE and place in joint
+        if concatenated or step.operation is Operation.MAX_POOL:
+            joined = {group[source] for source in step.inputs} | {place}
+            group = [min(joined) if each in joined else each for each in group]
+    return group
 
 
 @dataclass(frozen=True)
