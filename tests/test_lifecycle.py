@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle import make_room
+from build_archive import build_archive
+from lifecycle import main, make_room
 from machine import Machine
 from server_config import ServerConfig
 from tests.conftest import ROOT
 from torchserve_process import TorchServeProcess
-from worker_plan import Profile
+from worker_plan import MEMORY_OF_THE_SERVER, MEMORY_WITH_NCNN, Profile, WorkerPlan
 
 PORT = 31180
 
@@ -99,6 +100,24 @@ def test_a_server_that_is_replaced_has_ended_before_the_machine_is_looked_at(
     plan = make_room(config, Profile.THROUGHPUT, workers=1)
 
     assert (ended, plan.workers) == ([True], 1)
+
+
+def test_workers_are_planned_as_large_as_the_archives_runtime_makes_them(
+    networks: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_archive("u2netp", "1.0", networks["u2netp"], tmp_path / "model-store")
+    memory = MEMORY_OF_THE_SERVER + 2 * MEMORY_WITH_NCNN
+    monkeypatch.setattr(Machine, "here", lambda: Machine(((0,), (1,), (2,)), None, memory))
+    planned: list[WorkerPlan] = []
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # the tests' own stay
+    monkeypatch.setattr("lifecycle.serve", lambda *arguments: planned.append(arguments[4]))
+    where = ("--build", str(tmp_path), "--port", str(PORT), "--wheels", str(tmp_path))
+    model = ("--model", "u2netp", "--version", "1.0")
+    monkeypatch.setattr("sys.argv", ["lifecycle.py", "serve", *where, *model])
+
+    main()
+
+    assert [plan.workers for plan in planned] == [2]
 
 
 @pytest.mark.parametrize(
