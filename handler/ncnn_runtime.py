@@ -73,7 +73,8 @@ class NcnnRuntime:
             RuntimeError: ncnn failed otherwise.
         """
         pictures = (picture.contiguous().numpy() for picture in batch)
-        return torch.stack([torch.from_numpy(_run(self.net, each)) for each in pictures])
+        maps = [torch.from_numpy(_run(self.net, picture)).unsqueeze(0) for picture in pictures]
+        return torch.cat(maps) if len(maps) > 1 else maps[0]
 
 
 def load_ncnn(files: Sequence[Path], precision: Precision, threads: int) -> NcnnRuntime:

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -47,30 +46,6 @@ def test_maps_are_those_of_plain_torch(
 
     # In float32 torch itself is up to 0.00007 away from float64, farther than ncnn.
     torch.testing.assert_close(runtime(batch), maps, rtol=0, atol=1e-4)
-
-
-def test_a_mask_does_not_depend_on_the_batch(runtime: NcnnRuntime, batch: Tensor) -> None:
-    together = runtime(batch)
-
-    assert together.shape == (3, 7, 320, 320)
-    for picture, maps in zip(batch, together, strict=True):
-        assert torch.equal(runtime(picture.unsqueeze(0))[0], maps)
-
-
-def test_maps_outlive_the_next_picture(runtime: NcnnRuntime, batch: Tensor) -> None:
-    first = runtime(batch[:1])
-    before = first.clone()
-
-    runtime(batch[1:2])
-
-    assert torch.equal(first, before)
-
-
-def test_a_picture_of_any_memory_layout_is_taken(runtime: NcnnRuntime) -> None:
-    # A picture whose tensor is no contiguous block.
-    strided = torch.rand(1, 320, 320, 3).permute(0, 3, 1, 2)
-
-    assert np.array_equal(runtime(strided).numpy(), runtime(strided.contiguous()).numpy())
 
 
 def test_the_runtime_says_what_it_runs_on_and_how(runtime: NcnnRuntime) -> None:

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -42,23 +41,6 @@ def test_float32_maps_are_those_of_plain_torch(
 
     with torch.inference_mode():
         torch.testing.assert_close(runtime(batch), plain(batch), rtol=0, atol=1e-4)
-
-
-def test_a_mask_does_not_depend_on_the_batch(runtime: OpenVinoRuntime, batch: Tensor) -> None:
-    together = runtime(batch)
-
-    assert together.shape == (3, 7, 320, 320)
-    for picture, maps in zip(batch, together, strict=True):
-        assert torch.equal(runtime(picture.unsqueeze(0))[0], maps)
-
-
-def test_maps_outlive_the_next_picture(runtime: OpenVinoRuntime, batch: Tensor) -> None:
-    first = runtime(batch[:1])
-    before = first.clone()
-
-    runtime(batch[1:2])
-
-    assert torch.equal(first, before)
 
 
 def test_every_convolution_of_float32_runs_in_float32(runtime: OpenVinoRuntime) -> None:
@@ -129,10 +111,3 @@ def test_what_is_no_graph_is_refused(openvino_network: Path, tmp_path: Path) -> 
 def test_the_runtime_says_what_it_runs_on(runtime: OpenVinoRuntime) -> None:
     assert runtime.description.startswith("openvino 20")
     assert runtime.device_description.endswith("2 thread(s)")
-
-
-def test_a_picture_of_any_memory_layout_is_taken(runtime: OpenVinoRuntime) -> None:
-    # A picture whose tensor is no contiguous block.
-    strided = torch.rand(1, 320, 320, 3).permute(0, 3, 1, 2)
-
-    assert np.array_equal(runtime(strided).numpy(), runtime(strided.contiguous()).numpy())

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 import saliency_runtime
 from model_metadata import ModelMetadata
+from preprocessing import Normalize, Rescale
 from runtime_errors import ModelLoadError
-from saliency_runtime import choose_device, load_runtime, warm_up
+from saliency_runtime import SaliencyRuntime, choose_device, load_runtime, warm_up
 from torch_runtime import TorchRuntime
 
 CPU = torch.device("cpu")
@@ -136,6 +138,51 @@ def test_without_its_library_an_archive_says_what_to_do(
 
     with pytest.raises(ModelLoadError, match=f"pip install {library}"):
         load_runtime(folder, ModelMetadata.read(folder), CPU, 1)
+
+
+@pytest.fixture(scope="module", params=["openvino", "ncnn", "torch"])
+def runtime(
+    request: pytest.FixtureRequest,
+    networks: dict[str, Path],
+    openvino_network: Path,
+    torch_network: Path,
+) -> SaliencyRuntime:
+    """u2netp in float32, in each library."""
+    folders = {"openvino": openvino_network, "ncnn": networks["u2netp"], "torch": torch_network}
+    folder = folders[request.param]
+    return load_runtime(folder, ModelMetadata.read(folder), CPU, 2)
+
+
+@pytest.fixture(scope="module")
+def batch(photos: list[Image.Image]) -> Tensor:
+    return torch.stack([Normalize()(Rescale(320)(photo)) for photo in photos[:3]])
+
+
+def test_a_mask_does_not_depend_on_the_batch(runtime: SaliencyRuntime, batch: Tensor) -> None:
+    with torch.inference_mode():
+        together = runtime(batch)
+
+        assert together.shape == (3, 7, 320, 320)
+        for picture, maps in zip(batch, together, strict=True):
+            assert torch.equal(runtime(picture.unsqueeze(0))[0], maps)
+
+
+def test_maps_outlive_the_next_picture(runtime: SaliencyRuntime, batch: Tensor) -> None:
+    with torch.inference_mode():
+        first = runtime(batch[:1])
+        before = first.clone()
+
+        runtime(batch[1:2])
+
+        assert torch.equal(first, before)
+
+
+def test_a_picture_of_any_memory_layout_is_taken(runtime: SaliencyRuntime) -> None:
+    # A picture whose tensor is no contiguous block.
+    strided = torch.rand(1, 320, 320, 3).permute(0, 3, 1, 2)
+
+    with torch.inference_mode():
+        assert torch.equal(runtime(strided), runtime(strided.contiguous()))
 
 
 def test_without_an_assigned_gpu_the_cpu_is_chosen() -> None:
