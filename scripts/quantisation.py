@@ -34,8 +34,8 @@ from network_steps import Operation, Step, biases, convolution, network_steps
 from saliency_network import SaliencyNetwork
 
 FIRST_CONVOLUTION = "stage1.rebnconvin.conv_s1"
-# What it takes reaches 123 where it answers with 8 at most: 8 bits, or bfloat16, of them or of its
-# weights are too few. It has 0.2 % of the network's arithmetic, and a tenth of the error.
+# What it takes reaches 123 where it answers with 8 at most, so that fewer bits may lose more in it
+# than elsewhere. It has 0.2 % of the network's arithmetic, and a tenth of the error.
 SENSITIVE_CONVOLUTION = "stage1d.rebnconv2d.conv_s1"
 
 # The largest 8-bit values, of weights and of activations.
