@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -6,9 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
+from network_steps import network_steps
 from openvino_graph import keep_sensitive, openvino_graph, save_graph
 from preprocessing import Normalize, Rescale
-from quantisation import quantise
+from quantisation import FINEST_SIDE, Quantisation, quantise
 from runtime_errors import ModelLoadError
 from saliency_network import VARIANTS, SaliencyNetwork
 from weights_conversion import folded_network
@@ -51,6 +53,30 @@ def test_one_convolution_is_marked_once(network: SaliencyNetwork, tmp_path: Path
     (tmp_path / "network.xml").write_text(written.replace("sensitive", "another"))
     with pytest.raises(ModelLoadError, match="0 times, not once"):
         keep_sensitive(tmp_path / "network")
+
+
+def test_the_finest_side_calculates_in_8_bits_with_the_weights_that_were_rounded(
+    network: SaliencyNetwork, photos: list[Image.Image]
+) -> None:
+    picture = Normalize()(Rescale(320)(photos[0]))
+    quantisation = quantise(network, [picture], lambda what: None)
+    [weights] = quantisation.weights[FINEST_SIDE]
+    twin = copy.deepcopy(network)
+    finest = twin.get_submodule(FINEST_SIDE)
+    finest.weight = torch.nn.Parameter(weights.dequantised(), requires_grad=False)
+    steps = network_steps(network)
+    [side] = [step for step in steps if step.convolution == FINEST_SIDE]
+    ranges = {place: quantisation.ranges[place] for place in steps[side.inputs[0]].inputs}
+    only = Quantisation(ranges, {FINEST_SIDE: [weights]}, {})
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(openvino_graph(network, only), "CPU", settings)
+
+    found = compiled([picture.unsqueeze(0).numpy()])[0]
+
+    with torch.inference_mode():
+        expected = twin(picture.unsqueeze(0)).numpy()
+    # Only what it takes is rounded beside it.
+    assert np.abs(found - expected)[0, 1].mean() <= 1e-3
 
 
 def test_8_bit_weights_take_a_quarter_of_the_space(

@@ -8,7 +8,14 @@ from torch import Tensor
 
 from network_steps import Operation, network_steps
 from preprocessing import Normalize, Rescale
-from quantisation import SPLIT_SIDE, Quantisation, QuantisedWeights, is_quantised, quantise
+from quantisation import (
+    FINEST_SIDE,
+    SPLIT_SIDE,
+    Quantisation,
+    QuantisedWeights,
+    is_quantised,
+    quantise,
+)
 from saliency_network import VARIANTS, SaliencyNetwork
 from weights_conversion import folded_network
 
@@ -48,11 +55,39 @@ def test_weights_of_a_dead_channel_stay_zero() -> None:
 
 def test_all_but_the_ends_of_the_network_are_quantised(quantisation: Quantisation) -> None:
     assert len(quantisation.weights) == 110
-    assert len(quantisation.biases) == 119
-    assert not is_quantised("side1")
+    assert is_quantised("side1")
+    assert not is_quantised("side2")
     assert not is_quantised("outconv")
     assert not is_quantised("stage1.rebnconvin.conv_s1")
     assert is_quantised("stage2.rebnconvin.conv_s1")
+
+
+def test_weights_for_a_single_map_have_a_scale_for_each_pixel_of_the_kernel() -> None:
+    weights = torch.randn(1, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+
+    rounded = QuantisedWeights.of(weights)
+
+    assert rounded.scale.shape == (1, 1, 3, 3)
+    assert (np.abs(rounded.levels).max((0, 1)) == 127).all()
+    error = (rounded.dequantised() - weights).abs()
+    assert (error <= torch.from_numpy(rounded.scale) * 0.5001).all()
+
+
+def test_what_no_relu_cuts_off_keeps_its_bias(quantisation: Quantisation) -> None:
+    assert len(quantisation.biases) == 112
+    assert not [name for name in quantisation.biases if name.startswith(("side", "outconv"))]
+
+
+def test_the_finest_side_takes_two_rounded_maps_and_no_sum(
+    network: SaliencyNetwork, quantisation: Quantisation
+) -> None:
+    steps = network_steps(network)
+    [side] = [step for step in steps if step.convolution == FINEST_SIDE]
+    total = side.inputs[0]
+
+    assert steps[total].operation is Operation.ADD
+    assert total not in quantisation.ranges
+    assert set(steps[total].inputs) <= set(quantisation.ranges)
 
 
 def test_small_maps_keep_their_ranges_and_large_ones_share_one_when_concatenated(
