@@ -22,9 +22,9 @@ HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
 # What it then tells of a convolution that does.
 CONVOLUTION_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "u8"}
 # The convolutions that stay in float32. In 8 bits: the first, five sides in two steps each, the
-# second step of the finest side, and two that are sensitive. In bfloat16: the more sensitive one
-# (``quantisation.SENSITIVE_CONVOLUTION``).
-FLOATING_POINT = {Precision.FP32: 0, Precision.BF16: 1, Precision.INT8: 14}
+# second step of the finest side, and the sensitive one (``quantisation.SENSITIVE_CONVOLUTION``). In
+# bfloat16: that one.
+FLOATING_POINT = {Precision.FP32: 0, Precision.BF16: 1, Precision.INT8: 13}
 # What OpenVINO calls kernels that were written to be read, not to be fast.
 SLOW_KERNEL = "ref"
 # What OpenVINO calls the instructions of ``execution.INSTRUCTIONS``. Older ones can do the same

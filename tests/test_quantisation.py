@@ -54,7 +54,7 @@ def test_weights_of_a_dead_channel_stay_zero() -> None:
 
 
 def test_all_but_the_ends_of_the_network_are_quantised(quantisation: Quantisation) -> None:
-    assert len(quantisation.weights) == 110
+    assert len(quantisation.weights) == 111
     assert is_quantised("side1")
     assert not is_quantised("side2")
     assert not is_quantised("outconv")
