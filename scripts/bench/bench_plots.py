@@ -62,7 +62,11 @@ def _sizes(results: Results, path: Path) -> Path:
             if (rate := median_of(results.of(case.name, turn.label), lambda m: m.rate)) > 0
         ]
         if points:
-            axes.loglog(*zip(*points, strict=True), marker="o", label=turn.label)
+            axes.semilogx(*zip(*points, strict=True), marker="o", label=turn.label)
+    sizes = [case.picture for case in cases]
+    axes.set_xticks([float(size) for size in sizes], sizes)
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("megapixels")
     axes.set_ylabel(f"requests/s, {THROUGHPUT.concurrency} clients")
     axes.legend(fontsize="small")

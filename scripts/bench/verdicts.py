@@ -32,7 +32,7 @@ class Target:
             # A rate says nothing where answers are missing.
             return f"{found}, {found.errors} errors", FAILED
         value = found.median if isinstance(found, Ratios) else found
-        shown = str(found) if isinstance(found, Ratios) else f"{found:.3g}"
+        shown = str(found) if isinstance(found, Ratios) else f"{found:.4g}"
         if self.stretch is not None and self._reached(value, self.stretch):
             word = "stretch reached"
         else:
