@@ -29,8 +29,8 @@ class Precision(Enum):
     FP16 = "fp16"
     """16-bit floating point with 11 bits of precision; on GPUs."""
     INT8 = "int8"
-    """8-bit integers in all 3x3 convolutions but those that draw a map or see the picture, and one
-    that is sensitive."""
+    """8-bit integers in all 3x3 convolutions but the one that sees the picture, one that is
+    sensitive, and those that draw a map; of these the finest is in 8 bits as well."""
 
 
 # The instructions of which a processor needs one for it to be right and worth it, by the names that

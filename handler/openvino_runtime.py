@@ -23,7 +23,7 @@ HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
 CONVOLUTION_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "u8"}
 # The convolutions that stay in float32. In 8 bits: the first, five sides in two steps each, the
 # second step of the finest side, and the sensitive one (``quantisation.SENSITIVE_CONVOLUTION``). In
-# bfloat16: that one.
+# bfloat16: that one. The output convolution is a matrix product, and not counted.
 FLOATING_POINT = {Precision.FP32: 0, Precision.BF16: 1, Precision.INT8: 13}
 # What OpenVINO calls kernels that were written to be read, not to be fast.
 SLOW_KERNEL = "ref"

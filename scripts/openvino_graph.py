@@ -185,7 +185,8 @@ def _drawn(source: Node, kernel: Floats, rounded: Sequence[QuantisedWeights]) ->
 
     A CPU calculates 16 channels at once, whether they are asked for or not. Nine, one for each
     pixel of the kernel, are first summed over the channels, then moved into place and added.
-    In 8 bits the source is a sum of two maps, which never meet: each is summed by itself.
+    In 8 bits `source` is the sum of two maps. Each is convolved by itself, so that the sum is never
+    formed.
     """
     if rounded:
         [weights] = rounded
@@ -203,9 +204,9 @@ def _by_pixel(kernel: npt.NDArray[T]) -> npt.NDArray[T]:
 
 
 def _weighed(source: Node, kernel: Floats) -> Node:
-    """Weigh maps of one channel up to one, (1, in, 1, 1), by a product that takes them one by one.
+    """Convolve to one channel, (1, in, 1, 1), by a matrix product.
 
-    A convolution would have all channels of a pixel side by side, and the maps moved there first.
+    A convolution would first move the maps, so that all channels of a pixel are side by side.
     """
     _, channels, height, width = source.shape
     maps = ops.reshape(source, [channels, height * width], special_zero=False)

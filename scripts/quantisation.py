@@ -11,14 +11,16 @@ maps of up to ``SPLIT_SIDE`` pixels each keeps its own, and the convolution that
 two, whose answers are added (as one, they would have to share the scale of the weights as well).
 On larger maps adding takes more time than it is worth.
 
-The finest side, which draws the finest map, takes a sum of two maps that nothing else takes. Each
-of them is rounded, and convolved by itself, which saves adding them in floating point.
+The finest side, which draws the finest map, takes the sum of two maps. Nothing else takes that sum,
+so it is never formed: each map is rounded and convolved by itself, and the answers are added. Its
+weights have a scale for each pixel of the kernel.
 
 The other sides and the output convolution, the first convolution, which sees the picture, and one
 that is sensitive stay in floating point.
 
 Rounding a channel's weights shifts what it answers with on average. Its bias takes that back, where
-it answers at all: what ReLU cuts off anyway has no say. (Nagel et al., "Data-Free Quantization
+it answers at all: what ReLU cuts off anyway has no say. What draws a map keeps its bias: no ReLU
+follows. (Nagel et al., "Data-Free Quantization
 Through Weight Equalization and Bias Correction", 2019, https://arxiv.org/abs/1906.04721, section
 4.2, corrects over everything, which does harm here: errors grow from layer to layer.)
 """
@@ -40,7 +42,8 @@ FIRST_CONVOLUTION = "stage1.rebnconvin.conv_s1"
 # What it takes reaches 123 where it answers with 8 at most, so that fewer bits may lose more in it
 # than elsewhere. It has 0.2 % of the network's arithmetic, and a tenth of the error.
 SENSITIVE_CONVOLUTION = "stage1d.rebnconv2d.conv_s1"
-# Draws the finest map. 8 bits spare it the longest of all sums, for a hundredth more error.
+# Draws the finest map. In 8 bits the network's largest addition falls away, and the error grows by
+# a hundredth.
 FINEST_SIDE = "side1"
 
 # The largest 8-bit values, of weights and of activations.
@@ -52,7 +55,8 @@ FEWEST_ANSWERS = 50
 SPLIT_SIDE = 160
 # Steps that can be told to round what they hand on.
 ROUNDING = {Operation.RELU, Operation.ADD, Operation.RESIZE}
-# Steps of which a convolution in 8 bits takes what they take, each part rounded by itself.
+# What a convolution in 8 bits takes from these is not rounded itself; what they take is. Additions
+# stand only before the sides.
 PARTED = {Operation.CONCATENATE, Operation.ADD}
 
 Floats = npt.NDArray[np.float32]
@@ -61,17 +65,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class QuantisedWeights:
-    """Weights for maps of one scale: ``levels`` times ``scale``, the closest in 8 bits."""
+    """Weights of a convolution, or of its share for one of the concatenated maps that it takes.
+
+    ``levels`` times ``scale``, the closest in 8 bits.
+    """
 
     levels: npt.NDArray[np.int8]
     """(out, in, h, w)."""
     scale: Floats
-    """(out, 1, 1, 1); of weights for a single map (1, 1, h, w)."""
+    """(out, 1, 1, 1); (1, 1, h, w) where out is 1."""
 
     @classmethod
     def of(cls, weights: Tensor) -> "QuantisedWeights":
         """Round weights, (out, in, h, w)."""
-        # A single map is calculated from what each pixel of the kernel makes of it.
+        # To one channel, each pixel of the kernel is calculated by itself (``openvino_graph``).
         summed = (0, 1) if weights.shape[0] == 1 else (1, 2, 3)
         scale = weights.abs().amax(summed, keepdim=True).clamp_min(1e-9) / WEIGHT_LEVELS
         levels = (weights / scale).round().to(torch.int8)
@@ -129,7 +136,7 @@ def is_quantised(convolution: str) -> bool:
 
 
 def _draws(convolution: str) -> bool:
-    """Say whether a convolution's result is a map of saliency: nothing cuts that off."""
+    """Say whether a convolution's result is a map of saliency; no ReLU follows it."""
     return convolution.startswith(("side", "outconv"))
 
 

@@ -75,7 +75,7 @@ def test_the_finest_side_calculates_in_8_bits_with_the_weights_that_were_rounded
 
     with torch.inference_mode():
         expected = twin(picture.unsqueeze(0)).numpy()
-    # Only what it takes is rounded beside it.
+    # Map 0 is the fused one, 1 the finest side's. Only what that takes is rounded beside it.
     assert np.abs(found - expected)[0, 1].mean() <= 1e-3
 
 

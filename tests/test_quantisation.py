@@ -10,6 +10,7 @@ from network_steps import Operation, network_steps
 from preprocessing import Normalize, Rescale
 from quantisation import (
     FINEST_SIDE,
+    SENSITIVE_CONVOLUTION,
     SPLIT_SIDE,
     Quantisation,
     QuantisedWeights,
@@ -53,9 +54,12 @@ def test_weights_of_a_dead_channel_stay_zero() -> None:
     assert not rounded.dequantised().any()
 
 
-def test_all_but_the_ends_of_the_network_are_quantised(quantisation: Quantisation) -> None:
+def test_all_but_the_first_the_sensitive_and_coarse_sides_are_quantised(
+    quantisation: Quantisation,
+) -> None:
     assert len(quantisation.weights) == 111
-    assert is_quantised("side1")
+    assert is_quantised(FINEST_SIDE)
+    assert not is_quantised(SENSITIVE_CONVOLUTION)
     assert not is_quantised("side2")
     assert not is_quantised("outconv")
     assert not is_quantised("stage1.rebnconvin.conv_s1")
@@ -113,7 +117,7 @@ def test_small_maps_keep_their_ranges_and_large_ones_share_one_when_concatenated
     assert split
 
 
-def test_what_is_resized_or_drawn_from_is_not_rounded(
+def test_no_sum_that_is_drawn_from_and_nothing_resized_is_rounded(
     network: SaliencyNetwork, quantisation: Quantisation
 ) -> None:
     steps = network_steps(network)
