@@ -42,8 +42,8 @@ FIRST_CONVOLUTION = "stage1.rebnconvin.conv_s1"
 # What it takes reaches 123 where it answers with 8 at most, so that fewer bits may lose more in it
 # than elsewhere. It has 0.2 % of the network's arithmetic, and a tenth of the error.
 SENSITIVE_CONVOLUTION = "stage1d.rebnconv2d.conv_s1"
-# Draws the finest map. In 8 bits the network's largest addition falls away, and the error grows by
-# a hundredth.
+# Draws the finest map. In 8 bits one of the network's two largest additions falls away, and the
+# error grows by a hundredth.
 FINEST_SIDE = "side1"
 
 # The largest 8-bit values, of weights and of activations.
@@ -55,8 +55,8 @@ FEWEST_ANSWERS = 50
 SPLIT_SIDE = 160
 # Steps that can be told to round what they hand on.
 ROUNDING = {Operation.RELU, Operation.ADD, Operation.RESIZE}
-# What a convolution in 8 bits takes from these is not rounded itself; what they take is. Additions
-# stand only before the sides.
+# What a convolution in 8 bits takes from these is not rounded itself; what they take is. Of the
+# convolutions only sides take a sum directly.
 PARTED = {Operation.CONCATENATE, Operation.ADD}
 
 Floats = npt.NDArray[np.float32]
