@@ -33,8 +33,9 @@ from saliency_network import SaliencyNetwork
 EXACT = Quantisation({}, {}, {})
 SENSITIVE_NODE = "sensitive"
 PRECISE = '<rt_info><attribute name="precise" version="0" /></rt_info>'
-T = TypeVar("T", bound=np.generic)
 HEIGHT_AND_WIDTH = np.array([2, 3], np.int64)
+
+Number = TypeVar("Number", bound=np.generic)
 
 
 def openvino_graph(network: SaliencyNetwork, quantisation: Quantisation = EXACT) -> openvino.Model:
@@ -185,8 +186,8 @@ def _drawn(source: Node, kernel: Floats, rounded: Sequence[QuantisedWeights]) ->
 
     A CPU calculates 16 channels at once, whether they are asked for or not. Nine, one for each
     pixel of the kernel, are first summed over the channels, then moved into place and added.
-    In 8 bits `source` is the sum of two maps. Each is convolved by itself, so that the sum is never
-    formed.
+    In 8 bits `source` is the sum of two maps, not rounded itself. Each is convolved by itself, so
+    that the sum is never formed.
     """
     if rounded:
         [weights] = rounded
@@ -198,7 +199,7 @@ def _drawn(source: Node, kernel: Floats, rounded: Sequence[QuantisedWeights]) ->
     return _convolved(reduce(ops.add, parts), ops.constant(moves), (1, 1))
 
 
-def _by_pixel(kernel: npt.NDArray[T]) -> npt.NDArray[T]:
+def _by_pixel(kernel: npt.NDArray[Number]) -> npt.NDArray[Number]:
     """Take a kernel to one channel, (1, in, 3, 3), apart into its pixels: (9, in, 1, 1)."""
     return np.ascontiguousarray(kernel.reshape(-1, 9).T.reshape(9, -1, 1, 1))
 

@@ -20,9 +20,9 @@ that is sensitive stay in floating point.
 
 Rounding a channel's weights shifts what it answers with on average. Its bias takes that back, where
 it answers at all: what ReLU cuts off anyway has no say. What draws a map keeps its bias: no ReLU
-follows. (Nagel et al., "Data-Free Quantization
-Through Weight Equalization and Bias Correction", 2019, https://arxiv.org/abs/1906.04721, section
-4.2, corrects over everything, which does harm here: errors grow from layer to layer.)
+follows. (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction",
+2019, https://arxiv.org/abs/1906.04721, section 4.2, corrects over everything, which does harm here:
+errors grow from layer to layer.)
 """
 
 from collections.abc import Callable, Mapping, Sequence

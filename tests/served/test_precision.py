@@ -32,8 +32,8 @@ def test_the_default_is_8_bits_and_proven(default: Served) -> None:
     assert described["precision"] == "int8"
     assert described["runtime"].startswith("openvino 20")
     in_8_bits = sum(n for kernel, n in described["kernels"].items() if kernel.endswith("I8"))
-    # Those that take concatenated maps count twice, where they are split.
-    assert in_8_bits >= 111
+    # 111, of which 46 take two maps apart and count twice, and the finest side as well.
+    assert in_8_bits == 158
     assert described["parity"]["mean_error"] <= 0.002
 
 
