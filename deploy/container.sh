@@ -12,15 +12,15 @@ what=${1:-serve}
 [ $# -eq 0 ] || shift
 case $what in
 serve)
-    exec .venv/bin/python scripts/lifecycle.py serve --foreground --build "$build" --model "$MODEL" \
+    exec .venv/bin/python -m scripts serve --foreground --build "$build" --model "$MODEL" \
         --version "$VERSION" --wheels "$build/wheels" "$@"
     ;;
 gateway)
-    exec .venv/bin/python scripts/gateway/run_gateway.py run --build "$build" --model "$MODEL" \
+    exec .venv/bin/python -m scripts gateway-run --build "$build" --model "$MODEL" \
         --listen 0.0.0.0:8000 --keys /etc/cutout/keys "$@"
     ;;
 ready)
-    exec .venv/bin/python scripts/lifecycle.py ready --build "$build" --model "$MODEL" "$@"
+    exec .venv/bin/python -m scripts ready --build "$build" --model "$MODEL" "$@"
     ;;
 *)
     echo "serve, gateway or ready, not $what" >&2

@@ -23,39 +23,39 @@ from ts.handler_utils.timer import timed
 from ts.metrics.dimension import Dimension
 from ts.metrics.metric_type_enum import MetricTypes
 
-from composition import flatten
-from cpu_allocation import CpuAllocation
-from cutout_answer import Answer, Figures, error_answer, picture_answer
-from cutout_errors import CutoutError
-from cutout_limits import Limits
-from cutout_rendering import render
-from cutout_request import JSON_TYPE
-from device_jpeg import PILLOW, choose_jpeg_decoder
-from hold_point import stand_still
-from image_decoding import register_heif, share_threads
-from kserve_protocol import (
+from u2net_cutout.contract.errors import CutoutError
+from u2net_cutout.contract.formats import OutputFormat
+from u2net_cutout.contract.limits import Limits
+from u2net_cutout.imaging.compositing import flatten
+from u2net_cutout.imaging.decoding import register_heif, share_threads
+from u2net_cutout.matting.uncertainty import heat_map, mean_uncertainty
+from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.inputs import choose_input
+from u2net_cutout.network.metadata import ModelMetadata
+from u2net_cutout.network.runtime import choose_device, load_runtime, warm_up
+from u2net_cutout.network.u2net import INPUT_SIZE
+from u2net_cutout.pipeline.kserve import (
     KServeProtocol,
     active_protocol,
     fitting,
     item_headers,
     overall,
 )
-from model_metadata import ModelMetadata
-from network_input import choose_input
-from output_format import OutputFormat
-from photo import Photo, load_photo
-from request_batch import each, guarded, together
-from request_log import failure
-from request_report import RequestReport
-from runtime_errors import ModelLoadError
-from saliency_network import INPUT_SIZE
-from saliency_runtime import choose_device, load_runtime, warm_up
-from sample_request import HEADERS, sample_maps, sample_row
-from serving_metrics import batch_measurements
-from skipped_imports import skipped_imports
-from stage_timing import StageTiming
-from uncertainty import heat_map, mean_uncertainty
-from worker_memory import give_back
+from u2net_cutout.pipeline.nvjpeg import PILLOW, choose_jpeg_decoder
+from u2net_cutout.pipeline.photo import Photo, load_photo
+from u2net_cutout.pipeline.rendering import render
+from u2net_cutout.pipeline.request import JSON_TYPE
+from u2net_cutout.pipeline.response import Answer, Figures, error_answer, picture_answer
+from u2net_cutout.pipeline.timing import StageTiming
+from u2net_cutout.worker.batch import each, guarded, together
+from u2net_cutout.worker.cpu_affinity import CpuAllocation
+from u2net_cutout.worker.import_guard import skipped_imports
+from u2net_cutout.worker.memory_trim import give_back
+from u2net_cutout.worker.metrics import batch_measurements
+from u2net_cutout.worker.pause import stand_still
+from u2net_cutout.worker.request_log import failure
+from u2net_cutout.worker.request_report import RequestReport
+from u2net_cutout.worker.warmup import HEADERS, sample_maps, sample_row
 
 # TorchServe looks whether these are there, for handlers of other kinds: 2 s and 150 MB a worker.
 with skipped_imports("openvino.torch", "onnxruntime", "torch_tensorrt"):

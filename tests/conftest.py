@@ -10,9 +10,9 @@ import skimage
 from hypothesis import settings
 from PIL import Image, ImageCms
 
-from cutout_limits import Limits
-from execution import Choice, Precision, Runtime, cpu_has
-from export_network import export_network
+from scripts.export.choose import export_network
+from u2net_cutout.contract.limits import Limits
+from u2net_cutout.network.precision import Choice, Precision, Runtime, cpu_has
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / os.environ.get("BUILD", "build")

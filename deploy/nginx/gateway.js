@@ -2,7 +2,7 @@
 // errors apart from the handler's. Written for njs 0.7 (Debian 12) and later.
 import fs from 'fs';
 
-// A token is renewed when it has less than this left, as scripts/management_api.py does. Renewing one
+// A token is renewed when it has less than this left, as scripts/torchserve/management_api.py does. Renewing one
 // ends the one before at once; a request that was on its way with it is sent again (see redirect).
 const MARGIN_MS = 20000;
 // Whoever renews has this long; then another may.

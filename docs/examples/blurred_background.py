@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 from torch import Tensor
 
-from composition import flatten
-from cutout_answer import Answer
-from cutout_errors import CutoutError, UnsupportedParameter
-from cutout_options import Channels
-from matting import alpha_matte
-from photo import Photo
-from request_batch import each
+from u2net_cutout.contract.errors import CutoutError, UnsupportedParameter
+from u2net_cutout.contract.options import Channels
+from u2net_cutout.imaging.compositing import flatten
+from u2net_cutout.matting.alpha import alpha_matte
+from u2net_cutout.pipeline.photo import Photo
+from u2net_cutout.pipeline.response import Answer
+from u2net_cutout.worker.batch import each
 from u2net_handler import U2Net
 
 # What is out of focus has no detail to lose, so that large photos take no longer than this.

@@ -1,6 +1,6 @@
 """A folder of photos to a folder of cutouts, without TorchServe: the same modules, the same bytes.
 
-    PYTHONPATH=handler:. .venv/bin/python docs/examples/cutout_without_torchserve.py NETWORK IN OUT
+    .venv/bin/python -m docs.examples.cutout_without_torchserve NETWORK IN OUT
 
 NETWORK is what an archive holds; `make archive` leaves it in build/networks/.
 """
@@ -11,16 +11,16 @@ from pathlib import Path
 
 import torch
 
-from composition import flatten
-from cutout_answer import Answer, Figures, picture_answer
-from cutout_errors import CutoutError
-from cutout_limits import Limits
-from cutout_rendering import render
-from image_decoding import register_heif
-from model_metadata import ModelMetadata
-from network_input import choose_input
-from photo import load_photo
-from saliency_runtime import choose_device, load_runtime
+from u2net_cutout.contract.errors import CutoutError
+from u2net_cutout.contract.limits import Limits
+from u2net_cutout.imaging.compositing import flatten
+from u2net_cutout.imaging.decoding import register_heif
+from u2net_cutout.network.inputs import choose_input
+from u2net_cutout.network.metadata import ModelMetadata
+from u2net_cutout.network.runtime import choose_device, load_runtime
+from u2net_cutout.pipeline.photo import load_photo
+from u2net_cutout.pipeline.rendering import render
+from u2net_cutout.pipeline.response import Answer, Figures, picture_answer
 
 # What handler/model-config.yaml sets.
 LIMITS = Limits(max_file_bytes=32 << 20, max_pixels=50_000_000, max_response_bytes=100 << 20)

@@ -17,16 +17,16 @@ import pytest
 import requests
 import yaml
 
-from build_archive import build_archive
-from exposure import HOST
-from gateway_process import Nginx
-from lifecycle import serve
-from machine import Machine
-from management_api import ManagementApi, local_session
-from server_config import ServerConfig, ServerError
+from scripts.archive.build import build_archive
+from scripts.gateway.nginx import Nginx
+from scripts.lifecycle.start import start_server
+from scripts.torchserve.binding import HOST
+from scripts.torchserve.config import ServerConfig, ServerError
+from scripts.torchserve.machine import Machine
+from scripts.torchserve.management_api import ManagementApi, local_session
+from scripts.torchserve.process import TorchServeProcess
+from scripts.torchserve.worker_plan import Profile, plan_workers
 from tests.conftest import ROOT, WEIGHTS, WHEELS
-from torchserve_process import TorchServeProcess
-from worker_plan import Profile, plan_workers
 
 # A second worker would only take memory, where a test does not need one.
 ONE_WORKER = plan_workers(Machine.here(), Profile.LATENCY)
@@ -130,7 +130,7 @@ def served(networks: dict[str, Path]) -> Iterator[Served]:
         for model, network in networks.items():
             build_archive(model, "1.0", network, config.store)
         try:
-            serve(config, WHEELS, "u2net", "1.0", ONE_WORKER)
+            start_server(config, WHEELS, "u2net", "1.0", ONE_WORKER)
             server = Served(build, config)
             server.api.register("u2netp", "1.0", 1)
             yield server

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from cutout_answer import Answer
-from photo import Photo
+from u2net_cutout.pipeline.photo import Photo
+from u2net_cutout.pipeline.response import Answer
 from u2net_handler import U2Net
 
 

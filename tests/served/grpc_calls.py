@@ -6,8 +6,8 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from exposure import HOST
-from server_config import ServerConfig
+from scripts.torchserve.binding import HOST
+from scripts.torchserve.config import ServerConfig
 
 Descriptor = descriptor_pb2.FieldDescriptorProto
 SCALARS = {

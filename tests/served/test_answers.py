@@ -14,14 +14,14 @@ import requests
 from PIL import Image, ImageFilter
 from torchvision.transforms import Compose
 
-from management_api import local_session
-from matting import alpha_matte
-from model_metadata import ModelMetadata
 from preprocessing import Normalize, Rescale
-from saliency_network import VARIANTS
+from scripts.torchserve.management_api import local_session
+from scripts.weights.convert import folded_network, read_weights
 from tests.conftest import WHEELS
 from tests.served.conftest import Served
-from weights_conversion import folded_network, read_weights
+from u2net_cutout.matting.alpha import alpha_matte
+from u2net_cutout.network.metadata import ModelMetadata
+from u2net_cutout.network.u2net import VARIANTS
 
 
 @pytest.fixture(scope="module")

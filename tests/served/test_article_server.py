@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from article_server import list_archive
+from scripts.measure.bench.article_server import list_archive
 from tests.served.conftest import Served
 
 

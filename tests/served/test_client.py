@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from management_api import ManagementApi
-from tests.client_runs import client
+from scripts.torchserve.management_api import ManagementApi
 from tests.conftest import ROOT
+from tests.served.client_runs import client
 from tests.served.conftest import Served, make
 from u2net_cutout import CutoutClient, Refused, connect, remove
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from management_api import local_session
-from tests.client_runs import client, start
+from scripts.torchserve.management_api import local_session
+from tests.served.client_runs import client, start
 from tests.served.conftest import Served
 
 # The more, the longer it takes: 50 were tried by hand.

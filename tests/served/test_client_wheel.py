@@ -1,6 +1,5 @@
 """The installed client: the wheel and what it says it needs, in an environment of its own."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -12,8 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.client_runs import environment
 from tests.conftest import PIP_ARGUMENTS, ROOT
+from tests.served.client_runs import environment
 from tests.served.conftest import Served
 
 
@@ -37,8 +36,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     # From a copy: pip would leave what it builds in build/.
     source = folder / "source"
-    for name in ("handler", "scripts/u2net_cutout"):
-        shutil.copytree(ROOT / name, source / name)
+    shutil.copytree(ROOT / "u2net_cutout", source / "u2net_cutout")
     for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, source)
     wheel = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(source)]
@@ -81,20 +79,19 @@ def test_it_cuts_out(
 
 
 def test_its_options_are_the_servers(installed: Path) -> None:
-    variables = {**os.environ, "PYTHONPATH": str(ROOT / "handler")}
-    code = "from cutout_options import OPTIONS; print([(o.name, o.values) for o in OPTIONS])"
+    code = (
+        "from u2net_cutout.contract.options import OPTIONS;"
+        "print([(o.name, o.values) for o in OPTIONS])"
+    )
     tables = [
         subprocess.run(
             [python, "-c", code],
-            env={**variables, "PYTHONPATH": path},
+            cwd=folder,
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-        for python, path in (
-            (str(installed / "python"), ""),
-            (sys.executable, str(ROOT / "handler")),
-        )
+        for python, folder in ((str(installed / "python"), installed), (sys.executable, ROOT))
     ]
 
     assert tables[0] == tables[1]
@@ -104,7 +101,11 @@ def test_the_servers_packages_are_not_among_its_needs(installed: Path) -> None:
     code = "import u2net_cutout, importlib.util as u; print(u.find_spec('torch'))"
 
     done = subprocess.run(
-        [str(installed / "python"), "-c", code], capture_output=True, text=True, check=True
+        [str(installed / "python"), "-c", code],
+        cwd=installed,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert done.stdout.strip() == "None"

@@ -16,19 +16,19 @@ import pytest
 import requests
 from PIL import Image
 
-from build_archive import build_archive
-from closed_models import closed, open_versions, served_version
-from exposure import HOST
-from lifecycle import serve
-from machine import Machine
-from management_api import ManagementApi
-from server_config import ServerConfig
-from steady_clients import SteadyClients
+from scripts.archive.build import build_archive
+from scripts.lifecycle.maintenance import closed, open_versions, served_version
+from scripts.lifecycle.start import start_server
+from scripts.measure.faults.clients import SteadyClients
+from scripts.torchserve.binding import HOST
+from scripts.torchserve.config import ServerConfig
+from scripts.torchserve.machine import Machine
+from scripts.torchserve.management_api import ManagementApi
+from scripts.torchserve.process import TorchServeProcess
+from scripts.torchserve.worker_plan import Profile, plan_workers
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import ONE_WORKER, Served, await_queue, configure, make
 from tests.served.test_grpc import predict
-from torchserve_process import TorchServeProcess
-from worker_plan import Profile, plan_workers
 
 OK, UNAVAILABLE = HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE
 REFUSALS = {"400", "503"}
@@ -44,13 +44,13 @@ def photo(photo_files: list[Path]) -> bytes:
 def command(config: ServerConfig, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A command of the Makefile's, running."""
     command_line = [
-        *(sys.executable, "scripts/lifecycle.py", "--build", str(config.servers.parent)),
-        *("--port", str(config.port), "--model", "u2netp", *arguments),
+        *(sys.executable, "-m", "scripts", *arguments, "--build", str(config.servers.parent)),
+        *("--port", str(config.port)),
     ]
     with subprocess.Popen(
         command_line,
         cwd=ROOT,
-        env={"PYTHONPATH": "handler:scripts:.", "PYTHONUNBUFFERED": "1"},
+        env={"MODEL": "u2netp", "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -99,7 +99,9 @@ def request_in_hand(server: Served, photo: bytes) -> Iterator[Future[requests.Re
 def test_a_stop_answers_what_was_accepted_and_refuses_what_comes_later(
     second: ServerConfig, photo: bytes
 ) -> None:
-    serve(second, WHEELS, "u2netp", "1.0", plan_workers(Machine.here(), Profile.THROUGHPUT, 2))
+    start_server(
+        second, WHEELS, "u2netp", "1.0", plan_workers(Machine.here(), Profile.THROUGHPUT, 2)
+    )
     clients = SteadyClients(second, "u2netp", photo, 4)
     pinned = SteadyClients(second, "u2netp", photo, 2, version="1.0")
 
@@ -135,7 +137,7 @@ def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_
     stops: list[subprocess.Popen[str]] = []
     # Longer than the commands take while the worker is held up.
     configure(second.store / "u2netp.mar", responseTimeout=300)
-    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    start_server(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     server = Served(second.servers.parent, second)
 
     with request_in_hand(server, photo) as asked, command(second, "stop") as stop:
@@ -193,7 +195,7 @@ def test_a_server_in_the_foreground_is_drained_when_it_is_told_to_end(
 def test_a_stop_waits_for_clients_that_are_slow_to_read(
     second: ServerConfig, tmp_path: Path
 ) -> None:
-    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    start_server(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     size = (3000, 2000)
     large = tmp_path / "large.jpg"
     Image.linear_gradient("L").resize(size).save(large)
@@ -222,7 +224,7 @@ def test_a_stop_waits_for_clients_that_are_slow_to_read(
 
 def test_a_stop_at_once_does_not_wait(second: ServerConfig, photo: bytes) -> None:
     configure(second.store / "u2netp.mar", responseTimeout=300)
-    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    start_server(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     server = Served(second.servers.parent, second)
 
     with request_in_hand(server, photo) as asked, command(second, "stop") as drained:

@@ -20,19 +20,20 @@ import pytest
 import requests
 from PIL import Image
 
-from archive_record import record_of
-from build_archive import build_archive
-from drain import stop
-from kill_workers import kill_workers
-from lifecycle import serve, unregister
-from machine import Machine
-from management_api import AlreadyRegisteredError, local_session
-from rollout import roll_out
-from server_config import ServerConfig, ServerError
+from scripts.archive.build import build_archive
+from scripts.archive.record import record_of
+from scripts.lifecycle.drain import stop
+from scripts.lifecycle.removal import remove_model
+from scripts.lifecycle.rollout import roll_out
+from scripts.lifecycle.start import start_server
+from scripts.measure.faults.kill_workers import kill_workers
+from scripts.torchserve.config import ServerConfig, ServerError
+from scripts.torchserve.machine import Machine
+from scripts.torchserve.management_api import AlreadyRegisteredError, local_session
+from scripts.torchserve.process import TorchServeProcess
+from scripts.torchserve.worker_plan import Profile, plan_workers
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import ONE_WORKER, Served, await_queue, configure, make
-from torchserve_process import TorchServeProcess
-from worker_plan import Profile, plan_workers
 
 OK = HTTPStatus.OK
 # Of linux/sched.h; Python has it from 3.12 on.
@@ -61,7 +62,9 @@ def await_successor(server: Served, victim: int) -> None:
 def test_of_a_killed_worker_only_the_request_in_hand_fails(
     second: ServerConfig, photo: bytes
 ) -> None:
-    serve(second, WHEELS, "u2netp", "1.0", plan_workers(Machine.here(), Profile.THROUGHPUT, 2))
+    start_server(
+        second, WHEELS, "u2netp", "1.0", plan_workers(Machine.here(), Profile.THROUGHPUT, 2)
+    )
     server = served_at(second)
     victim, other = (psutil.Process(pid) for pid in server.worker_pids())
     victim.suspend()
@@ -131,7 +134,7 @@ def test_a_full_disk_costs_log_lines_and_no_request(second: ServerConfig, photo:
 
 def serve_on_a_full_disk(config: ServerConfig, photo: bytes) -> None:
     with small_disk(config.folder, "120m"):
-        serve(config, WHEELS, "u2netp", "1.0", ONE_WORKER)
+        start_server(config, WHEELS, "u2netp", "1.0", ONE_WORKER)
         server = served_at(config)
         try:
             filler = config.folder / "filler"
@@ -165,7 +168,7 @@ def test_workers_that_were_given_up_are_told_and_revived_and_do_not_keep_a_stop(
     second: ServerConfig, photo: bytes
 ) -> None:
     configure(second.store / "u2netp.mar", maxRetryTimeoutInSec=1)
-    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    start_server(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     server = served_at(second)
     (unpacked,) = second.temporary.glob("models/*/u2netp.bin")
 
@@ -241,7 +244,7 @@ def test_of_two_registrations_at_once_one_wins_and_stays(
     assert [type(error) for error in errors if error] == [AlreadyRegisteredError]
     (worker,) = served.api.describe("u2netp", "1.6")["workers"]
     assert worker["status"] == "READY"
-    unregister(served.api, "u2netp", "1.6")
+    remove_model(served.api, "u2netp", "1.6")
 
 
 def test_a_token_that_is_none_is_refused_by_the_front_end(served: Served) -> None:

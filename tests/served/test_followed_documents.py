@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway_process import Nginx
-from server_config import ServerError
+from scripts.gateway.nginx import Nginx
+from scripts.torchserve.config import ServerError
 from tests.conftest import ROOT, WEIGHTS
 from tests.served.conftest import build_folder, free_port
 
@@ -19,9 +19,9 @@ SHORT = ("README.md", "docs/off-torchserve.md", "docs/moving-from-rembg.md")
 def follow(*arguments: str, build: Path, port: int) -> subprocess.CompletedProcess[str]:
     settings = {"PORT": str(port), "PRECISION": "fp32", "PROFILE": "latency"}
     return subprocess.run(
-        [sys.executable, "scripts/follow_documents.py", "--build", str(build), *arguments],
+        [sys.executable, "-m", "scripts", "follow-docs", "--build", str(build), *arguments],
         cwd=ROOT,
-        env={**os.environ, **settings, "PYTHONPATH": "handler:scripts:."},
+        env={**os.environ, **settings},
         capture_output=True,
         text=True,
         check=False,

@@ -23,13 +23,14 @@ import pytest
 import requests
 from PIL import Image
 
-from build_archive import build_archive
-from exposure import HOST
-from gateway_config import TEMPLATES, GatewayConfig
-from gateway_process import GatewayProcess, Nginx
-from gateway_sides import PrivateSide, PublicSide
-from management_api import local_session
-from server_config import ServerError
+from scripts.archive.build import build_archive
+from scripts.gateway.config import TEMPLATES, GatewayConfig
+from scripts.gateway.nginx import GatewayProcess, Nginx
+from scripts.gateway.sides import PrivateSide, PublicSide
+from scripts.torchserve.binding import HOST
+from scripts.torchserve.config import ServerError
+from scripts.torchserve.management_api import local_session
+from scripts.torchserve.process import TorchServeProcess
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import (
     ONE_WORKER,
@@ -41,7 +42,6 @@ from tests.served.conftest import (
     make,
     server_in,
 )
-from torchserve_process import TorchServeProcess
 
 CHELSEA = 1
 LARGEST_REQUEST = 48 << 20
@@ -572,15 +572,13 @@ def test_in_a_container_it_logs_to_the_console_and_ends_when_it_is_told(tmp_path
     except ServerError as error:
         pytest.skip(str(error))
     address = f"{HOST}:{free_port()}"
-    path = os.pathsep.join(str(ROOT / each) for each in ("scripts", "scripts/gateway", "handler"))
     keys = tmp_path / "keys"
     keys.write_text("alice alices-key\n")
     # As deploy/container.sh starts it.
-    script = str(ROOT / "scripts" / "gateway" / "run_gateway.py")
-    command = [sys.executable, script, "run", "--build", str(tmp_path), "--model", "u2netp"]
+    command = [sys.executable, "-m", "scripts", "gateway-run", "--build", str(tmp_path)]
     with subprocess.Popen(
-        [*command, "--listen", address, "--keys", str(keys)],
-        env={**os.environ, "PYTHONPATH": path},
+        [*command, "--model", "u2netp", "--listen", address, "--keys", str(keys)],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from management_api import ManagementApi
-from tests.client_runs import client
+from scripts.torchserve.management_api import ManagementApi
+from tests.served.client_runs import client
 from tests.served.conftest import Served
 from u2net_cutout import CutoutClient, connect, remove
-from u2net_cutout.home_composite import PROXY_SIDE, composite
+from u2net_cutout.client.local_composite import PROXY_SIDE, composite
 
 # Levels of 255 by which alpha may differ on average: JPEG has been over the copy.
 ALPHA_BOUND = 0.005 * 255

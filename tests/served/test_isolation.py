@@ -16,8 +16,8 @@ import pytest
 import requests
 from PIL import Image
 
-from build_archive import build_archive
-from management_api import Batching
+from scripts.archive.build import build_archive
+from scripts.torchserve.management_api import Batching
 from tests.served.conftest import Served
 
 VERSION = "4.0"

@@ -15,15 +15,15 @@ import pytest
 import requests
 from PIL import Image
 
-from build_archive import build_archive
-from drain import stop
-from lifecycle import serve
-from management_api import local_session
+from scripts.archive.build import build_archive
+from scripts.lifecycle.drain import stop
+from scripts.lifecycle.start import start_server
+from scripts.torchserve.management_api import local_session
+from scripts.torchserve.process import TorchServeProcess
 from tests.conftest import WHEELS
 from tests.served.conftest import ONE_WORKER, Served, build_folder, server_in
 from tests.served.grpc_calls import channel_to, message_types
 from tests.served.test_drain import drawn
-from torchserve_process import TorchServeProcess
 
 INFER = "/org.pytorch.serve.grpc.openinference.GRPCInferenceService/ModelInfer"
 MODEL = "u2netp"
@@ -48,7 +48,7 @@ def kserve(networks: dict[str, Path], request: pytest.FixtureRequest) -> Iterato
         config = replace(server_in(build), kserve=request.param, only_model=MODEL)
         build_archive(MODEL, "1.0", networks[MODEL], config.store)
         try:
-            serve(config, WHEELS, MODEL, "1.0", ONE_WORKER)
+            start_server(config, WHEELS, MODEL, "1.0", ONE_WORKER)
             yield Served(build, config)
         finally:
             TorchServeProcess(config).stop()

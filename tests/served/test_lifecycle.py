@@ -14,19 +14,20 @@ import grpc
 import pytest
 from PIL import Image
 
-from build_archive import build_archive
-from lifecycle import make_room, serve, unregister
-from management_api import ManagementApi, local_session
-from server_config import ServerConfig, ServerError
+from scripts.archive.build import build_archive
+from scripts.lifecycle.removal import remove_model
+from scripts.lifecycle.start import make_room, start_server
+from scripts.torchserve.config import ServerConfig, ServerError
+from scripts.torchserve.management_api import ManagementApi, local_session
+from scripts.torchserve.process import TorchServeProcess
+from scripts.torchserve.worker_plan import Profile
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import ONE_WORKER, Served, make
 from tests.served.test_tokens import MANAGEMENT, bearer, call
-from torchserve_process import TorchServeProcess
-from worker_plan import Profile
 
 
 def test_two_servers_live_side_by_side(served: Served, second: ServerConfig) -> None:
-    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    start_server(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     assert ManagementApi(second).describe("u2netp")["workers"][0]["status"] == "READY"
 
     assert TorchServeProcess(second).stop()
@@ -37,10 +38,10 @@ def test_two_servers_live_side_by_side(served: Served, second: ServerConfig) -> 
 
 
 def test_serve_replaces_what_an_earlier_serve_left(second: ServerConfig) -> None:
-    serve(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    start_server(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     first = TorchServeProcess(second).find()
 
-    serve(second, WHEELS, "u2netp", "1.0", make_room(second, Profile.THROUGHPUT, workers=2))
+    start_server(second, WHEELS, "u2netp", "1.0", make_room(second, Profile.THROUGHPUT, workers=2))
 
     assert first is not None
     assert not first.is_running()
@@ -49,7 +50,7 @@ def test_serve_replaces_what_an_earlier_serve_left(second: ServerConfig) -> None
 
 def test_a_locked_server_serves_its_model_and_takes_no_other(second: ServerConfig) -> None:
     config = replace(second, only_model="u2netp", exposed=frozenset({"inference"}))
-    serve(config, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    start_server(config, WHEELS, "u2netp", "1.0", ONE_WORKER)
     api = ManagementApi(config)
 
     with pytest.raises(ServerError, match="status 405"):
@@ -85,7 +86,7 @@ def test_a_model_that_does_not_start_ends_the_server_and_tells_why(
     second: ServerConfig, tmp_path: Path
 ) -> None:
     with pytest.raises(ServerError, match="pip package installation failed"):
-        serve(second, tmp_path / "no-wheels", "u2netp", "1.0", ONE_WORKER)
+        start_server(second, tmp_path / "no-wheels", "u2netp", "1.0", ONE_WORKER)
 
     assert TorchServeProcess(second).find() is None
 
@@ -94,7 +95,7 @@ def test_a_taken_port_is_told(served: Served, tmp_path: Path) -> None:
     config = ServerConfig(served.config.port, tmp_path / "servers", tmp_path)
 
     with pytest.raises(ServerError, match=f"port {config.port} is taken.*another PORT"):
-        serve(config, WHEELS, "u2netp", "1.0", ONE_WORKER)
+        start_server(config, WHEELS, "u2netp", "1.0", ONE_WORKER)
 
 
 def test_a_token_about_to_expire_is_renewed(second: ServerConfig, tmp_path: Path) -> None:
@@ -205,10 +206,10 @@ def test_a_picture_that_is_none_is_refused_in_words(served: Served, tmp_path: Pa
 def test_a_model_is_unregistered_and_registered_again(
     served: Served, networks: dict[str, Path]
 ) -> None:
-    unregister(served.api, "u2netp", None)
+    remove_model(served.api, "u2netp", None)
     assert served.ask(data=b"x", method="PUT").status_code == 404
     with pytest.raises(ServerError, match="not registered"):
-        unregister(served.api, "u2netp", None)
+        remove_model(served.api, "u2netp", None)
 
     build_archive("u2netp", "1.0", networks["u2netp"], served.config.store)
     served.api.register("u2netp", "1.0", 1)

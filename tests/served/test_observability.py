@@ -14,11 +14,11 @@ import yaml
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from management_api import local_session
-from output_format import OutputFormat
-from server_config import METRICS_CONFIG
+from scripts.torchserve.config import METRICS_CONFIG
+from scripts.torchserve.management_api import local_session
 from tests.served.conftest import Served
-from tests.test_cutout_errors import ERRORS
+from tests.u2net_cutout.contract.test_errors import ERRORS
+from u2net_cutout.contract.formats import OutputFormat
 
 # TorchServe's, whatever they count.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, float("inf"))

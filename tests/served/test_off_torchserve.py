@@ -1,6 +1,5 @@
 """docs/off-torchserve.md: the example's cutouts are the server's, byte by byte."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +7,8 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 from tests.served.conftest import Served
+
+EXAMPLE = "docs.examples.cutout_without_torchserve"
 
 
 def test_its_cutouts_are_the_servers(
@@ -18,12 +19,11 @@ def test_its_cutouts_are_the_servers(
     for photo in photo_files:
         shutil.copy(photo, folder)
     (folder / "text.jpg").write_text("no picture")
-    example = ROOT / "docs" / "examples" / "cutout_without_torchserve.py"
     cutouts = tmp_path / "cutouts"
 
     done = subprocess.run(
-        [sys.executable, str(example), str(networks["u2netp"]), str(folder), str(cutouts)],
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'handler'}:{ROOT}"},
+        [sys.executable, "-m", EXAMPLE, str(networks["u2netp"]), str(folder), str(cutouts)],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
@@ -38,12 +38,11 @@ def test_its_cutouts_are_the_servers(
 
 
 def test_it_does_without_torchserve() -> None:
-    code = "import sys; import cutout_without_torchserve; print('ts' in sys.modules)"
-    paths = (ROOT / "handler", ROOT, ROOT / "docs" / "examples")
+    code = f"import sys; import {EXAMPLE}; print('ts' in sys.modules)"
 
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": ":".join(map(str, paths))},
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cutout_options import OPTIONS, SIZES
 from tests.served.conftest import Served
 from tests.served.test_answers import encoded, refusal
+from u2net_cutout.contract.options import OPTIONS, SIZES
 
 SIZE = (451, 300)
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.served.conftest import Served
-from tests.test_colour_management import (
+from tests.u2net_cutout.imaging.test_decoding import ORIENTATION, STORED, encoded
+from tests.u2net_cutout.imaging.test_srgb import (
     DEBIAN_CMYK,
     ENGINES,
     P3_PROFILE,
@@ -21,7 +22,6 @@ from tests.test_colour_management import (
     saved,
     with_black,
 )
-from tests.test_image_decoding import ORIENTATION, STORED, encoded
 
 
 def shown(served: Served, data: bytes) -> Image.Image:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from calibration_photos import fetch_evaluation
-from execution import Precision, cpu_has
+from scripts.weights.photos import fetch_evaluation
 from tests.conftest import PIP_ARGUMENTS, WEIGHTS
 from tests.served.conftest import Served, build_folder, make, server_in
+from u2net_cutout.network.precision import Precision, cpu_has
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ import grpc
 import pytest
 import requests
 
-from exposure import HOST
-from lifecycle import unregister
-from management_api import local_session
+from scripts.lifecycle.removal import remove_model
+from scripts.torchserve.binding import HOST
+from scripts.torchserve.management_api import local_session
 from tests.served.conftest import Served
 from tests.served.grpc_calls import channel_to
 from tests.served.test_tokens import MANAGEMENT, bearer
@@ -167,7 +167,7 @@ def test_the_management_token_is_as_good_as_the_servers_account(served: Served) 
             assert served.api.versions("folder")
             time.sleep(0.1)
     finally:
-        unregister(served.api, "folder", None)
+        remove_model(served.api, "folder", None)
         shutil.rmtree(folder)
 
 

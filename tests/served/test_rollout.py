@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from archive_record import record_of
-from build_archive import build_archive
-from lifecycle import unregister
-from model_metadata import METADATA_FILE, ModelMetadata
-from rollout import check_precision, roll_out
-from server_config import ServerError
+from scripts.archive.build import build_archive
+from scripts.archive.record import record_of
+from scripts.lifecycle.removal import remove_model
+from scripts.lifecycle.rollout import check_precision, roll_out
+from scripts.torchserve.config import ServerError
 from tests.served.conftest import Served, make
+from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata
 
 CLIENTS = 4
 
@@ -28,7 +28,7 @@ def version_1_0_again(
     """Leave the server as the other tests expect it."""
     yield
     if [each["modelVersion"] for each in served.api.versions("u2netp")] != ["1.0"]:
-        unregister(served.api, "u2netp", None)
+        remove_model(served.api, "u2netp", None)
         build_archive("u2netp", "1.0", networks["u2netp"], served.config.store)
         served.api.register("u2netp", "1.0", 1)
 

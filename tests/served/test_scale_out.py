@@ -11,12 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from api_keys import DEFAULT_CLIENT, key_of
-from build_archive import build_archive
-from gateway_process import Nginx
-from load_generator import Load, Request, drive
-from server_config import ServerError
-from simulated_machines import PUBLIC_PORT, SimulatedMachine, simulated_machines, why_not
+from scripts.archive.build import build_archive
+from scripts.gateway.keys import DEFAULT_CLIENT, key_of
+from scripts.gateway.nginx import Nginx
+from scripts.measure.kit.hey import Load, Request, drive
+from scripts.measure.scale_out.namespaces import (
+    PUBLIC_PORT,
+    SimulatedMachine,
+    simulated_machines,
+    why_not,
+)
+from scripts.torchserve.config import ServerError
 from tests.conftest import WHEELS
 from tests.served.conftest import build_folder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from exposure import HOST
+from scripts.torchserve.binding import HOST
 from tests.served.conftest import Served
 
 IDLE = 200

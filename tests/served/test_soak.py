@@ -7,11 +7,11 @@ from pathlib import Path
 
 import aiohttp
 
-from server_samples import JVM, Sampler
-from soak_ask import Ask
-from soak_client import Outcome, SoakClient
-from soak_pictures import SOURCES
-from soak_requests import deck
+from scripts.measure.soak.client import Outcome, SoakClient
+from scripts.measure.soak.pictures import SOURCES
+from scripts.measure.soak.request import Ask
+from scripts.measure.soak.request_mix import deck
+from scripts.measure.soak.samples import JVM, Sampler
 from tests.served.conftest import Served
 
 # Large bodies and pictures have tests of their own.

@@ -11,13 +11,13 @@ import psutil
 import pytest
 import requests
 
-from exposure import HOST
-from management_api import ManagementApi, TokenKind, local_session
-from server_config import ServerConfig
+from scripts.torchserve.binding import HOST
+from scripts.torchserve.config import ServerConfig
+from scripts.torchserve.management_api import ManagementApi, TokenKind, local_session
+from scripts.torchserve.process import TorchServeProcess
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import ONE_WORKER, Served
 from tests.served.grpc_calls import channel_to
-from torchserve_process import TorchServeProcess
 
 INFERENCE = "/org.pytorch.serve.grpc.inference.InferenceAPIsService"
 MANAGEMENT = "/org.pytorch.serve.grpc.management.ManagementAPIsService"

@@ -1,7 +1,7 @@
 """The input battery in its short form; `make torture` is the full one."""
 
+from tests.hostile.server import torture
 from tests.served.conftest import Served
-from torture_server import torture
 
 REQUESTS = 300
 SEED = 0

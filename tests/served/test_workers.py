@@ -8,13 +8,13 @@ from typing import Any
 import psutil
 import pytest
 
-from lifecycle import serve
-from machine import Machine
-from management_api import ManagementApi
-from server_config import ServerConfig
+from scripts.lifecycle.start import start_server
+from scripts.torchserve.config import ServerConfig
+from scripts.torchserve.machine import Machine
+from scripts.torchserve.management_api import ManagementApi
+from scripts.torchserve.worker_plan import Profile, plan_workers
 from tests.conftest import WHEELS
 from tests.served.conftest import make
-from worker_plan import Profile, plan_workers
 
 MACHINE = Machine.here()
 CPUS = sorted(os.sched_getaffinity(0))
@@ -47,7 +47,7 @@ def test_for_throughput_each_worker_has_cores_of_its_own_and_keeps_them_for_its_
     second: ServerConfig,
 ) -> None:
     plan = plan_workers(MACHINE, Profile.THROUGHPUT, workers=2)
-    serve(second, WHEELS, "u2netp", "1.0", plan)
+    start_server(second, WHEELS, "u2netp", "1.0", plan)
     api = ManagementApi(second)
 
     first = workers(api)
@@ -73,7 +73,7 @@ def test_for_throughput_each_worker_has_cores_of_its_own_and_keeps_them_for_its_
 
 @unlimited
 def test_for_latency_one_worker_has_every_core(second: ServerConfig) -> None:
-    serve(second, WHEELS, "u2netp", "1.0", plan_workers(MACHINE, Profile.LATENCY))
+    start_server(second, WHEELS, "u2netp", "1.0", plan_workers(MACHINE, Profile.LATENCY))
 
     ((pid, worker),) = workers(ManagementApi(second)).items()
 
@@ -85,7 +85,7 @@ def test_for_latency_one_worker_has_every_core(second: ServerConfig) -> None:
 
 def test_the_status_tells_the_plan_and_scaling_beyond_it_warns(second: ServerConfig) -> None:
     plan = plan_workers(MACHINE, Profile.LATENCY)
-    serve(second, WHEELS, "u2netp", "1.0", plan)
+    start_server(second, WHEELS, "u2netp", "1.0", plan)
     build = second.servers.parent
 
     scaled = make(build, second.port, "scale", "MODEL=u2netp", "WORKERS=2")

@@ -1,0 +1,1 @@
+"""The model archive: built, recorded, verified."""

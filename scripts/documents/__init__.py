@@ -1,0 +1,1 @@
+"""What is generated from code into documents, and documents that are followed."""

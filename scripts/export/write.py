@@ -1,0 +1,154 @@
+"""Writes a network down for the runtime and precision it is to be served in, and proves it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from preprocessing import Normalize, Rescale
+from scripts.common.files import sha256_of
+from scripts.export.ncnn_graph import ncnn_graph
+from scripts.export.parity import DIGITS, PARITY_FILE, Parity, ParityError, PictureParity
+from scripts.weights.convert import folded_network
+from scripts.weights.fetch import variant_named
+from scripts.weights.photos import fetch_calibration, fetch_evaluation
+from scripts.weights.record import WeightsRecord
+from u2net_cutout.matting.alpha import stretch
+from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata
+from u2net_cutout.network.precision import Choice, Precision, Runtime
+from u2net_cutout.network.runtime import load_runtime
+from u2net_cutout.network.u2net import INPUT_SIZE, SaliencyNetwork
+
+
+@dataclass(frozen=True)
+class PhotoSource:
+    """Where photos to calibrate with and to measure on come from."""
+
+    folder: Path
+    pip_arguments: Sequence[str]
+
+    def calibration(self) -> list[Tensor]:
+        """Return the photos to calibrate with, each (3, 320, 320), ready for the network.
+
+        Each is there mirrored as well, which takes a quarter or more of the error off photos that
+        are not among them.
+        """
+        photos = fetch_calibration(self.folder, self.pip_arguments)
+        pictures = [_prepared(photo) for photo in photos]
+        return [*pictures, *(picture.flip(-1) for picture in pictures)]
+
+    def evaluation(self) -> dict[str, Tensor]:
+        """Return the photos to measure on, by name, each (3, 320, 320), ready for the network."""
+        photos = fetch_evaluation(self.folder, self.pip_arguments)
+        return {photo.name: _prepared(photo) for photo in photos}
+
+
+def write_network(
+    weights: Path,
+    folder: Path,
+    choice: Choice,
+    photos: PhotoSource,
+    sources_sha256: str,
+) -> None:
+    """Write the network of a weights file, its ``metadata.json`` and ``parity.json`` into a folder.
+
+    Raises:
+        WeightsError: the weights are missing or damaged.
+        WheelDataError: the photos can't be had.
+        ModelLoadError: this machine can't run it.
+        ParityError: its masks are no masks.
+    """
+    # All of them, also those that only 8 bits need: another machine may get a copy of the folder.
+    calibration, evaluation = photos.calibration(), photos.evaluation()
+    record = WeightsRecord.beside(weights)
+    variant = variant_named(record.variant)
+    network = folded_network(torch.load(weights, weights_only=True), variant)
+    files = _write_files(network, folder / weights.stem, choice, calibration)
+    metadata = ModelMetadata(
+        record.variant,
+        choice.runtime.value,
+        choice.precision.value,
+        choice.device,
+        {file.name: sha256_of(file) for file in files},
+        record.source,
+        record.license,
+        {},
+        sources_sha256,
+    )
+    print("parity: the masks beside those of float32", flush=True)
+    parity = measure_parity(folder, metadata, network, evaluation)
+    print(parity, flush=True)
+    (folder / PARITY_FILE).write_text(parity.to_json(), encoding="utf-8")
+    described = replace(metadata, parity=parity.summary).to_json()
+    (folder / METADATA_FILE).write_text(described, encoding="utf-8")
+
+
+def measure_parity(
+    folder: Path,
+    metadata: ModelMetadata,
+    network: SaliencyNetwork,
+    pictures: Mapping[str, Tensor],
+) -> Parity:
+    """Compare the masks of the network in a folder, loaded as it is served, with plain torch's.
+
+    Raises:
+        ModelLoadError: this machine can't run it.
+        ParityError: its masks are no masks.
+    """
+    device = torch.device("cuda:0" if metadata.device == "cuda" else "cpu")
+    runtime = load_runtime(folder, metadata, device, torch.get_num_threads())
+    found: dict[str, PictureParity] = {}
+    with torch.inference_mode():
+        for name, picture in pictures.items():
+            batch = picture.unsqueeze(0)
+            try:
+                mask = runtime(batch.to(device)).cpu()
+            except FloatingPointError as error:
+                raise ParityError(f"{name}: {error}") from error
+            found[name] = compare_masks(stretch(mask[0, 0]), stretch(network(batch)[0, 0]))
+    return Parity(found)
+
+
+def compare_masks(mask: Tensor, exact: Tensor) -> PictureParity:
+    """Compare two masks, each (H, W) in [0, 1].
+
+    Raises:
+        ParityError: one of them holds what is no number.
+    """
+    if not (mask.isfinite().all() and exact.isfinite().all()):
+        raise ParityError("the masks are not numbers: the precision's range is too small")
+    inside, expected = mask > 0.5, exact > 0.5
+    union = int((inside | expected).sum())
+    iou = int((inside & expected).sum()) / union if union else 1.0
+    error = float((mask - exact).abs().mean())
+    return PictureParity(round(error, DIGITS), round(iou, DIGITS))
+
+
+def _write_files(
+    network: SaliencyNetwork, target: Path, choice: Choice, calibration: Sequence[Tensor]
+) -> list[Path]:
+    if choice.runtime is Runtime.TORCH:
+        weights = target.with_suffix(".pth")
+        torch.save(network.state_dict(), weights)
+        return [weights]
+    if choice.runtime is Runtime.NCNN:
+        return ncnn_graph(network).save(target)
+    # Only here: an environment without OpenVINO does all the rest.
+    from scripts.export.openvino_graph import EXACT, keep_sensitive, openvino_graph, save_graph
+    from scripts.export.quantisation import quantise
+
+    quantisation = EXACT
+    if choice.precision is Precision.INT8:
+        quantisation = quantise(network, calibration, lambda what: print(what, flush=True))
+    save_graph(openvino_graph(network, quantisation), target)
+    if choice.precision is Precision.BF16:
+        keep_sensitive(target)
+    return [target.with_suffix(".bin"), target.with_suffix(".xml")]
+
+
+def _prepared(photo: Path) -> Tensor:
+    with Image.open(photo) as picture:
+        return Normalize()(Rescale(INPUT_SIZE)(picture.convert("RGB")))

@@ -1,0 +1,1 @@
+"""The nginx in front of the server."""

@@ -1,0 +1,62 @@
+"""The settings of a gateway's two sides: what clients reach, and what stands before TorchServe."""
+
+import re
+from dataclasses import dataclass
+
+from scripts.torchserve.binding import HOST
+from scripts.torchserve.config import ServerConfig, ServerError
+
+_WORD = re.compile(r"[^\s;{}\"'$\\#]+")
+
+
+@dataclass(frozen=True)
+class PublicSide:
+    """What clients reach."""
+
+    listen: str
+    """Address and port."""
+    machines: tuple[str, ...] = ()
+    """Addresses of the machines' private sides; none: this machine alone."""
+    certificate: str | None = None
+    private_key: str | None = None
+    rate: int = 500
+    """Requests a minute, of a key that has no number of its own."""
+    connections: int = 64
+    """Requests at once, of a key."""
+    origin: str = "*"
+    """Whose pages may ask from a browser."""
+    read_timeout_s: int = 120
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine reaches it."""
+        host, _, port = self.listen.rpartition(":")
+        everywhere = ("", "*", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
+        host = HOST if host in everywhere else host
+        return f"{'https' if self.certificate else 'http'}://{host}:{port}"
+
+
+@dataclass(frozen=True)
+class PrivateSide:
+    """What stands before one machine's TorchServe and adds its token."""
+
+    server: ServerConfig
+    model: str
+    listen: str | None = None
+    """Address and port for other machines' gateways; None: a socket for this machine's own."""
+    allow: tuple[str, ...] = ()
+    """Addresses of those gateways."""
+    read_timeout_s: int = 120
+
+
+def checked_word(name: str, value: str) -> str:
+    """Return a setting that stands in nginx's configuration as one word.
+
+    Raises:
+        ServerError: it would not be one.
+    """
+    if not _WORD.fullmatch(value):
+        raise ServerError(
+            f"{name}={value}: blanks, quotes and ; {{ }} $ # \\ can't be written there"
+        )
+    return value

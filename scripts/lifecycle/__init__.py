@@ -1,0 +1,1 @@
+"""Start, fill, watch, drain and stop a server."""

@@ -1,0 +1,84 @@
+"""Closes the models of a server: requests for them are refused at once, those before go on.
+
+The default version of each becomes an empty one without workers, for which TorchServe answers 503.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from scripts.archive.record import MANIFEST
+from scripts.torchserve.config import ServerError
+from scripts.torchserve.management_api import ManagementApi
+from scripts.torchserve.versions import CLOSED, newest
+
+
+@contextmanager
+def closed(api: ManagementApi, models: list[str]) -> Iterator[None]:
+    """Close models for good; open them again if what is done inside fails or is interrupted.
+
+    Requests that name a version are not refused.
+
+    Raises:
+        ServerError: one can't be closed, as when the disk is full.
+    """
+    before: dict[str, str] = {}
+    try:
+        for model in models:
+            if open_versions(api, model):
+                before[model] = served_version(api, model)
+            _close(api, model)
+        yield
+    except BaseException:  # also when the user gives up
+        for model, version in before.items():
+            with suppress(ServerError):  # the server may be gone
+                left = open_versions(api, model)
+                if left:  # another command may have removed it meanwhile
+                    api.set_default(model, version if version in left else newest(left) or version)
+                api.unregister(model, CLOSED)
+        raise
+
+
+def reopen(api: ManagementApi, model: str, version: str) -> None:
+    """Open a model to its only version, if a command that was killed has left it closed."""
+    if api.describe(model)["modelVersion"] == CLOSED and open_versions(api, model) == [version]:
+        api.set_default(model, version)
+        api.unregister(model, CLOSED)
+
+
+def open_versions(api: ManagementApi, model: str) -> list[str]:
+    """List the versions of a model without the empty one."""
+    versions = [each["modelVersion"] for each in api.versions(model)]
+    return [version for version in versions if version != CLOSED]
+
+
+def served_version(api: ManagementApi, model: str) -> str:
+    """Return the default version of a model; of a closed one, that which it will have again.
+
+    It stays closed where a command was killed before it could open it.
+
+    Raises:
+        ServerError: there is none.
+    """
+    default = str(api.describe(model)["modelVersion"])
+    version = default if default != CLOSED else newest(open_versions(api, model))
+    if version is None:
+        raise ServerError(f"{model} has no version any more: make register VERSION=<which>")
+    return version
+
+
+def _close(api: ManagementApi, model: str) -> None:
+    if api.find(model, CLOSED) is None:
+        archive = api.config.store / f".{model}.{CLOSED}.mar"
+        described = {"modelName": model, "modelVersion": CLOSED, "handler": CLOSED}
+        manifest = {"runtime": "python", "model": described, "archiverVersion": "0.12.0"}
+        try:
+            with zipfile.ZipFile(archive, "w") as packed:
+                packed.writestr(MANIFEST, json.dumps(manifest))
+            api.register_without_workers(archive.name)
+        except OSError as error:
+            raise ServerError(f"{model} can't be closed: {error}") from error
+        finally:
+            archive.unlink(missing_ok=True)
+    api.set_default(model, CLOSED)

@@ -1,0 +1,1 @@
+"""`make bench`: throughput, latency, memory and masks beside peers."""

@@ -1,0 +1,1 @@
+"""`make edges`: foreground colours and refinement against known mattes."""

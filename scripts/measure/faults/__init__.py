@@ -1,0 +1,1 @@
+"""`make kill-workers` and `make stop-under-load`."""

@@ -1,0 +1,1 @@
+"""`make bench-gpu`: pictures a second on a GPU."""

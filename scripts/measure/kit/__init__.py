@@ -1,0 +1,1 @@
+"""What measurements share: servers, load, processes, photos."""

@@ -1,0 +1,7 @@
+"""The one error of ``make bench``."""
+
+from scripts.common.errors import CommandError
+
+
+class BenchError(CommandError):
+    """Something can't be measured; the message says why and what to do."""

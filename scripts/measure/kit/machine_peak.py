@@ -1,0 +1,54 @@
+"""The machine's own peak: square matrix products in torch, and the network's arithmetic."""
+
+import os
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from u2net_cutout.network.u2net import INPUT_SIZE, VARIANTS, SaliencyNetwork
+
+# Large enough that memory is not the limit.
+SIDE = 2048
+SAMPLES = 12
+SAMPLE_S = 0.3
+
+Product = Callable[[Tensor, Tensor], Tensor]
+# torch has no public product of int8 matrices.
+PRODUCTS: dict[str, tuple[torch.dtype, Product]] = {
+    "fp32": (torch.float32, torch.mm),
+    "bf16": (torch.bfloat16, torch.mm),
+    "int8": (torch.int8, torch._int_mm),
+}
+
+
+def measure_peaks() -> dict[str, float]:
+    """Return operations a second on all cores by precision: 2 for each multiply-add."""
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    return {name: _peak(*product) for name, product in PRODUCTS.items()}
+
+
+def network_operations(variant: str) -> int:
+    """Count the network's operations for one picture: 2 for each multiply-add."""
+    with torch.device("meta"):
+        network = SaliencyNetwork(VARIANTS[variant], batch_norm=False).eval()
+        picture = torch.empty(1, 3, INPUT_SIZE, INPUT_SIZE)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(picture)
+    return int(counter.get_total_flops())
+
+
+def _peak(dtype: torch.dtype, product: Product) -> float:
+    """Take the best of several samples: whatever else runs here can only slow one down."""
+    left, right = (torch.randint(-8, 8, (SIDE, SIDE)).to(dtype) for _ in range(2))
+    return max(_operations_a_second(left, right, product) for _ in range(SAMPLES))
+
+
+def _operations_a_second(left: Tensor, right: Tensor, product: Product) -> float:
+    start, products = time.perf_counter(), 0
+    while (seconds := time.perf_counter() - start) < SAMPLE_S:
+        product(left, right)
+        products += 1
+    return products * 2 * SIDE**3 / seconds

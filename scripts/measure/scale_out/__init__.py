@@ -1,0 +1,1 @@
+"""`make scale-out`: one machine against several."""

@@ -1,0 +1,1 @@
+"""`make soak` and `make overload`: a server under load for hours."""

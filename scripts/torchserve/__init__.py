@@ -1,0 +1,1 @@
+"""One TorchServe, seen from outside: its settings, process and APIs."""

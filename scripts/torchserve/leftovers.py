@@ -1,0 +1,54 @@
+"""What TorchServe can leave of a version that it has removed: its workers, and its unpacked files.
+
+It stumbles over a job that a worker has in hand at that moment (``BatchAggregator.sendError``); the
+calls by which ``standstill.py`` holds workers are such jobs. The version is off its list by then,
+so that nothing ever removes the rest: a worker may live on with nobody knowing it, and 90 MB of
+files stay as long as the server runs.
+"""
+
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from scripts.torchserve.config import ServerConfig
+
+# TorchServe gives a worker a few seconds to end.
+END_S = 10.0
+
+
+@dataclass
+class VersionRemains:
+    """A version's workers and the folders that they run in; of those that TorchServe unpacked."""
+
+    processes: list[psutil.Process] = field(default_factory=list)
+    folders: set[Path] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, config: ServerConfig, pids: Iterable[int]) -> "VersionRemains":
+        """Look at the workers, while the version is registered."""
+        remains = cls()
+        unpacked = config.unpacked.resolve()
+        for pid in pids:
+            # It has ended, or TorchServe tells -1 of one that has not begun.
+            with suppress(psutil.Error, ValueError):
+                process = psutil.Process(pid)
+                folder = Path(process.cwd())
+                # A model that was registered as a folder is linked to: that is somebody's own.
+                if folder.parent == unpacked:
+                    remains.processes.append(process)
+                    remains.folders.add(folder)
+        return remains
+
+    def remove(self) -> None:
+        """End what is still there some seconds after the version was removed; ends no other."""
+        _, living = psutil.wait_procs(self.processes, timeout=END_S)
+        for process in living:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(living, timeout=END_S)
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)

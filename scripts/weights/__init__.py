@@ -1,0 +1,1 @@
+"""The networks' weights: fetched, verified and converted."""

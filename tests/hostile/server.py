@@ -1,0 +1,100 @@
+"""Send a running server what must not hurt it, over HTTP and over bare sockets.
+
+Exits with 1 if a worker was lost, an answer is missing, or the handler or a worker failed.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from scripts.common.options import OptionParser
+from scripts.torchserve.binding import HOST
+from scripts.torchserve.config import ServerConfig
+from scripts.torchserve.management_api import ManagementApi
+from tests.hostile.corpus import Corpus
+from tests.hostile.http.framing import framings
+from tests.hostile.http.message import Address, Message, of_row
+from tests.hostile.http_trial import send
+from tests.hostile.summary import Tally
+
+REQUESTS = 5000
+# Side by side: a worker's and some that wait, but no more than the queue takes.
+CONNECTIONS = 3
+SECONDS = 60.0
+REPORT_EVERY_S = 10
+
+
+def torture(
+    config: ServerConfig, model: str, requests: range, seed: int, count: int
+) -> tuple[Tally, list[str]]:
+    """Send those of `count` requests; return what came of them, and what became of the workers.
+
+    Raises:
+        ServerError: there is no such server or model.
+    """
+    api = ManagementApi(config)
+    before = api.describe(model)["workers"]
+    tally, shown = Tally(SECONDS, 0), time.monotonic()
+    makers = list(_makers(lambda: Address(model, api.token("inference")), count, seed))
+    address = (HOST, config.port)
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        outcomes = pool.map(lambda number: send(number, makers[number](), address), requests)
+        position = requests.start
+        try:
+            for outcome in outcomes:
+                tally.add(outcome)
+                position = outcome.position + 1
+                if time.monotonic() - shown > REPORT_EVERY_S:
+                    shown = time.monotonic()
+                    print(f"{position} of {count}, {len(tally.faults)} faults", file=sys.stderr)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            print(f"interrupted: go on with --first {position}", file=sys.stderr)
+    return tally, _losses(before, api.describe(model)["workers"])
+
+
+def _makers(
+    address: Callable[[], Address], requests: int, seed: int
+) -> Iterator[Callable[[], Message]]:
+    """Yield what makes each request: made at once, all of them would not fit into memory."""
+    framed = list(framings(address()))[:requests]
+    corpus = Corpus(seed, max(requests - len(framed), 1))
+    for message in framed:
+        yield lambda message=message: message  # type: ignore[misc]
+    for position in range(requests - len(framed)):
+        yield lambda position=position: of_row(address(), *corpus[position])  # type: ignore[misc]
+
+
+def _losses(before: list[dict[str, object]], after: list[dict[str, object]]) -> list[str]:
+    pids = {worker["pid"] for worker in after if worker["status"] == "READY"}
+    return [f"worker {worker['pid']} is lost" for worker in before if worker["pid"] not in pids]
+
+
+def peak_megabytes(pid: int) -> float:
+    """Return the most memory that a process has had."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"process {pid} does not tell its memory")
+
+
+def server(line: Sequence[str]) -> None:
+    """Send hostile requests to the running server; exit with 1 if one is a fault."""
+    parser = OptionParser(
+        "server", "Send hostile requests to the running server; exit with 1 if one is a fault."
+    )
+    parser.take("port", "build", "model", "requests", "seed")
+    parser.add_argument("--first", type=int, default=0, help="go on from here")
+    parser.add_argument("--last", type=int, help="and stop before this one")
+    arguments = parser.parse_args(line)
+    config = ServerConfig.of(arguments.port, arguments.build)
+    requests = range(arguments.first, arguments.last or arguments.requests)
+    tally, losses = torture(config, arguments.model, requests, arguments.seed, arguments.requests)
+    workers = ManagementApi(config).describe(arguments.model)["workers"]
+    print(tally.report())
+    print("\n".join(losses) or f"{len(workers)} workers, none lost")
+    for worker in workers:
+        print(f"worker {worker['pid']} took {peak_megabytes(worker['pid']):.0f} MB at most")
+    sys.exit(bool(tally.faults or losses))

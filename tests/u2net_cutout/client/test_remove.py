@@ -1,0 +1,51 @@
+"""Pictures that can't be sent; those that can are in tests/served/test_client.py."""
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.u2net_cutout.client.failing_server import Said, failing_server
+from u2net_cutout import Refused, UsageError, connect, remove
+
+
+@pytest.mark.parametrize(
+    ("image", "options"),
+    [
+        (np.zeros((4, 4), np.float32), {}),
+        (np.zeros((4, 4, 2), np.uint8), {}),
+        (np.zeros((0, 4, 3), np.uint8), {}),
+        (Image.new("F", (4, 4)), {}),
+        (Image.new("RGB", (4, 4)), {"format": "webp"}),
+        (b"photo", {"edges": "nope"}),
+        (b"photo", {"alpha_matting": True}),
+        (b"photo", {"composite": True, "bg_image_file": b"x"}),
+    ],
+)
+def test_what_makes_no_sense_is_not_sent(image: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        remove(image, **options)
+
+
+def test_an_array_comes_back_as_one_that_can_be_written_to() -> None:
+    file = BytesIO()
+    Image.new("RGBA", (4, 4)).save(file, "PNG")
+    said: Said = (200, {"Content-Type": "image/png"}, file.getvalue())
+
+    with failing_server(said) as server, connect(server.url) as client:
+        pixels = remove(np.zeros((4, 4, 3), np.uint8), client=client)
+
+    assert pixels.shape == (4, 4, 4)
+    assert pixels.flags.writeable
+
+
+@pytest.mark.parametrize("body", [b"", b'{"errors": [{"code": "file_too_large"}]}'])
+def test_what_is_too_large_for_the_server_is_told_of_the_copy(body: bytes) -> None:
+    with (
+        failing_server((413, {}, body)) as server,
+        connect(server.url) as client,
+        pytest.raises(Refused, match="composite=True"),
+    ):
+        remove(np.zeros((4, 4, 3), np.uint8), client=client)

@@ -1,0 +1,171 @@
+"""Files of every depth, written by tifffile and by hand: Pillow writes few of them."""
+
+import struct
+import zlib
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tifffile
+from PIL import Image
+
+from u2net_cutout.contract.errors import UnreadableImage
+from u2net_cutout.contract.limits import Limits
+from u2net_cutout.imaging.decoding import decode_image
+
+GREY, RGB, GREY_AND_ALPHA, RGBA = 0, 2, 4, 6
+
+
+def png(
+    width: int, depth: int, kind: int, row: bytes, clear: bytes = b"", *more: tuple[bytes, bytes]
+) -> bytes:
+    """Return a PNG of one row."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, 1, depth, kind, 0, 0, 0)), *more]
+    chunks += [(b"tRNS", clear)] if clear else []
+    chunks += [(b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )
+
+
+def tiff(samples: npt.NDArray[Any], **options: Any) -> bytes:
+    buffer = BytesIO()
+    tifffile.imwrite(buffer, samples, **options)
+    return buffer.getvalue()
+
+
+def row_of(picture: Image.Image) -> list[list[int]]:
+    pixels: list[list[int]] = np.asarray(picture)[0].tolist()
+    return pixels
+
+
+@pytest.fixture
+def colours() -> npt.NDArray[np.uint16]:
+    """(8, 16, 4) levels all through 16 bits."""
+    return np.linspace(0, 65535, 8 * 16 * 4).astype(np.uint16).reshape(8, 16, 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels"), [(GREY, 1), (RGB, 3), (GREY_AND_ALPHA, 2), (RGBA, 4)]
+)
+def test_a_16_bit_png_is_scaled_to_within_a_level(limits: Limits, kind: int, channels: int) -> None:
+    samples = np.linspace(0, 65535, 256 * channels).round().astype(">u2").reshape(-1, channels)
+
+    decoded = decode_image(png(256, 16, kind, samples.tobytes()), limits)
+
+    alpha = kind in (GREY_AND_ALPHA, RGBA)
+    assert decoded.mode == ("RGBA" if alpha else "RGB")
+    exact = samples / 257
+    if kind in (GREY, GREY_AND_ALPHA):
+        exact = np.concatenate([exact[:, :1].repeat(3, axis=1), exact[:, 1:]], axis=1)
+    assert np.abs(np.asarray(decoded)[0] - exact).max() < 1
+
+
+def test_16_bit_grey_is_rounded(limits: Limits) -> None:
+    samples = np.arange(65536, dtype=">u2")
+
+    decoded = decode_image(png(65536, 16, GREY, samples.tobytes()), limits)
+
+    assert np.abs(np.asarray(decoded)[0, :, 0] - samples / 257).max() <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (png(2, 1, GREY, b"\x40", b"\0\1"), [[0, 0, 0, 255], [255, 255, 255, 0]]),
+        (png(2, 2, GREY, b"\x60", b"\0\1"), [[85, 85, 85, 0], [170, 170, 170, 255]]),
+        (png(2, 4, GREY, b"\xf3", b"\0\x0f"), [[255, 255, 255, 0], [51, 51, 51, 255]]),
+        (png(2, 8, GREY, b"\x10\x20", b"\0\x20"), [[16, 16, 16, 255], [32, 32, 32, 0]]),
+        (
+            png(2, 16, GREY, b"\x12\x34\x12\x35", b"\x12\x34"),
+            [[18, 18, 18, 0], [18, 18, 18, 255]],
+        ),
+        (png(1, 8, RGB, b"\1\2\3", b"\0\1\0\2\0\3"), [[1, 2, 3, 0]]),
+        (
+            png(1, 16, RGB, b"\x12\x34\x56\x78\x9a\xbc", b"\x12\x34\x56\x78\x9a\xbc"),
+            [[18, 86, 154, 0]],
+        ),
+    ],
+    ids=["1 bit", "2 bits", "4 bits", "8 bits", "16 bits", "RGB", "RGB of 16 bits"],
+)
+def test_a_clear_level_of_any_depth_is_clear(
+    limits: Limits, data: bytes, expected: list[list[int]]
+) -> None:
+    assert row_of(decode_image(data, limits)) == expected
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("planes", [False, True], ids=["interleaved", "planes"])
+@pytest.mark.parametrize("channels", [3, 4], ids=["RGB", "RGBA"])
+def test_a_16_bit_tiff_is_scaled_to_within_a_level(
+    limits: Limits,
+    colours: npt.NDArray[np.uint16],
+    byteorder: str,
+    compression: str | None,
+    planes: bool,
+    channels: int,
+) -> None:
+    samples = colours[..., :channels]
+    data = tiff(
+        np.ascontiguousarray(samples.transpose(2, 0, 1)) if planes else samples,
+        photometric="rgb",
+        planarconfig="separate" if planes else "contig",
+        extrasamples=[2] if channels == 4 else None,
+        byteorder=byteorder,
+        compression=compression,
+    )
+
+    decoded = decode_image(data, limits)
+
+    assert np.abs(np.asarray(decoded) - samples / 257).max() < 1
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_grey_is_read_whichever_end_is_white(
+    limits: Limits, colours: npt.NDArray[np.uint16], photometric: str, kind: type
+) -> None:
+    samples: npt.NDArray[Any] = (colours[..., 0] // (257 if kind is np.uint8 else 1)).astype(kind)
+
+    decoded = np.asarray(decode_image(tiff(samples, photometric=photometric), limits))[..., 0]
+
+    exact = samples / (1 if kind is np.uint8 else 257)
+    assert np.abs(decoded - (255 - exact if photometric == "miniswhite" else exact)).max() <= 0.5
+
+
+def test_16_bit_inks_are_scaled(limits: Limits) -> None:
+    inks = np.array([[[0, 65535, 65535, 0], [0, 0, 0, 32768]]], np.uint16)
+
+    decoded = decode_image(tiff(inks, photometric="separated"), limits)
+
+    assert row_of(decoded) == [[255, 0, 0], [127, 127, 127]]
+
+
+def test_lab_is_read(limits: Limits) -> None:
+    lab = np.array([[[255, 0, 0], [137, 0, 0], [138, 81, 70]]], np.uint8)
+
+    decoded = decode_image(tiff(lab, photometric="cielab"), limits)
+
+    # sRGB's red is Lab (54.3, 81, 70) and its middle grey (53.6, 0, 0); 256 levels are coarse.
+    assert np.abs(np.asarray(decoded, int)[0] - [[255] * 3, [128] * 3, [255, 0, 0]]).max() <= 5
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tiff(np.zeros((2, 2, 2), np.uint16), photometric="minisblack", extrasamples=[2]),
+        tiff(np.zeros((2, 2, 3), np.float32), photometric="rgb"),
+        tiff(np.zeros((2, 2, 3), np.uint16), photometric="cielab"),
+        tiff(np.zeros((4, 2, 2), np.uint16), photometric="separated", planarconfig="separate"),
+    ],
+    ids=["16-bit grey with alpha", "floats", "16-bit Lab", "planes of 16-bit inks"],
+)
+def test_a_tiff_that_pillow_does_not_know_is_refused_not_garbled(
+    limits: Limits, data: bytes
+) -> None:
+    with pytest.raises(UnreadableImage):
+        decode_image(data, limits)

@@ -1,0 +1,209 @@
+"""The foreground's own colour in a cutout's edge."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
+
+from scripts.measure.edges.composites import lay, seen_by_the_network
+from scripts.measure.edges.metrics import Floats, colour_error
+from u2net_cutout.matting.foreground import INVISIBLE, decontaminate, purify, spread, unmix
+
+SIZE = (600, 400)
+
+Pair = tuple[Image.Image, Image.Image]
+
+
+@pytest.fixture(scope="module")
+def disc() -> Image.Image:
+    """The alpha of a disc with an edge of some pixels."""
+    alpha = Image.new("L", SIZE)
+    ImageDraw.Draw(alpha).circle((300, 200), 120, fill=255)
+    return alpha.filter(ImageFilter.GaussianBlur(4))
+
+
+@pytest.fixture(scope="module")
+def pairs(photos: list[Image.Image]) -> list[Pair]:
+    """Each photo and the one to lay it over."""
+    fitted = [ImageOps.fit(photo, SIZE) for photo in photos]
+    return list(zip(fitted, fitted[1:] + fitted[:1], strict=True))
+
+
+def mended(picture: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Return the colours of a cutout whose alpha is checked to be the one that was given."""
+    cutout = decontaminate(picture, alpha)
+    assert (cutout.mode, cutout.getchannel("A").tobytes()) == ("RGBA", alpha.tobytes())
+    return cutout.convert("RGB")
+
+
+def floats(picture: Image.Image) -> Floats:
+    return np.asarray(picture, np.float32) / 255
+
+
+def noise(size: tuple[int, int], channels: int) -> Image.Image:
+    values = np.random.default_rng(0).integers(0, 256, (size[1], size[0], channels), np.uint8)
+    return Image.fromarray(values.squeeze(2) if channels == 1 else values)
+
+
+def test_only_the_edge_changes(pairs, disc):
+    opacity = np.asarray(disc)
+    for foreground, background in pairs:
+        picture = lay(foreground, background, disc)
+
+        changed = (np.asarray(mended(picture, disc)) != np.asarray(picture)).any(axis=2)
+
+        assert changed.any()
+        assert not changed[(opacity == 0) | (opacity == 255)].any()
+
+
+def test_its_inputs_stay_as_they_are(pairs, disc):
+    picture = lay(pairs[0][0], pairs[0][1], disc)
+    before = picture.tobytes(), disc.tobytes()
+
+    decontaminate(picture, disc)
+
+    assert (picture.tobytes(), disc.tobytes()) == before
+
+
+def test_a_disc_of_one_colour_over_another_gets_its_colour_back(disc):
+    orange, blue = (230, 120, 30), (20, 60, 200)
+    picture = lay(Image.new("RGB", SIZE, orange), Image.new("RGB", SIZE, blue), disc)
+
+    cutout = np.asarray(mended(picture, disc)).astype(int)
+
+    assert np.abs(cutout[np.asarray(disc) > INVISIBLE] - orange).max() <= 3
+
+
+def test_a_thin_line_gets_its_colour_back():
+    white, green = (250, 250, 250), (0, 120, 60)
+    alpha = Image.new("L", SIZE)
+    ImageDraw.Draw(alpha).line((50, 20, 550, 380), fill=255, width=3)
+    alpha = alpha.filter(ImageFilter.GaussianBlur(1))
+    picture = lay(Image.new("RGB", SIZE, white), Image.new("RGB", SIZE, green), alpha)
+
+    cutout = np.asarray(mended(picture, alpha)).astype(int)
+
+    assert alpha.getextrema() == (0, 236)
+    assert np.abs(cutout[np.asarray(alpha) > INVISIBLE] - white).max() <= 3
+
+
+def test_a_rim_on_photos_shrinks_to_less_than_two_thirds(pairs, disc):
+    for foreground, background in pairs:
+        picture = lay(foreground, background, disc)
+        rim = colour_error(floats(picture), floats(foreground), floats(disc))
+
+        left = colour_error(floats(mended(picture, disc)), floats(foreground), floats(disc))
+
+        assert left < rim * 2 / 3
+
+
+def test_a_matte_softer_than_the_edge_leaves_less_of_a_rim_than_the_picture(pairs, disc):
+    soft = seen_by_the_network(disc)
+    for foreground, background in pairs:
+        picture = lay(foreground, background, disc.point(lambda level: 255 * (level > 127)))
+        rim = colour_error(floats(picture), floats(foreground), floats(soft))
+
+        left = colour_error(floats(mended(picture, soft)), floats(foreground), floats(soft))
+
+        assert left < rim
+
+
+def test_it_is_about_as_exact_as_the_multi_level_estimate(pairs, disc):
+    reason = "pip install pymatting==1.1.16, to compare with its multi-level estimate"
+    pymatting = pytest.importorskip("pymatting", reason=reason)
+    ours, theirs = [], []
+    for foreground, background in pairs:
+        picture = lay(foreground, background, disc)
+        truth, shares = floats(foreground), floats(disc)
+        reference = pymatting.estimate_foreground_ml(floats(picture), shares)
+        ours.append(colour_error(floats(mended(picture, disc)), truth, shares))
+        theirs.append(colour_error(reference, truth, shares))
+
+    assert np.mean(ours) <= 1.15 * np.mean(theirs)
+
+
+def test_invisible_traces_all_over_a_matte_change_nothing_else(pairs, disc):
+    traces = Image.effect_noise(SIZE, 90).point(lambda level: level % (INVISIBLE + 1))
+    traced = ImageChops.add(disc, traces)
+    picture = lay(pairs[0][0], pairs[0][1], disc)
+
+    cutout = np.asarray(mended(picture, traced))
+
+    untouched = (np.asarray(traced) <= INVISIBLE) | (np.asarray(traced) >= 255 - INVISIBLE)
+    assert (cutout[untouched] == np.asarray(picture)[untouched]).all()
+    rim = colour_error(floats(picture), floats(pairs[0][0]), floats(traced))
+    assert colour_error(cutout / 255, floats(pairs[0][0]), floats(traced)) < rim * 2 / 3
+
+
+def test_the_same_inputs_give_the_same_bytes(pairs, disc):
+    picture = lay(pairs[1][0], pairs[1][1], disc)
+
+    assert len({mended(picture, disc).tobytes() for _ in range(3)}) == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1), (2, 3), (321, 640), (643, 77)])
+def test_any_size_keeps_its_size_and_its_opaque_pixels(size):
+    picture, alpha = noise(size, 3), noise(size, 1)
+
+    cutout = mended(picture, alpha)
+
+    assert (cutout.size, cutout.mode) == (size, "RGB")
+    pure = np.isin(np.asarray(alpha), (0, 255))
+    assert (np.asarray(cutout)[pure] == np.asarray(picture)[pure]).all()
+
+
+@pytest.mark.parametrize("level", [0, INVISIBLE, 255 - INVISIBLE, 255])
+def test_a_matte_without_an_edge_changes_nothing(photos, level):
+    for photo in photos:
+        cutout = mended(photo, Image.new("L", photo.size, level))
+
+        assert cutout.tobytes() == photo.tobytes()
+
+
+def test_a_matte_of_black_and_white_alone_changes_nothing(photos, disc):
+    photo = ImageOps.fit(photos[0], SIZE)
+
+    cutout = mended(photo, disc.point(lambda level: 255 * (level > 127)))
+
+    assert cutout.tobytes() == photo.tobytes()
+
+
+@pytest.mark.parametrize("level", [1, 128, 254])
+def test_a_flat_picture_under_a_flat_matte_stays_flat(level):
+    picture = Image.new("RGB", (40, 30), (10, 200, 90))
+
+    cutout = np.asarray(mended(picture, Image.new("L", (40, 30), level))).astype(int)
+
+    assert np.abs(cutout - (10, 200, 90)).max() <= 1
+
+
+def test_colours_spread_to_where_none_are_known():
+    known = torch.zeros(1, 1, 37, 50)
+    known[0, 0, 30, 4] = 1
+    sums = known * torch.tensor([10.0, 20.0, 30.0]).view(1, 3, 1, 1)
+
+    filled = spread(sums, known)
+
+    expected = torch.tensor([10.0, 20.0, 30.0]).view(1, 3, 1, 1).expand(1, 3, 37, 50)
+    torch.testing.assert_close(filled, expected)
+
+
+def test_two_mixtures_tell_what_they_are_mixed_of():
+    red, blue = torch.tensor([220.0, 10.0, 30.0]), torch.tensor([20.0, 40.0, 250.0])
+    mixtures = torch.stack(
+        [
+            torch.cat([share * red + (1 - share) * blue, torch.tensor([share * 255])])
+            for share in (0.9, 0.2)
+        ]
+    )
+
+    pure = purify(mixtures.view(2, 4, 1, 1)).view(2, 3)
+
+    torch.testing.assert_close(pure, torch.stack([red, blue]))
+
+
+def test_a_right_guess_is_not_corrected():
+    foreground, background = torch.tensor([200.0, 100.0, 0.0]), torch.tensor([0.0, 50.0, 255.0])
+    seen = 0.3 * foreground + 0.7 * background
+
+    torch.testing.assert_close(unmix(seen, torch.tensor(0.3), foreground, background), foreground)

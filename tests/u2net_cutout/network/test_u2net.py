@@ -1,0 +1,179 @@
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+
+# Written down from the official checkpoints, not from the code.
+DEPTHS = {
+    "stage1": 7,
+    "stage2": 6,
+    "stage3": 5,
+    "stage4": 4,
+    "stage5": 4,
+    "stage6": 4,
+    "stage5d": 4,
+    "stage4d": 4,
+    "stage3d": 5,
+    "stage2d": 6,
+    "stage1d": 7,
+}
+HEADS = ("side1", "side2", "side3", "side4", "side5", "side6", "outconv")
+CONV_ENTRIES = ("conv_s1.weight", "conv_s1.bias")
+NORM_ENTRIES = (
+    "bn_s1.weight",
+    "bn_s1.bias",
+    "bn_s1.running_mean",
+    "bn_s1.running_var",
+    "bn_s1.num_batches_tracked",
+)
+
+
+def official_names(*entries: str) -> set[str]:
+    names = {f"{head}.{entry}" for head in HEADS for entry in ("weight", "bias")}
+    for stage, depth in DEPTHS.items():
+        layers = ["rebnconvin", *(f"rebnconv{level}" for level in range(1, depth + 1))]
+        layers += [f"rebnconv{level}d" for level in range(1, depth)]
+        names |= {f"{stage}.{layer}.{entry}" for layer in layers for entry in entries}
+    return names
+
+
+def unbuilt(variant: str, *, batch_norm: bool) -> SaliencyNetwork:
+    """Build a network without memory: names and shapes only."""
+    with torch.device("meta"):
+        return SaliencyNetwork(VARIANTS[variant], batch_norm=batch_norm)
+
+
+def trained(variant: str) -> SaliencyNetwork:
+    """Build a network whose batch norms have statistics and weights of their own."""
+    torch.manual_seed(0)
+    network = SaliencyNetwork(VARIANTS[variant]).eval().requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            running_mean, running_var = module.running_mean, module.running_var
+            assert running_mean is not None
+            assert running_var is not None
+            module.weight.uniform_(0.5, 1.5)
+            module.bias.normal_(0, 0.3)
+            running_mean.normal_(0, 0.3)
+            running_var.uniform_(0.3, 2)
+    return network
+
+
+@pytest.fixture(scope="module")
+def network() -> SaliencyNetwork:
+    return trained("u2netp")
+
+
+@pytest.fixture(scope="module")
+def batch() -> Tensor:
+    return torch.randn(2, 3, 96, 80, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def maps(network: SaliencyNetwork, batch: Tensor) -> Tensor:
+    found: Tensor = network(batch)
+    return found
+
+
+@pytest.mark.parametrize("variant", ["u2net", "u2net_human_seg", "u2netp"])
+def test_the_state_dict_has_the_official_names(variant: str) -> None:
+    names = unbuilt(variant, batch_norm=True).state_dict().keys()
+
+    assert set(names) == official_names(*CONV_ENTRIES, *NORM_ENTRIES)
+
+
+@pytest.mark.parametrize("variant", ["u2net", "u2netp"])
+def test_the_state_dict_has_798_entries(variant: str) -> None:
+    assert len(unbuilt(variant, batch_norm=True).state_dict()) == 798
+
+
+@pytest.mark.parametrize("variant", ["u2net", "u2netp"])
+def test_without_batch_norm_only_the_convolutions_are_left(variant: str) -> None:
+    names = unbuilt(variant, batch_norm=False).state_dict().keys()
+
+    assert set(names) == official_names(*CONV_ENTRIES)
+
+
+@pytest.mark.parametrize(
+    ("variant", "millions"), [("u2net", 43.98), ("u2net_human_seg", 43.98), ("u2netp", 1.125)]
+)
+def test_the_folded_network_has_the_known_number_of_parameters(
+    variant: str, millions: float
+) -> None:
+    parameters = unbuilt(variant, batch_norm=False).parameters()
+
+    assert sum(map(torch.numel, parameters)) == pytest.approx(millions * 1e6, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("stage1.rebnconvin.conv_s1.weight", (64, 3, 3, 3)),
+        ("stage6.rebnconv4.conv_s1.weight", (256, 256, 3, 3)),
+        ("stage5d.rebnconvin.conv_s1.weight", (512, 1024, 3, 3)),
+        ("stage1d.rebnconv1d.conv_s1.weight", (64, 32, 3, 3)),
+        ("side6.weight", (1, 512, 3, 3)),
+        ("outconv.weight", (1, 6, 1, 1)),
+    ],
+)
+def test_full_size_weights_have_the_official_shapes(name: str, shape: tuple[int, ...]) -> None:
+    assert unbuilt("u2net", batch_norm=True).state_dict()[name].shape == shape
+
+
+def test_seven_maps_of_the_pictures_size_come_out(maps: Tensor) -> None:
+    assert maps.shape == (2, 7, 96, 80)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (31, 33), (65, 40)])
+def test_odd_sizes_are_kept(network: SaliencyNetwork, size: tuple[int, int]) -> None:
+    assert network(torch.zeros(1, 3, *size)).shape == (1, 7, *size)
+
+
+def test_every_map_is_a_share(maps: Tensor) -> None:
+    assert ((maps >= 0) & (maps <= 1)).all()
+
+
+def test_the_first_map_is_weighed_from_the_six_others(
+    network: SaliencyNetwork, maps: Tensor
+) -> None:
+    # Logits from shares need the double precision.
+    weigh = deepcopy(network.outconv).double()
+    fused = torch.sigmoid(weigh(torch.logit(maps[:, 1:].double())))
+
+    torch.testing.assert_close(maps[:, :1].double(), fused, rtol=0, atol=1e-5)
+
+
+def test_the_folded_network_equals_the_unfolded_one(batch: Tensor, maps: Tensor) -> None:
+    folded = trained("u2netp")
+    folded.fold_batch_norm()
+
+    torch.testing.assert_close(folded(batch), maps, rtol=0, atol=1e-5)
+
+
+def test_the_folded_network_has_no_batch_norm() -> None:
+    folded = trained("u2netp")
+    folded.fold_batch_norm()
+
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+
+
+def test_folded_weights_load_into_a_network_without_batch_norm() -> None:
+    folded = trained("u2netp")
+    folded.fold_batch_norm()
+
+    mismatch = SaliencyNetwork(VARIANTS["u2netp"], batch_norm=False).load_state_dict(
+        folded.state_dict()
+    )
+
+    assert (mismatch.missing_keys, mismatch.unexpected_keys) == ([], [])
+
+
+def test_variants_are_found_by_their_names() -> None:
+    assert {name: variant.name for name, variant in VARIANTS.items()} == {
+        "u2net": "u2net",
+        "u2net_human_seg": "u2net_human_seg",
+        "u2netp": "u2netp",
+    }

@@ -1,0 +1,565 @@
+import base64
+import tracemalloc
+from collections.abc import Mapping
+
+import pytest
+
+from u2net_cutout.contract.errors import (
+    CutoutError,
+    FieldTooLong,
+    InvalidBase64,
+    InvalidJson,
+    InvalidOption,
+    MissingSource,
+    MultipleBackgrounds,
+    MultipleSources,
+    NotAcceptable,
+    TooManyFields,
+    UnknownParameter,
+    UnsupportedParameter,
+    UrlSourcesDisabled,
+)
+from u2net_cutout.contract.formats import OutputFormat
+from u2net_cutout.contract.limits import Limits
+from u2net_cutout.contract.options import Channels, CutoutOptions
+from u2net_cutout.pipeline.request import (
+    JSON_TYPE,
+    PICTURE_FIELDS,
+    CutoutRequest,
+    decode_base64,
+    read_request,
+)
+
+# Whatever it is, reading a request does not look inside.
+PICTURE = b"\xff\xd8\xff picture"
+TEXT = base64.b64encode(PICTURE).decode()
+HTTP = {"Host": "localhost"}
+LIMITS = Limits(max_file_bytes=10**6, max_pixels=10**6, max_response_bytes=10**6)
+BACKGROUND = b"\x89PNG background"
+
+
+def request_of(
+    row: Mapping[str, object], headers: Mapping[str, object] = HTTP, *, explain: bool = False
+) -> CutoutRequest:
+    return read_request(row, headers, LIMITS, explain=explain)
+
+
+def picture_of(row: Mapping[str, object], headers: Mapping[str, object] = HTTP) -> bytes:
+    return bytes(request_of(row, headers).picture)
+
+
+def format_of(row: Mapping[str, object], headers: Mapping[str, object] = HTTP) -> OutputFormat:
+    return request_of(row, headers).output_format
+
+
+def refusal_of(
+    row: Mapping[str, object], headers: Mapping[str, object] = HTTP, *, explain: bool = False
+) -> CutoutError:
+    with pytest.raises(CutoutError) as caught:
+        request_of(row, headers, explain=explain)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"body": bytearray(PICTURE)},
+        {"body": PICTURE},
+        {"body": {"image_file_b64": TEXT}},
+        {"body": {"data": TEXT}},
+        {"body": {"data": f"data:image/jpeg;base64,{TEXT}"}},
+        {"body": TEXT},
+        {"body": f"data:image/jpeg;base64,{TEXT}"},
+        {"body": f"data:image/jpeg;name=a.jpg;base64,{TEXT}"},
+        {"body": f"{TEXT[:5]}\r\n{TEXT[5:]}\n"},
+        {"image_file": bytearray(PICTURE)},
+        {"data": bytearray(PICTURE)},
+        {"image": bytearray(PICTURE)},
+        {"file": bytearray(PICTURE)},
+        {"image_file_b64": bytearray(TEXT.encode())},
+        # A file part of type text/plain.
+        {"image_file": TEXT},
+        {"image_file": bytearray(PICTURE), "data": bytearray()},
+    ],
+    ids=[
+        "raw body",
+        "bytes",
+        "JSON image_file_b64",
+        "JSON data",
+        "JSON data URL",
+        "JSON string or text",
+        "data URL",
+        "data URL with a parameter",
+        "broken into lines",
+        "field image_file",
+        "field data",
+        "field image",
+        "field file",
+        "field image_file_b64",
+        "text part",
+        "empty field beside it",
+    ],
+)
+def test_the_picture_arrives_through_every_channel(row: Mapping[str, object]) -> None:
+    assert picture_of(row) == PICTURE
+
+
+@pytest.mark.parametrize("name", PICTURE_FIELDS[:4])
+def test_a_form_field_is_not_taken_for_base64(name: str) -> None:
+    assert picture_of({name: TEXT.encode()}) == TEXT.encode()
+
+
+@pytest.mark.parametrize(
+    ("row", "kind", "code"),
+    [
+        ({}, MissingSource, "missing_source"),
+        ({"body": bytearray()}, MissingSource, "missing_source"),
+        ({"body": ""}, MissingSource, "missing_source"),
+        ({"body": {}}, MissingSource, "missing_source"),
+        ({"body": {"image_file_b64": ""}}, MissingSource, "missing_source"),
+        ({"body": {"image_file_b64": "data:;base64,"}}, MissingSource, "missing_source"),
+        ({"body": " \n"}, MissingSource, "missing_source"),
+        ({"image_file": bytearray()}, MissingSource, "missing_source"),
+        ({"format": bytearray(b"png")}, MissingSource, "missing_source"),
+        ({"image_file": PICTURE, "data": PICTURE}, MultipleSources, "multiple_sources"),
+        ({"body": {"image_file_b64": TEXT, "data": TEXT}}, MultipleSources, "multiple_sources"),
+        ({"body": PICTURE, "image": PICTURE}, MultipleSources, "multiple_sources"),
+        ({"image_url": b"http://a/b"}, UrlSourcesDisabled, "url_sources_disabled"),
+        ({"body": {"image_url": "http://a/b"}}, UrlSourcesDisabled, "url_sources_disabled"),
+        (
+            {"image_file": PICTURE, "bg_image_url": b"http://a/b"},
+            UrlSourcesDisabled,
+            "url_sources_disabled",
+        ),
+        ({"body": "not base64!"}, InvalidBase64, "invalid_base64"),
+        ({"body": f"{TEXT[:4]}!{TEXT[4:]}"}, InvalidBase64, "invalid_base64"),
+        ({"body": TEXT[:-1]}, InvalidBase64, "invalid_base64"),
+        ({"body": "é"}, InvalidBase64, "invalid_base64"),
+        ({"body": "data:image/jpeg,abc"}, InvalidBase64, "invalid_base64"),
+        ({"body": {"image_file_b64": 5}}, InvalidBase64, "invalid_base64"),
+        ({"body": {"data": [TEXT]}}, InvalidBase64, "invalid_base64"),
+        ({"image_file_b64": b"\xff\xfe"}, InvalidBase64, "invalid_base64"),
+        # A file part of type application/json.
+        ({"image_file": {"a": 1}}, InvalidBase64, "invalid_base64"),
+        ({"body": [TEXT]}, InvalidJson, "invalid_json"),
+        ({"body": None}, InvalidJson, "invalid_json"),
+        ({"body": 5}, InvalidJson, "invalid_json"),
+        ({"body": True}, InvalidJson, "invalid_json"),
+        ({"image_file": PICTURE, "colour": b"red"}, UnknownParameter, "unknown_parameter"),
+        ({"image_file": PICTURE, "Format": b"png"}, UnknownParameter, "unknown_parameter"),
+        ({"body": {"data": TEXT, "": 1}}, UnknownParameter, "unknown_parameter"),
+        ({"image_file": PICTURE, "format": b"gif"}, InvalidOption, "invalid_format"),
+        ({"image_file": PICTURE, "format": b""}, InvalidOption, "invalid_format"),
+        ({"image_file": PICTURE, "format": b"\xff"}, InvalidOption, "invalid_format"),
+        ({"body": {"data": TEXT, "format": None}}, InvalidOption, "invalid_format"),
+        ({"body": {"data": TEXT, "format": ["png"]}}, InvalidOption, "invalid_format"),
+        ({"image_file": PICTURE, "crop": b"\xff"}, InvalidOption, "invalid_crop"),
+        ({"body": {"data": TEXT, "crop": {}}}, InvalidOption, "invalid_crop"),
+    ],
+)
+def test_what_can_not_be_done_is_refused(
+    row: Mapping[str, object], kind: type[CutoutError], code: str
+) -> None:
+    refusal = refusal_of(row)
+
+    assert (type(refusal), refusal.code) == (kind, code)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
+def test_json_that_torchserve_could_not_parse_is_refused(content_type: str) -> None:
+    refusal = refusal_of({"body": bytearray(b"{")}, {"CONTENT-type": content_type})
+
+    assert type(refusal) is InvalidJson
+
+
+def test_an_empty_json_body_holds_no_picture() -> None:
+    refusal = refusal_of({"body": bytearray()}, {"Content-Type": "application/json"})
+
+    assert type(refusal) is MissingSource
+
+
+@pytest.mark.parametrize("name", ["type_level", "shadow_type"])
+def test_a_known_option_that_is_not_offered_is_unsupported(name: str) -> None:
+    refusal = refusal_of({"image_file": PICTURE, name: bytearray(b"1")})
+
+    assert (type(refusal), refusal.code) == (UnsupportedParameter, "unsupported_parameter")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"image_file": PICTURE, "crop": bytearray(b"true"), "channels": b"alpha"},
+        {"body": {"data": TEXT, "crop": True, "channels": "alpha"}},
+        {"body": bytearray(PICTURE), "crop": b"true", "channels": b"alpha"},
+    ],
+    ids=["form", "JSON", "beside the body"],
+)
+def test_options_arrive_through_every_channel(row: Mapping[str, object]) -> None:
+    assert request_of(row).options == CutoutOptions(channels=Channels.ALPHA, crop=True)
+
+
+def test_without_options_all_have_their_defaults() -> None:
+    asked = request_of({"body": PICTURE})
+
+    assert asked == CutoutRequest(
+        picture=PICTURE,
+        background=None,
+        options=CutoutOptions(),
+        output_format=OutputFormat.RGBA,
+        in_json=False,
+        explain=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"image_file": PICTURE, "bg_image_file": bytearray(BACKGROUND)},
+        {"image_file": PICTURE, "bg_image_file": base64.b64encode(BACKGROUND).decode()},
+        {"body": {"data": TEXT, "bg_image_file": base64.b64encode(BACKGROUND).decode()}},
+    ],
+    ids=["file part", "text part", "JSON"],
+)
+def test_a_background_arrives_through_every_channel(row: Mapping[str, object]) -> None:
+    assert request_of(row).background == BACKGROUND
+
+
+@pytest.mark.parametrize("empty", [b"", "", None])
+def test_an_empty_background_is_none(empty: object) -> None:
+    assert request_of({"image_file": PICTURE, "bg_image_file": empty}).background is None
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "code"),
+    [
+        ({"bg_color": b"red"}, MultipleBackgrounds, "multiple_bg_sources"),
+        ({"channels": b"alpha"}, InvalidOption, "invalid_channels"),
+    ],
+)
+def test_a_background_that_contradicts_an_option_is_refused(
+    options: Mapping[str, object], kind: type[CutoutError], code: str
+) -> None:
+    refusal = refusal_of({"image_file": PICTURE, "bg_image_file": BACKGROUND, **options})
+
+    assert (type(refusal), refusal.code) == (kind, code)
+
+
+def test_a_background_alone_is_no_picture() -> None:
+    assert type(refusal_of({"bg_image_file": BACKGROUND})) is MissingSource
+
+
+def test_a_background_that_is_no_base64_is_refused() -> None:
+    row = {"body": {"data": TEXT, "bg_image_file": "?"}}
+
+    assert refusal_of(row).code == "invalid_base64"
+
+
+def test_a_long_foreign_name_is_not_echoed_in_full() -> None:
+    refusal = refusal_of({"image_file": PICTURE, "x" * 10_000: b""})
+
+    assert len(refusal.detail) < 100
+
+
+@pytest.mark.parametrize(
+    ("row", "headers", "expected"),
+    [
+        ({"body": PICTURE}, HTTP, OutputFormat.RGBA),
+        ({"body": PICTURE}, {"Accept": "*/*"}, OutputFormat.RGBA),
+        ({"body": PICTURE}, {"Accept": "image/png"}, OutputFormat.PNG),
+        ({"body": PICTURE}, {"accept": "image/png"}, OutputFormat.PNG),
+        ({"body": PICTURE}, {"ACCEPT": "image/png"}, OutputFormat.PNG),
+        ({"body": PICTURE}, {"Accept": "application/octet-stream"}, OutputFormat.RGBA),
+        ({"image": PICTURE, "format": bytearray(b"png")}, HTTP, OutputFormat.PNG),
+        ({"body": {"data": TEXT, "format": "png"}}, HTTP, OutputFormat.PNG),
+        ({"image": PICTURE, "format": b"rgba"}, {"Accept": "image/png"}, OutputFormat.RGBA),
+        ({"image": PICTURE, "format": b"png"}, {"Accept": "text/html"}, OutputFormat.PNG),
+        ({"body": {"data": TEXT}}, {"Accept": "image/*"}, OutputFormat.PNG),
+    ],
+)
+def test_a_field_goes_before_accept_and_accept_before_the_default(
+    row: Mapping[str, object], headers: Mapping[str, object], expected: OutputFormat
+) -> None:
+    assert format_of(row, headers) is expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("image/webp", OutputFormat.WEBP),
+        ("image/jpeg", OutputFormat.JPG),
+        ("application/zip", OutputFormat.ZIP),
+        ("image/avif, image/webp;q=0.8, image/*;q=0.5", OutputFormat.WEBP),
+        ("application/json;q=0.5, image/png", OutputFormat.PNG),
+        ("application/*", OutputFormat.RGBA),
+    ],
+)
+def test_accept_names_a_format(accept: str, expected: OutputFormat) -> None:
+    asked = request_of({"body": PICTURE}, {"Accept": accept})
+
+    assert (asked.output_format, asked.in_json) == (expected, False)
+
+
+@pytest.mark.parametrize("value", [output_format.value for output_format in OutputFormat])
+def test_json_is_a_container_around_any_format(value: str) -> None:
+    asked = request_of({"image": PICTURE, "format": value}, {"Accept": "application/json"})
+
+    assert (asked.output_format.value, asked.in_json) == (value, True)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "image/png;q=0.5, application/json"])
+@pytest.mark.parametrize("explain", [False, True])
+def test_png_is_inside_json_unless_a_format_is_named(accept: str, explain: bool) -> None:
+    asked = request_of({"body": PICTURE}, {"Accept": accept}, explain=explain)
+
+    assert (asked.output_format, asked.in_json) == (OutputFormat.PNG, True)
+
+
+@pytest.mark.parametrize(
+    ("default", "accept", "expected"),
+    [
+        ("auto", "", OutputFormat.AUTO),
+        ("auto", "*/*", OutputFormat.AUTO),
+        ("auto", "image/jpeg, image/png", OutputFormat.AUTO),
+        ("auto", "image/png", OutputFormat.PNG),
+        ("auto", "image/png, */*;q=0.1", OutputFormat.PNG),
+        ("auto", "image/jpeg", OutputFormat.JPG),
+        ("auto", "application/octet-stream, */*;q=0.5", OutputFormat.RGBA),
+        ("webp", "*/*", OutputFormat.WEBP),
+        ("webp", "image/png", OutputFormat.PNG),
+        ("rgba", "*/*", OutputFormat.RGBA),
+    ],
+)
+def test_a_gateway_names_the_format_of_those_who_name_none(
+    default: str, accept: str, expected: OutputFormat
+) -> None:
+    headers = {"X-Default-Format": default, "Accept": accept}
+
+    assert format_of({"body": PICTURE}, headers) is expected
+    assert format_of({"image": PICTURE, "format": b"zip"}, headers) is OutputFormat.ZIP
+
+
+@pytest.mark.parametrize(("explain", "expected"), [(False, "auto"), (True, "png")])
+def test_it_is_inside_json_as_well_but_explanations_stay_png(explain: bool, expected: str) -> None:
+    headers = {"X-Default-Format": "auto", "Accept": "application/json"}
+
+    asked = request_of({"body": PICTURE}, headers, explain=explain)
+
+    assert (asked.output_format.value, asked.in_json) == (expected, True)
+
+
+def test_a_format_that_a_gateway_may_not_name_is_told() -> None:
+    refusal = refusal_of({"body": PICTURE}, {"X-Default-Format": "gif"})
+
+    assert refusal.code == "invalid_format"
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/avif", "image/*;q=0", "application/xml"])
+def test_what_can_not_be_accepted_is_not_made(accept: str) -> None:
+    refusal = refusal_of({"body": PICTURE}, {"Accept": accept})
+
+    assert (type(refusal), refusal.code) == (NotAcceptable, "not_acceptable")
+
+
+# What TorchServe hands over as the headers of a gRPC request, depending on how one asks it.
+@pytest.mark.parametrize("headers", [{}, {"image_file": {"content-type": ""}}])
+def test_without_headers_as_over_grpc_png_is_the_default(headers: Mapping[str, object]) -> None:
+    assert format_of({"image_file": bytearray(PICTURE)}, headers) is OutputFormat.PNG
+
+
+def test_without_headers_raw_can_be_asked_for() -> None:
+    row = {"image_file": bytearray(PICTURE), "format": bytearray(b"rgba")}
+
+    assert format_of(row, {}) is OutputFormat.RGBA
+
+
+def test_over_grpc_the_picture_may_be_called_body() -> None:
+    assert picture_of({"body": bytearray(PICTURE), "format": bytearray(b"png")}, {}) == PICTURE
+
+
+def test_a_field_named_as_a_header_is_not_taken_for_it() -> None:
+    row = {"image_file": PICTURE, "accept": b"image/png"}
+
+    refusal = refusal_of(row, HTTP | {"accept": {"content-type": ""}})
+
+    assert type(refusal) is UnknownParameter
+
+
+@pytest.mark.parametrize(
+    ("value", "quality"),
+    [
+        ("jpg", "1"),
+        ("jpg", "100"),
+        ("zip", "80"),
+        ("webp", "80"),
+        ("webp", "lossless"),
+        ("auto", "80"),
+    ],
+)
+def test_quality_is_for_lossy_formats_and_lossless_for_webp(value: str, quality: str) -> None:
+    asked = request_of({"image": PICTURE, "format": value, "quality": quality})
+
+    assert str(asked.options.quality) == quality
+
+
+@pytest.mark.parametrize(
+    ("row", "headers"),
+    [
+        ({"quality": "90"}, HTTP),
+        ({"quality": "90", "format": "rgba"}, {"Accept": "image/jpeg"}),
+        ({"quality": "90", "format": "png"}, HTTP),
+        ({"quality": "lossless", "format": "png"}, HTTP),
+        ({"quality": "lossless", "format": "jpg"}, HTTP),
+        ({"quality": "lossless", "format": "zip"}, HTTP),
+        ({"quality": "lossless", "format": "auto"}, HTTP),
+        ({"quality": "90"}, {}),
+        ({"quality": "90"}, {"Accept": "application/json"}),
+    ],
+)
+def test_a_quality_that_the_format_does_not_have_is_refused(
+    row: Mapping[str, object], headers: Mapping[str, object]
+) -> None:
+    refusal = refusal_of({"image": PICTURE, **row}, headers)
+
+    assert (type(refusal), refusal.code) == (InvalidOption, "invalid_quality")
+
+
+@pytest.mark.parametrize(
+    ("row", "accept"),
+    [
+        ({"format": b"zip"}, "*/*"),
+        ({}, "application/zip"),
+        ({"format": b"zip"}, "application/json"),
+    ],
+)
+def test_a_zip_of_the_matte_alone_is_refused(row: Mapping[str, object], accept: str) -> None:
+    refusal = refusal_of({"image": PICTURE, "channels": b"alpha", **row}, {"Accept": accept})
+
+    assert (type(refusal), refusal.code) == (InvalidOption, "invalid_channels")
+
+
+@pytest.mark.parametrize("row", [{}, {"format": "png"}, {"type": "auto"}, {"crop": "false"}])
+def test_an_explanation_may_be_asked_for_with_what_asks_for_nothing(
+    row: Mapping[str, object],
+) -> None:
+    asked = request_of({"image": PICTURE, **row}, explain=True)
+
+    assert (asked.output_format, asked.explain) == (OutputFormat.PNG, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("format", "rgba"),
+        ("format", "webp"),
+        ("quality", "90"),
+        ("channels", "alpha"),
+        ("size", "preview"),
+        ("crop", "true"),
+        ("scale", "50%"),
+        ("position", "center"),
+        ("roi", "0 0 50% 50%"),
+        ("bg_color", "red"),
+        ("bg_image_file", BACKGROUND),
+        ("edges", "plain"),
+    ],
+)
+def test_an_explanation_takes_no_options(name: str, value: object) -> None:
+    refusal = refusal_of({"image": PICTURE, name: value}, explain=True)
+
+    assert (type(refusal), refusal.code) == (UnsupportedParameter, "unsupported_parameter")
+
+
+def test_an_explanation_is_png_or_json_or_nothing() -> None:
+    refusal = refusal_of({"body": PICTURE}, {"Accept": "image/jpeg"}, explain=True)
+
+    assert type(refusal) is NotAcceptable
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_base64_of_any_length_is_decoded(count: int) -> None:
+    assert decode_base64(base64.b64encode(b"x" * count).decode()) == b"x" * count
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("row", "headers"),
+    [
+        ({"body": f'{{"image_file_b64": "{TEXT}"}}'.encode()}, JSON),
+        ({"body": f'"{TEXT}"'.encode()}, JSON),
+        ({"body": TEXT.encode()}, {"content-type": "text/plain; charset=utf-8"}),
+        ({"image": TEXT.encode()}, {"image": {"content-type": "text/plain"}}),
+        ({"body": f'{{"data": "{TEXT}"}}'.encode()}, {"body": {"content-type": JSON_TYPE}}),
+    ],
+    ids=["JSON", "JSON string", "text", "text part", "type of the body alone"],
+)
+def test_what_torchserve_leaves_undecoded_is_read(
+    row: Mapping[str, object], headers: Mapping[str, object]
+) -> None:
+    assert picture_of(row, headers) == PICTURE
+
+
+def test_text_that_is_no_text_is_taken_for_the_picture_itself() -> None:
+    assert picture_of({"body": b"\xff\xd8\xff"}, {"Content-Type": "text/plain"}) == b"\xff\xd8\xff"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000 + b"]" * 100_000,
+        b"[" + b"[]," * 100_000 + b"[]]",
+        b'{"data": "", ' + b", ".join(b'"%d": 1' % count for count in range(1000)) + b"}",
+    ],
+    ids=["deep", "wide", "keys"],
+)
+def test_json_of_too_many_values_is_refused_before_it_is_parsed(body: bytes) -> None:
+    assert type(refusal_of({"body": body}, JSON)) is TooManyFields
+
+
+@pytest.mark.parametrize("number", [b"1" * 5000, b"1" * 5_000_000, b"-", b"1e"])
+def test_json_with_a_number_that_python_refuses_is_invalid(number: bytes) -> None:
+    assert type(refusal_of({"body": b'{"data": ' + number + b"}"}, JSON)) is InvalidJson
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999", b"1" * 4000])
+def test_a_number_that_json_can_not_hold_is_no_option(number: bytes) -> None:
+    body = b'{"data": "%b", "quality": %b}' % (TEXT.encode(), number)
+
+    assert refusal_of({"body": body}, JSON).code == "invalid_quality"
+
+
+def test_of_a_key_that_comes_twice_the_last_one_counts() -> None:
+    body = b'{"data": "%b", "crop": true, "crop": false}' % TEXT.encode()
+
+    assert not request_of({"body": body}, JSON).options.crop
+
+
+def test_a_form_of_too_many_fields_is_refused() -> None:
+    row = {"image": PICTURE} | {f"field{count}": b"" for count in range(LIMITS.max_fields)}
+
+    assert type(refusal_of(row)) is TooManyFields
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"x" * 4097: b""}, {"format": b"png" + b" " * 4094}, {"format": "png" + " " * 4094}],
+    ids=["name", "bytes", "text"],
+)
+def test_a_name_or_an_option_that_is_too_long_is_refused(fields: dict[str, object]) -> None:
+    assert type(refusal_of({"image": PICTURE, **fields})) is FieldTooLong
+
+
+def test_a_picture_is_no_field_that_is_too_long() -> None:
+    assert picture_of({"image": PICTURE * 1000}) == PICTURE * 1000
+
+
+def test_base64_in_words_takes_no_more_memory_than_in_one() -> None:
+    text = " ".join(["QUFB"] * 100_000)
+
+    tracemalloc.start()
+    decode_base64(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 4 * len(text)

@@ -1,0 +1,1 @@
+"""A server's client: the Python API. Never imports torch."""

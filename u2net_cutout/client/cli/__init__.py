@@ -1,0 +1,1 @@
+"""The command `u2net-cutout`."""

@@ -1,0 +1,63 @@
+"""Which server is asked and with which key, by arguments or by the environment."""
+
+import os
+
+from u2net_cutout.client.client import TIMEOUT_S, TRIES, CutoutClient
+from u2net_cutout.client.credentials import ApiKey, key_from_command
+from u2net_cutout.client.endpoint import DEFAULT_MODEL, DEFAULT_URL, Api, Endpoint
+from u2net_cutout.client.errors import UsageError
+
+URL, MODEL, API = "U2NET_URL", "U2NET_MODEL", "U2NET_API"
+KEY, KEY_COMMAND = "U2NET_KEY", "U2NET_KEY_COMMAND"
+
+
+def connect(
+    url: str | None = None,
+    *,
+    key: str | ApiKey | None = None,
+    key_command: str | None = None,
+    model: str | None = None,
+    api: str | None = None,
+    tries: int = TRIES,
+    timeout_s: float = TIMEOUT_S,
+    connections: int = 10,
+) -> CutoutClient:
+    """Return a client of the server that the arguments name, or else the environment.
+
+    Nothing is sent yet. `key_command` is run when a key is needed, and again when it has run out.
+
+    Raises:
+        UsageError: no server can have such an address.
+    """
+    endpoint = Endpoint.of(
+        url or os.environ.get(URL) or DEFAULT_URL,
+        model or os.environ.get(MODEL) or DEFAULT_MODEL,
+        _api(api or os.environ.get(API)),
+    )
+    return CutoutClient(
+        endpoint,
+        _api_key(key, key_command),
+        tries=tries,
+        timeout_s=timeout_s,
+        connections=connections,
+    )
+
+
+def _api(name: str | None) -> Api | None:
+    try:
+        return Api(name) if name else None
+    except ValueError as error:
+        known = " or ".join(api.value for api in Api)
+        raise UsageError(f"the form of the server's API is {known}, not {name!r}") from error
+
+
+def _api_key(key: str | ApiKey | None, command: str | None) -> ApiKey | None:
+    """Take an argument before the environment, and there a key before a command."""
+    if not key and not command:
+        key, command = os.environ.get(KEY), os.environ.get(KEY_COMMAND)
+    if isinstance(key, ApiKey):
+        return key
+    if key:
+        fixed = key
+        return ApiKey(lambda: fixed)
+    return ApiKey(key_from_command(command)) if command else None

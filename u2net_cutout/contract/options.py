@@ -1,0 +1,246 @@
+"""What a client may ask for: every option once, with its values, its meaning and its default.
+
+The names and values are those of the remove.bg API 1.0; `edges` is ours. This table feeds the
+validation of requests, docs/options.md and the OpenAPI description. What arrives is either
+honoured or refused; nothing is ignored.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from u2net_cutout.contract.errors import InvalidOption, UnknownParameter, UnsupportedParameter
+from u2net_cutout.contract.formats import OutputFormat
+from u2net_cutout.contract.option_values import (
+    Colour,
+    Margins,
+    Position,
+    Region,
+    parse_boolean,
+    parse_choice,
+    parse_colour,
+    parse_margins,
+    parse_position,
+    parse_quality,
+    parse_region,
+    parse_scale,
+)
+
+
+class Channels(Enum):
+    """What of the cutout is answered."""
+
+    RGBA = "rgba"
+    ALPHA = "alpha"
+
+
+class Edges(Enum):
+    """What is done about the subject's edge."""
+
+    MATTE = "matte"
+    PLAIN = "plain"
+    REFINED = "refined"
+
+
+# How many pixels the answer holds at most; None: as many as the picture.
+SIZES: Mapping[str, int | None] = MappingProxyType(
+    {
+        "auto": None,
+        "full": None,
+        "preview": 250_000,
+        "small": 250_000,
+        "regular": 250_000,
+        "medium": 1_500_000,
+        "hd": 4_000_000,
+        "4k": 8_000_000,
+        "50MP": 50_000_000,
+    }
+)
+
+
+@dataclass(frozen=True)
+class CutoutOptions:
+    """What one client asked for, understood; the defaults are those of the contract."""
+
+    format: OutputFormat | None = None
+    """None: as ``Accept`` says."""
+    quality: int | str | None = None
+    channels: Channels = Channels.RGBA
+    size: int | None = None
+    crop: bool = False
+    crop_margin: Margins | None = None
+    scale: float | None = None
+    position: Position | None = None
+    roi: Region | None = None
+    bg_color: Colour | None = None
+    edges: Edges = Edges.MATTE
+
+    @property
+    def needs_subject(self) -> bool:
+        """Whether there is nothing to answer if no subject is found."""
+        return self.crop or self.scale is not None or self.position is not None
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of the table: how people read it, and how its text is understood."""
+
+    name: str
+    values: str
+    meaning: str
+    default: str
+    parse: Callable[[str], object]
+
+
+def _choices(kind: type[Enum]) -> Callable[[str], object]:
+    return parse_choice({choice.value: choice for choice in kind})
+
+
+OPTIONS = (
+    Option(
+        "format",
+        "`rgba`, `png`, `webp`, `jpg`, `zip`, `auto`",
+        "raw bytes, row by row; a picture; `color.jpg` and `alpha.png` in a zip; PNG where "
+        "anything is transparent, else JPEG. The field wins over `Accept`",
+        "`rgba`; over gRPC and inside JSON `png`",
+        _choices(OutputFormat),
+    ),
+    Option(
+        "quality",
+        "1-100, `lossless`",
+        "of WebP and of JPEG, also in a zip or where `auto` makes one",
+        "JPEG 90, WebP `lossless`",
+        parse_quality,
+    ),
+    Option(
+        "channels",
+        "`rgba`, `alpha`",
+        "the cutout, or the matte alone (raw: 1 byte a pixel)",
+        "`rgba`",
+        _choices(Channels),
+    ),
+    Option(
+        "size",
+        "`auto`, `full`, `preview`, `small`, `regular`, `medium`, `hd`, `4k`, `50MP`",
+        "the most that the answer holds: as sent (`auto`, `full`), 0.25 megapixels (`preview`, "
+        "`small`, `regular`), 1.5, 4, 8 or 50; never enlarges",
+        "`auto`",
+        parse_choice(SIZES),
+    ),
+    Option(
+        "crop", "`true`, `false`", "cut the answer to the subject's box", "`false`", parse_boolean
+    ),
+    Option(
+        "crop_margin",
+        "1, 2 or 4 lengths: to `500px`, or to `50%` of the subject",
+        "kept around the subject; only with `crop`",
+        "`0`",
+        parse_margins,
+    ),
+    Option(
+        "scale",
+        "`original`, `10%` to `100%`",
+        "how much of the canvas the subject fills, in the direction in which it fills more; it is "
+        "then centred unless `position` says otherwise",
+        "`original`",
+        parse_scale,
+    ),
+    Option(
+        "position",
+        "`original`, `center`, `x%` or `x% y%`",
+        "where the subject lies on the canvas; `0%` is the left or top edge, `100%` the other; "
+        "with `scale`, `original` is refused",
+        "`original`",
+        parse_position,
+    ),
+    Option(
+        "roi",
+        "`x1 y1 x2 y2`, each `px` or `%`",
+        "only what lies in this rectangle of the picture can be foreground",
+        "`0% 0% 100% 100%`",
+        parse_region,
+    ),
+    Option(
+        "bg_color",
+        "3, 4, 6 or 8 hexadecimal digits, or a CSS colour name",
+        "a colour to lie on; `format=jpg` without a background lies on white",
+        "none",
+        parse_colour,
+    ),
+    Option(
+        "edges",
+        "`matte`, `plain`, `refined`",
+        "take the background's colour out of the subject's soft edge; leave the picture's colours "
+        "as they are; or sharpen the matte along the picture's own edges first, then as `matte`",
+        "`matte`",
+        _choices(Edges),
+    ),
+)
+
+# Options of the remove.bg API that are not offered, with the values that ask for nothing.
+UNSUPPORTED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "type": frozenset({"auto"}),
+        "type_level": frozenset({"none"}),
+        "add_shadow": frozenset({"false"}),
+        "shadow_type": frozenset(),
+        "shadow_opacity": frozenset(),
+        "semitransparency": frozenset({"true"}),
+    }
+)
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def read_options(fields: Mapping[str, object]) -> CutoutOptions:
+    """Understand the fields of a request that are not pictures.
+
+    Raises:
+        UnknownParameter, UnsupportedParameter: a name that is not in the table.
+        InvalidOption: a value that its option can't take, or that contradicts another's.
+    """
+    values: dict[str, Any] = {}
+    for name in sorted(fields):
+        if name not in _BY_NAME and name not in UNSUPPORTED:
+            raise UnknownParameter(f"there is no parameter {name[:40]!r}")
+        text = option_text(name, fields[name]).strip()
+        if name in UNSUPPORTED:
+            if text.lower() not in UNSUPPORTED[name]:
+                raise UnsupportedParameter(f"{name} is not offered")
+            continue
+        try:
+            values[name] = _BY_NAME[name].parse(text)
+        except ValueError as error:
+            raise InvalidOption(name, f"{name} {error}; got {text[:40]!r}") from error
+    # Each value is what its option's parser makes of text; the table stands for the types.
+    options = CutoutOptions(**values)
+    _refuse_contradictions(options, named=values.keys())
+    return options
+
+
+def option_text(name: str, value: object) -> str:
+    """Return an option's value as text, whichever channel it came through.
+
+    Form fields and gRPC values are bytes; JSON has booleans and numbers of its own.
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return str(value)
+    if isinstance(value, bytes | bytearray):
+        try:
+            return value.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidOption(name, f"{name} is not UTF-8 text") from error
+    raise InvalidOption(name, f"{name} must be text")
+
+
+def _refuse_contradictions(options: CutoutOptions, named: Collection[str]) -> None:
+    if options.crop_margin is not None and not options.crop:
+        raise InvalidOption("crop_margin", "crop_margin needs crop=true")
+    if options.scale is not None and "position" in named and options.position is None:
+        raise InvalidOption("position", "a scaled subject has no original position: name another")
+    if options.channels is Channels.ALPHA and options.bg_color is not None:
+        raise InvalidOption("channels", "channels=alpha has no background: leave bg_color out")

@@ -1,0 +1,1 @@
+"""Saliency maps to alpha and foreground colours."""

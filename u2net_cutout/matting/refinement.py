@@ -1,0 +1,147 @@
+"""A matte at the photo's own resolution, from one of the network's. Knows pictures and mattes.
+
+The network answers 320 x 320 saliency: a hair, or the gap between two spokes, is smeared to a
+grey. The photo knows better: where the colours of foreground and background nearby differ, a
+pixel's place between them tells its share of either (I = alpha F + (1 - alpha) B). Each layer's
+colours are taken where the matte is sure and spread into the band where it isn't, as a mean and a
+covariance; what the photo tells and what the network told are then averaged, each by the certainty
+that the spread of the colours leaves it. So where both layers look alike, or are motley, the
+network's answer stays. It stays, too, where it rises gently over several of its own pixels: such an
+edge the network could resolve, so it is soft. Outside of the band nothing changes.
+
+Sources: projecting a pixel on the line between two colours that have a spread is Ruzon and Tomasi,
+"Alpha Estimation in Natural Images" (CVPR 2000), and Chuang et al., "A Bayesian Approach to Digital
+Matting" (CVPR 2001), here with the network's answer as the prior of alpha.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from u2net_cutout.matting.foreground import spread
+from u2net_cutout.network.u2net import INPUT_SIZE
+
+# The band in which the network's answer is taken for unsure.
+BAND = (8, 247)
+# The variance of the network's alpha at edges it can't resolve; the larger, the more the photo
+# counts. An edge is one of these by how much alpha changes over 3 x 3 of the network's pixels: not
+# at all up to the first number, wholly from the second on.
+DOUBT = 0.15
+STEEP = (0.2, 0.4)
+# The variance elsewhere: the photo doesn't count.
+TRUST = 1e-4
+# The variance of a colour that sensor and compression alone make, in levels squared.
+NOISE = 9.0
+# Colours are gathered in cells so wide and high that about this many lie along the longer side.
+CELLS = 375
+# Bounds the memory of the finest step, and keeps it in the processor's cache.
+CHUNK_PIXELS = 1 << 16
+# The channels whose products a layer keeps the means of.
+PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+
+Array = npt.NDArray[Any]
+
+
+def refine(picture: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Sharpen the band of `alpha` (mode L) by `picture` (mode RGB, same size).
+
+    What is within 8 levels of 0 or 255 stays, bit by bit; so does all of it, if the matte is
+    nowhere sure of the foreground or nowhere sure of the background, or if the picture is narrower
+    than a cell in which colours are gathered.
+    """
+    matte = np.array(alpha)
+    band = (matte > BAND[0]) & (matte < BAND[1])
+    if not band.any() or matte.min() > BAND[0] or matte.max() < BAND[1]:
+        return alpha.copy()
+    cell = max(1, math.ceil(max(alpha.size) / CELLS))
+    if min(alpha.size) < cell:
+        return alpha.copy()
+    colours = np.asarray(picture)
+    layers = _layers(colours, matte, cell)
+    doubt = _doubt(alpha)
+    refined = matte.copy()
+    rows, columns = np.nonzero(band)
+    for start in range(0, len(rows), CHUNK_PIXELS):
+        at = rows[start : start + CHUNK_PIXELS], columns[start : start + CHUNK_PIXELS]
+        seen = torch.from_numpy(colours[at].T.astype(np.float32))
+        prior = torch.from_numpy(matte[at].astype(np.float32)) / 255
+        guesses = _sample(layers, *at, cell)
+        share = mixture(seen, prior, torch.from_numpy(doubt[at]), guesses[:9], guesses[9:])
+        refined[at] = (share * 255 + 0.5).byte().numpy()
+    return Image.fromarray(refined)
+
+
+def mixture(
+    seen: Tensor, prior: Tensor, doubt: Tensor, foreground: Tensor, background: Tensor
+) -> Tensor:
+    """Return the likeliest alpha (N) of pixels (3, N), given both layers and a prior (N).
+
+    The prior is an alpha and its variance, `doubt`.
+    A layer is (9, N): the mean of its colours, in [0, 255], and the six entries of the mean of
+    their products, in the order of `PAIRS`.
+    """
+    line = foreground[:3] - background[:3]
+    length = line.square().sum(dim=0)
+    shown = ((seen - background[:3]) * line).sum(dim=0) / (length + 1)
+    share = shown.clamp(0, 1)
+    along = line / (length + 1).sqrt()
+    behind, front = (_variance(layer, along) for layer in (background, foreground))
+    certainty = length / (share**2 * front + (1 - share) ** 2 * behind + NOISE)
+    return ((prior / doubt + shown * certainty) / (1 / doubt + certainty)).clamp(0, 1)
+
+
+def _doubt(alpha: Image.Image) -> Array:
+    """Return the variance of the network's answer by how steep it is, at each pixel: (H, W)."""
+    reduced = alpha.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BOX)
+    levels = torch.from_numpy(np.array(reduced, np.float32))[None] / 255
+    change = F.max_pool2d(levels, 3, 1, 1) + F.max_pool2d(-levels, 3, 1, 1)
+    steepness = ((change[0] - STEEP[0]) / (STEEP[1] - STEEP[0])).clamp(0, 1)
+    doubt = Image.fromarray((TRUST + DOUBT * steepness).numpy())
+    return np.asarray(doubt.resize(alpha.size, Image.Resampling.BILINEAR))
+
+
+def _variance(layer: Tensor, along: Tensor) -> Tensor:
+    """Return the variance of a layer's colours (9, N) along a direction (3, N)."""
+    total = torch.zeros_like(along[0])
+    for moment, (one, other) in zip(layer[3:], PAIRS, strict=True):
+        twice = 1 if one == other else 2
+        total += twice * (moment - layer[one] * layer[other]) * along[one] * along[other]
+    return total.clamp(min=0)
+
+
+def _layers(colours: Array, matte: Array, cell: int) -> Tensor:
+    """Return both layers, the foreground's first, in cells of the picture: (1, 18, rows, columns).
+
+    Each is known where the matte is sure, and spread from there everywhere.
+    """
+    height, width = matte.shape
+    rows = max(1, CHUNK_PIXELS // (cell * width)) * cell
+    # Laid out beforehand: small results between large scratch would keep the heap from shrinking.
+    sums = torch.empty(20, -(-height // cell), -(-width // cell))
+    for top in range(0, height, rows):
+        levels = torch.from_numpy(matte[top : top + rows])
+        seen = torch.from_numpy(colours[top : top + rows].transpose(2, 0, 1).astype(np.float32))
+        products = [seen[one] * seen[other] for one, other in PAIRS]
+        values = torch.stack([torch.ones_like(seen[0]), *seen, *products])
+        sure = torch.stack([levels >= BAND[1], levels <= BAND[0]])
+        inside = (values * sure[:, None]).flatten(0, 1)
+        # Cells at the rim that the picture doesn't fill count for less.
+        whole = F.pad(inside, (0, -width % cell, 0, -levels.shape[0] % cell))
+        first = top // cell
+        sums[:, first : first + rows // cell] = F.avg_pool2d(whole, cell)
+    sums = sums.view(2, 10, *sums.shape[1:])
+    return spread(sums[:, 1:], sums[:, :1]).flatten(0, 1)[None]
+
+
+def _sample(layers: Tensor, rows: Array, columns: Array, cell: int) -> Tensor:
+    """Interpolate the layers bilinearly at N pixels: (1, 18, ...) -> (18, N)."""
+    size = torch.tensor([layers.shape[3], layers.shape[2]]) * cell
+    places = torch.from_numpy(np.stack([columns, rows], axis=-1)) + 0.5
+    grid = (places / size * 2 - 1).float()[None, None]
+    return F.grid_sample(layers, grid, padding_mode="border", align_corners=False)[0, :, 0]

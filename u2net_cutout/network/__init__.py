@@ -1,0 +1,1 @@
+"""A picture to saliency maps: the network, and the libraries that run it."""

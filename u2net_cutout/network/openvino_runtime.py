@@ -1,0 +1,129 @@
+"""Runs the saliency network in OpenVINO's CPU runtime, the fastest on CPUs in 8 and 16 bits.
+
+API: https://docs.openvino.ai/2026/api/ie_python_api/api.html
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openvino
+import torch
+from torch import Tensor
+
+from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.precision import Precision
+
+# The precision that OpenVINO is told to calculate in where the graph does not say 8 bits. Beside
+# them float32 is about as fast as bfloat16, and truer.
+HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
+# What it then tells of a convolution that does.
+CONVOLUTION_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "u8"}
+# The convolutions that stay in float32. In 8 bits: the first, five sides in two steps each, the
+# second step of the finest side, and the sensitive one (``quantisation.SENSITIVE_CONVOLUTION``). In
+# bfloat16: that one. The output convolution is a matrix product, and not counted.
+FLOATING_POINT = {Precision.FP32: 0, Precision.BF16: 1, Precision.INT8: 13}
+# What OpenVINO calls kernels that were written to be read, not to be fast.
+SLOW_KERNEL = "ref"
+# What OpenVINO calls the instructions of ``execution.INSTRUCTIONS``. Older ones can do the same
+# arithmetic, several times slower.
+VECTOR_KERNELS = ("avx512", "avx10", "amx", "avx2_vnni")
+
+
+@dataclass(frozen=True)
+class OpenVinoRuntime:
+    """The network, compiled for this machine's CPU."""
+
+    request: openvino.InferRequest
+    threads: int
+    cpu: str
+    kernels: dict[str, int]
+    """The kernels that run the convolutions, as OpenVINO tells them, and how many each."""
+
+    @property
+    def description(self) -> str:
+        """The library that runs the network, and its version."""
+        return f"openvino {openvino.__version__.partition('-')[0]}"
+
+    @property
+    def device_description(self) -> str:
+        """The device that runs the network."""
+        return f"cpu ({self.cpu}), {self.threads} thread(s)"
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """Return each picture's seven saliency maps: (B, 3, H, W) -> (B, 7, H, W) in [0, 1].
+
+        One by one, which costs no time on a CPU and keeps a batch's memory that of one picture.
+        """
+        maps = []
+        for picture in torch.split(batch, 1):
+            self.request.infer([picture.contiguous().numpy()])
+            # The next picture's maps overwrite these.
+            maps.append(torch.from_numpy(self.request.get_output_tensor(0).data.copy()))
+        return torch.cat(maps) if len(maps) > 1 else maps[0]
+
+
+def load_openvino(files: Sequence[Path], precision: Precision, threads: int) -> OpenVinoRuntime:
+    """Compile a network in OpenVINO's format, a graph (``.xml``) and its weights (``.bin``).
+
+    Raises:
+        ModelLoadError: the files are no such network, or this machine does not run it as meant.
+    """
+    if precision not in HINTS:
+        raise ModelLoadError(f"OpenVINO does not run the network in {precision.value}")
+    by_suffix = {file.suffix: file for file in files}
+    core = openvino.Core()
+    try:
+        network = core.read_model(by_suffix[".xml"], by_suffix[".bin"])
+        compiled = core.compile_model(
+            network,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": HINTS[precision],
+                "INFERENCE_NUM_THREADS": threads,
+                "NUM_STREAMS": 1,
+                # Every process would pin its threads to the same first cores.
+                "ENABLE_CPU_PINNING": False,
+            },
+        )
+    except (KeyError, RuntimeError) as error:
+        raise ModelLoadError(
+            f"OpenVINO {openvino.__version__} can't load {[f.name for f in files]}: {error}"
+        ) from error
+    kernels = _proven_kernels(compiled, precision)
+    cpu = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
+    return OpenVinoRuntime(compiled.create_infer_request(), threads, cpu, kernels)
+
+
+def _proven_kernels(compiled: openvino.CompiledModel, precision: Precision) -> dict[str, int]:
+    """Return what runs the convolutions, by OpenVINO's own account of the compiled network.
+
+    Raises:
+        ModelLoadError: they run in another precision than asked for.
+    """
+    facts = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
+    convolutions = [each for each in facts if _text(each, "layerType") == "Convolution"]
+    kernels = Counter(_text(each, "primitiveType") for each in convolutions)
+    types = Counter(_text(each, "runtimePrecision") for each in convolutions)
+    others = len(convolutions) - types[CONVOLUTION_TYPES[precision]]
+    slow = [kernel for kernel in kernels if not _is_fast(kernel, precision)]
+    allowed = FLOATING_POINT[precision]
+    if others > allowed or slow or not convolutions:
+        raise ModelLoadError(
+            f"OpenVINO {openvino.__version__} runs the network's convolutions not in "
+            f"{precision.value} here, but in {dict(types)} by {sorted(kernels)}: build the archive "
+            "with PRECISION=fp32, or with RUNTIME=torch"
+        )
+    return dict(kernels)
+
+
+def _is_fast(kernel: str, precision: Precision) -> bool:
+    if SLOW_KERNEL in kernel:
+        return False
+    return precision is Precision.FP32 or any(name in kernel for name in VECTOR_KERNELS)
+
+
+def _text(facts: Any, name: str) -> str:
+    return str(facts[name].astype(str)) if name in facts else ""

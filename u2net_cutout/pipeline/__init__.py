@@ -1,0 +1,1 @@
+"""One request, from its row to its response. Knows no server."""

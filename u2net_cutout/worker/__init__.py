@@ -1,0 +1,1 @@
+"""What surrounds requests in a worker process: batches, log, metrics, CPUs, memory."""
