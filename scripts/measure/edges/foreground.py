@@ -19,10 +19,12 @@ from dataclasses import dataclass, field
 os.environ |= {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import numpy as np
+import torch
 from PIL import Image
 
 from scripts.common.options import OptionParser
 from scripts.measure.edges.composites import (
+    PHOTOS,
     SHAPES,
     Composite,
     composites,

@@ -32,9 +32,10 @@ from scripts.measure.edges.metrics import (
     squared_error,
 )
 from scripts.measure.kit.errors import BenchError
+from scripts.weights.convert import folded_network, read_weights
 from u2net_cutout.matting.alpha import alpha_matte
 from u2net_cutout.matting.refinement import refine
-from u2net_cutout.network.u2net import INPUT_SIZE, SaliencyNetwork
+from u2net_cutout.network.u2net import INPUT_SIZE, VARIANTS, SaliencyNetwork
 
 try:
     from pymatting import estimate_alpha_cf
