@@ -1,7 +1,7 @@
 """Background removal: pictures in, cutouts out.
 
-What is imported from here is the client of a server. It is loaded when it is asked for, because an
-archive has no client, and because NumPy would double the time that the command takes to start.
+The names here are those of the client. They are loaded on first use, because an archive has no
+client, and because NumPy would double the time that the command takes to start.
 """
 
 from importlib import import_module
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from u2net_cutout.client.client import CutoutClient
     from u2net_cutout.client.errors import (
+        BadResponse,
         ClientError,
         KeyRefused,
         Refused,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from u2net_cutout.client.settings import connect
 
 __all__ = [
+    "BadResponse",
     "ClientError",
     "CutoutClient",
     "KeyRefused",
@@ -36,12 +38,12 @@ __all__ = [
 ]
 
 _MODULES = MappingProxyType(
-    {"CutoutClient": "client", "connect": "settings", "remove": "remove"}
-    | dict.fromkeys(
-        ("ClientError", "KeyRefused", "Refused", "ServerAway", "ServerUnusable", "TryLater"),
-        "errors",
-    )
-    | {"UsageError": "errors"}
+    {
+        "CutoutClient": "client",
+        "connect": "settings",
+        "remove": "remove",
+        **{name: "errors" for name in __all__ if name not in ("CutoutClient", "connect", "remove")},
+    }
 )
 
 

@@ -156,6 +156,7 @@ def test_a_server_that_is_away_ends_the_run(served: Served, folder: Path, tmp_pa
 
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == [
-        "nothing answers at http://127.0.0.1:9/predictions/u2netp: make serve?",
+        "no connection to http://127.0.0.1:9/predictions/u2netp: check the address, or start the "
+        "server (make serve)",
         f"{PICTURES} not tried",
     ]

@@ -1,4 +1,4 @@
-"""The key that opens a server, and how to come by a new one when it has run out."""
+"""The key of a server, and how to get a new one when it has expired."""
 
 import shlex
 import subprocess
@@ -11,7 +11,7 @@ COMMAND_TIMEOUT_S = 60
 
 
 class ApiKey:
-    """A key that all threads of a client share; `source` is asked again once it is refused."""
+    """A key that all threads of a client share; `source` is called again when it is refused."""
 
     def __init__(self, source: Callable[[], str]) -> None:
         self._source = source
@@ -22,23 +22,31 @@ class ApiKey:
         """Return the key, fetched the first time.
 
         Raises:
-            ServerUnusable: the source has none.
+            ServerUnusable: the source has none, or one that no header can carry.
         """
         with self._lock:
             if self._key is None:
-                self._key = self._source()
+                self._key = self._fetch()
             return self._key
 
     def renewed(self, refused: str) -> str | None:
         """Return another key than the refused one; None if the source has no other.
 
         Raises:
-            ServerUnusable: the source has none at all.
+            ServerUnusable: as `current`.
         """
         with self._lock:
             if self._key == refused:
-                self._key = self._source()
+                self._key = self._fetch()
             return None if self._key == refused else self._key
+
+    def _fetch(self) -> str:
+        key = self._source()
+        if not (key.isascii() and key.isprintable()):
+            raise ServerUnusable(
+                "the key has characters other than printable ASCII: check U2NET_KEY"
+            )
+        return key
 
 
 def key_from_command(command: str) -> Callable[[], str]:

@@ -1,4 +1,4 @@
-"""Where a server is asked, and in which of its two forms. Knows addresses; sends nothing."""
+"""A server's address and the form of its API. Sends nothing."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -17,7 +17,7 @@ class Api(Enum):
     TORCHSERVE = "torchserve"
     """``/predictions/<model>``, with a bearer token."""
     REMOVEBG = "removebg"
-    """``/v1.0/removebg``, with ``X-Api-Key``, as remove.bg has it and a gateway offers it."""
+    """``/v1.0/removebg``, with ``X-Api-Key``: remove.bg's, which gateways offer as well."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,27 @@ class Endpoint:
 
     @classmethod
     def of(cls, url: str, model: str = DEFAULT_MODEL, api: Api | None = None) -> "Endpoint":
-        """Complete an address: `url` may be the server's root, or name the way of either form.
+        """Complete an address: `url` may be the server's root, or have the path of either form.
 
-        Without a way it is TorchServe's, unless `api` says otherwise.
+        Without a path it is TorchServe's, unless `api` names the other.
 
         Raises:
-            UsageError: it is no such address, or contradicts `api`.
+            UsageError: it is not such an address, or contradicts `api`.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise UsageError(f"{url!r} is not an address: {error}") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{url!r} is no address: name one such as {DEFAULT_URL}")
+            raise UsageError(f"{url!r} is not an address such as {DEFAULT_URL}")
         if parts.query or parts.fragment or parts.username is not None:
-            raise UsageError(f"{url!r}: options and keys don't go into the address")
+            raise UsageError(f"{url!r}: options and keys have no place in the address")
         root = url.rstrip("/")
-        spoken = _spoken_at(parts.path.rstrip("/"))
-        if spoken and api not in (None, spoken):
-            raise UsageError(f"{url!r} is an address of {spoken.value}, not of {api.value}")
-        if spoken:
-            return cls(root, spoken)
+        named = _api_of(parts.path.rstrip("/"))
+        if named and api not in (None, named):
+            raise UsageError(f"{url!r} is an address of {named.value}, not of {api.value}")
+        if named:
+            return cls(root, named)
         if api is Api.REMOVEBG:
             return cls(f"{root}/v1.0/removebg", api)
         return cls(f"{root}/predictions/{quote(model, safe='')}", Api.TORCHSERVE)
@@ -61,7 +64,7 @@ class Endpoint:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is this machine, to which no proxy leads."""
+        """Whether it is a loopback address, which is reached without a proxy."""
         host = urlsplit(self.url).hostname or ""
         try:
             return ip_address(host).is_loopback
@@ -69,7 +72,7 @@ class Endpoint:
             return host == "localhost"
 
 
-def _spoken_at(path: str) -> Api | None:
+def _api_of(path: str) -> Api | None:
     if path.endswith("/removebg"):
         return Api.REMOVEBG
     return Api.TORCHSERVE if "/predictions/" in path else None

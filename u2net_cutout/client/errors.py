@@ -2,30 +2,41 @@
 
 
 class ClientError(Exception):
-    """There is no cutout; the message says why and what to do."""
+    """There is no cutout; the message says why and what to do.
+
+    Its characters are printable: what a server sent can't move a terminal's cursor, begin a line or
+    turn the direction of the text.
+    """
+
+    def __init__(self, words: str) -> None:
+        super().__init__(printable(words))
 
 
 class UsageError(ClientError):
-    """What was asked for makes no sense, whatever the server."""
+    """The arguments make no sense, whatever the server."""
 
 
 class Refused(ClientError):
-    """The server can't or won't cut this picture out; others it may."""
+    """The server can't or won't cut this picture out; it may cut out others."""
 
     def __init__(self, words: str, *, status: int, code: str | None = None) -> None:
         super().__init__(words)
         self.status = status
         self.code = code
-        """The server's own name for it, such as ``invalid_file_type``."""
+        """The error's code in the API, such as ``invalid_file_type``."""
+
+
+class BadResponse(ClientError):
+    """The server reports success, and its response is no cutout or not a whole one."""
 
 
 class TryLater(ClientError):
-    """The server has no time, or lost its worker or the connection over it: ask again."""
+    """The server is busy, or lost its worker or the connection: the request may succeed later."""
 
     def __init__(self, words: str, after_s: float = 0.0) -> None:
         super().__init__(words)
         self.after_s = after_s
-        """How long the server wants to be left alone."""
+        """Seconds before which the server wants no other request."""
 
 
 class WorkerDied(TryLater):
@@ -33,12 +44,20 @@ class WorkerDied(TryLater):
 
 
 class ServerUnusable(ClientError):
-    """Nothing that is asked of this server succeeds."""
+    """No request to this server succeeds."""
 
 
 class ServerAway(TryLater, ServerUnusable):
-    """Nobody answers at the address."""
+    """No server accepts connections at the address."""
 
 
 class KeyRefused(ServerUnusable):
     """The server does not take the key, and there is no other one."""
+
+
+def printable(text: str) -> str:
+    """Return a text with Python's escapes in place of line breaks, controls and the like."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

@@ -1,11 +1,12 @@
-"""Cutting out at home: the server gets a small copy, and its matte is laid on the picture here.
+"""Local cutouts: the server gets a small copy, and its matte is applied to the picture here.
 
-Decoding, colours, composition and encoding are the server's own modules, so that the result is what
-the server makes of the whole picture with ``edges=plain``, but for the matte, which comes from the
-copy.
+Decoding, colours, compositing and encoding are the server's own modules, so that the result is what
+the server makes of the whole picture with ``edges=plain``, except for the matte, which is the
+copy's.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -14,8 +15,8 @@ from PIL import Image
 from u2net_cutout.client.client import CutoutClient
 from u2net_cutout.client.errors import Refused
 from u2net_cutout.client.local_options import check_possible
-from u2net_cutout.client.responses import Answer
-from u2net_cutout.client.traffic import Traffic
+from u2net_cutout.client.png_reading import read_png
+from u2net_cutout.client.responses import Cutout
 from u2net_cutout.contract.errors import CutoutError
 from u2net_cutout.contract.formats import CONTENT_TYPES, OutputFormat
 from u2net_cutout.contract.limits import Limits
@@ -26,47 +27,52 @@ from u2net_cutout.imaging.encoding import encode, resolve
 
 # The network sees 320 x 320 pixels, whatever the aspect, each sampled bilinearly. Every third pixel
 # of a copy of three times that side is sampled where the network would sample the whole picture,
-# and is what it samples of the copy; every third pixel of the answer is one of its own matte.
+# and is what it samples of the copy; every third pixel of the response is one of its own matte.
 NETWORK_SIDE = 320
 STRIDE = 3
 PROXY_SIDE = NETWORK_SIDE * STRIDE
 PROXY_QUALITY = 90
-# The server's limits are about its memory and its line; here it is one's own.
+# The server's limits protect its memory and its connection; this memory is the user's own.
 LIMITS = Limits(max_file_bytes=1 << 31, max_pixels=170_000_000, max_response_bytes=1 << 31)
 
 
-def composite(
-    client: CutoutClient, picture: bytes, fields: Mapping[str, str]
-) -> tuple[Answer, Traffic]:
+@dataclass(frozen=True)
+class LocalCutout:
+    """A cutout that was made locally, and the bytes that the server took and sent for it."""
+
+    cutout: Cutout
+    sent: int
+    received: int
+
+
+def composite(client: CutoutClient, picture: bytes, fields: Mapping[str, str]) -> LocalCutout:
     """Cut a picture out, sending a JPEG of 960 x 960 pixels, or the file itself if it is smaller.
 
     Raises:
         UsageError: an option needs the whole picture at the server.
-        Refused, TryLater, ServerUnusable: as ``CutoutClient.cut_out``.
+        Refused, BadResponse, TryLater, ServerUnusable: as ``CutoutClient.cut_out``.
     """
     options = check_possible(fields)
     register_heif()
     try:
-        # A budget is one of the process, which has other pictures in hand in other threads.
+        # A memory budget is the whole process's, and other threads decode pictures as well.
         whole = decode_image(picture, LIMITS, budgets=None)
     except CutoutError as error:
         raise Refused(f"{error.code}: {error}", status=error.status, code=error.code) from error
     proxy = _encode_proxy(whole)
     sent = min(proxy, picture, key=len)
-    answer = client.cut_out(sent, {"format": "png", "channels": "alpha"})
-    with Image.open(BytesIO(answer.content), formats=["PNG"]) as opened:
-        matte = opened.convert("L")
+    received = client.cut_out(sent, {"format": "png", "channels": "alpha"}).content
     if sent is proxy:
+        matte = read_png(received, "L", (PROXY_SIDE, PROXY_SIDE))
         own = np.ascontiguousarray(np.asarray(matte)[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE])
         alpha = Image.fromarray(own).resize(whole.size, Image.Resampling.BILINEAR)
         kept = multiply_own(alpha, whole)
     else:
-        kept = matte
+        kept = read_png(received, "L", whole.size)
     result = kept if options.channels is Channels.ALPHA else cut_out(whole, kept)
     chosen = resolve(options.format or OutputFormat.RGBA, result)
     content = encode(result, chosen, options.quality)
-    traffic = Traffic(len(sent), len(answer.content), len(picture), len(content))
-    return Answer(content, CONTENT_TYPES[chosen]), traffic
+    return LocalCutout(Cutout(content, CONTENT_TYPES[chosen]), len(sent), len(received))
 
 
 def _encode_proxy(whole: Image.Image) -> bytes:

@@ -1,4 +1,4 @@
-"""Cutting out pictures as Python has them: files' bytes, Pillow's images, NumPy's arrays."""
+"""Cutouts of what Python has as pictures: files' bytes, Pillow's images, NumPy's arrays."""
 
 from functools import cache
 from io import BytesIO
@@ -11,7 +11,8 @@ from PIL import Image
 
 from u2net_cutout.client.client import CutoutClient
 from u2net_cutout.client.errors import Refused, UsageError
-from u2net_cutout.client.local_composite import composite as composite_at_home
+from u2net_cutout.client.local_composite import composite as composite_locally
+from u2net_cutout.client.png_reading import read_png
 from u2net_cutout.client.settings import connect
 from u2net_cutout.contract.errors import CutoutError
 from u2net_cutout.contract.options import option_text, read_options
@@ -20,9 +21,9 @@ Array = npt.NDArray[np.uint8]
 Value = str | int | float | bool
 
 ORIENTATION_TAG = 0x0112
-# What a server says of a picture whose copy it would take; TorchServe by itself says no code.
+# Errors over a picture whose small copy a server would take; TorchServe's own has no code.
 TOO_LARGE = ("file_too_large", "resolution_too_high", "response_too_large", None)
-# How Pillow's modes are sent: as they are, in PNG but for CMYK, or as another that shows the same.
+# The mode that each of Pillow's is sent in; CMYK in TIFF, the others in PNG.
 SENT_AS = {mode: mode for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK")}
 SENT_AS |= {"YCbCr": "RGB", "HSV": "RGB", "RGBX": "RGB", "RGBa": "RGBA", "PA": "RGBA", "La": "LA"}
 
@@ -62,7 +63,7 @@ def remove(
     bg_image_file: bytes | None = None,
     **options: Value,
 ) -> bytes | Image.Image | Array:
-    """Return a picture's cutout as what the picture was given as.
+    """Return a picture's cutout, of the type that the picture has.
 
     A file's bytes become a file's bytes, by default PNG; a Pillow image one of mode RGBA, an array
     (H, W), (H, W, 3) or (H, W, 4) of uint8, RGB, one of (H, W, 4). With ``channels="alpha"`` they
@@ -70,22 +71,22 @@ def remove(
     ``U2NET_KEY``); `options` are the server's. With `composite` only a small copy is sent.
 
     Raises:
-        UsageError: an option or an array that makes no sense.
-        Refused, TryLater, ServerUnusable: as ``CutoutClient.cut_out``.
+        UsageError: an option or an array is not valid.
+        Refused, BadResponse, TryLater, ServerUnusable: as ``CutoutClient.cut_out``.
     """
     if not isinstance(image, bytes | bytearray) and "format" in options:
-        raise UsageError("format is for files: pictures of other kinds come back as they are")
+        raise UsageError("format is for files only: an image or array comes back as one")
     if composite and bg_image_file is not None:
-        raise UsageError("composite can't be had with bg_image_file")
+        raise UsageError("composite excludes bg_image_file")
     fields = {"format": "png"} | {name: _text(name, value) for name, value in options.items()}
     file = bytes(image) if isinstance(image, bytes | bytearray) else _as_file(image)
-    asked = client or _default_client()
+    used = client or _default_client()
     if composite:
-        content = composite_at_home(asked, file, fields)[0].content
+        content = composite_locally(used, file, fields).cutout.content
     else:
         _check(fields)
         try:
-            content = asked.cut_out(file, fields, bg_image_file).content
+            content = used.cut_out(file, fields, bg_image_file).content
         except Refused as error:
             if (
                 error.code not in TOO_LARGE
@@ -96,8 +97,7 @@ def remove(
             raise Refused(words, status=error.status, code=error.code) from error
     if isinstance(image, bytes | bytearray):
         return content
-    with Image.open(BytesIO(content), formats=["PNG"]) as answer:
-        cutout = answer.convert("L" if fields.get("channels") == "alpha" else "RGBA")
+    cutout = read_png(content, "L" if fields.get("channels") == "alpha" else "RGBA")
     return cutout if isinstance(image, Image.Image) else np.array(cutout)
 
 
@@ -124,7 +124,7 @@ def _as_file(image: Image.Image | npt.NDArray[Any]) -> bytes:
     """Write a picture without loss, with its profile and orientation."""
     picture = image if isinstance(image, Image.Image) else _as_image(image)
     if picture.mode not in SENT_AS:
-        raise UsageError(f"an image of mode {picture.mode} has no colours to show: convert it")
+        raise UsageError(f"an image of mode {picture.mode} has no colours: convert it first")
     sent = picture.convert(SENT_AS[picture.mode])
     exif = Image.Exif()
     exif[ORIENTATION_TAG] = picture.getexif().get(ORIENTATION_TAG, 1)

@@ -1,82 +1,179 @@
-"""What a server's answer means: a cutout, a refusal, or that one should ask again."""
+"""What a server's response means: a cutout, a refusal, or that the request should come again."""
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
 
 import requests
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from u2net_cutout.client.errors import Refused, ServerUnusable, TryLater, WorkerDied
+from u2net_cutout.client.errors import (
+    BadResponse,
+    Refused,
+    ServerUnusable,
+    TryLater,
+    WorkerDied,
+)
+from u2net_cutout.client.file_checks import fault_of
+from u2net_cutout.contract.formats import CONTENT_TYPES, OutputFormat
 
+# Raw RGBA of 50 megapixels, the most that a server takes, has 200 MB.
+MAX_CUTOUT_BYTES = 256 << 20
+# What is read of an error. The server's own have some hundred bytes.
+MAX_ERROR_BYTES = 64 << 10
+LONGEST_TEXT = 200
+CHUNK_BYTES = 1 << 20
 # Too many requests; a proxy's server is gone or late; no worker or a full queue; out of memory.
 LATER = frozenset({429, 502, 503, 504, 507})
 # TorchServe's words for 500 when a worker died over this request, or over another one.
 WORKER_DIED = "Worker died"
-INVALID_KEY = "InvalidKeyException"
-# A server that wants to be left alone for longer has no use for one who waits.
-LONGEST_WAIT_S = 300.0
+INVALID_KEY = b"InvalidKeyException"
+# A server that asks for a longer pause is of no use to a run.
+LONGEST_PAUSE_S = 300.0
+
+FORMATS = {kind: output_format for output_format, kind in CONTENT_TYPES.items()}
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A cutout as it came."""
+class Cutout:
+    """A cutout's file and what it is."""
 
     content: bytes
     content_type: str
 
-
-def read_answer(response: requests.Response) -> Answer:
-    """Return the cutout.
-
-    Raises:
-        TryLater: the server is busy.
-        WorkerDied: its worker did.
-        ServerUnusable: the address is wrong.
-        Refused: anything else.
-    """
-    status = response.status_code
-    if status == requests.codes.ok:
-        return Answer(response.content, response.headers.get("Content-Type", ""))
-    code, words = _said(response)
-    told = f"{code}: {words}" if code else f"status {status}: {words}"
-    if status == requests.codes.server_error and WORKER_DIED in words:
-        raise WorkerDied(told, _retry_after(response))
-    if status in LATER:
-        after = _retry_after(response)
-        if after > LONGEST_WAIT_S:
-            raise ServerUnusable(f"{told}; the server wants to be left alone for {after:.0f} s")
-        raise TryLater(told, after)
-    if status in (404, 405) or 300 <= status < 400:
-        raise ServerUnusable(f"{told}: is {response.url} its address, and the model's name right?")
-    raise Refused(told, status=status, code=code)
+    @property
+    def output_format(self) -> OutputFormat:
+        """The format of the file."""
+        return FORMATS[self.content_type]
 
 
-def is_key_refused(response: requests.Response) -> bool:
-    """Whether it is the key that is refused; for TorchServe that is status 400, too."""
-    if response.status_code == requests.codes.bad_request:
-        return INVALID_KEY in response.text
-    return response.status_code in (401, 403)
+@dataclass(frozen=True)
+class Response:
+    """A response as far as it is read: a cutout whole, an error's first 64 KiB."""
+
+    url: str
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    """By name, in any case."""
+    body: bytes
+    pause_s: float
+    """Seconds of ``Retry-After``, which may also be a date; 0 without one."""
+
+    @classmethod
+    def read(cls, response: requests.Response) -> "Response":
+        """Read a response whose body was not read yet.
+
+        Raises:
+            BadResponse: the body is too large.
+            urllib3.exceptions.HTTPError, OSError, ValueError: it is broken.
+        """
+        ok = response.status_code == HTTPStatus.OK
+        body = _read_body(response.raw, MAX_CUTOUT_BYTES if ok else MAX_ERROR_BYTES)
+        if ok and len(body) > MAX_CUTOUT_BYTES:
+            raise BadResponse(f"the response has more than {MAX_CUTOUT_BYTES >> 20} MiB")
+        pause_s = _retry_after(response.raw)
+        url, reason = response.url, response.reason or ""
+        return cls(url, response.status_code, reason, response.headers, body, pause_s)
+
+    @property
+    def is_key_refused(self) -> bool:
+        """Whether it is the key that is refused; for TorchServe that is status 400, too."""
+        if self.status == HTTPStatus.BAD_REQUEST:
+            return INVALID_KEY in self.body
+        return self.status in (401, 403)
+
+    def cutout(self, expected: OutputFormat | None) -> Cutout:
+        """Return the cutout, in the format that is expected; None: in any.
+
+        Raises:
+            BadResponse: it is no whole file of that format.
+            TryLater: the server is busy.
+            WorkerDied: its worker did.
+            ServerUnusable: the address is wrong, or the server asks for a pause of minutes.
+            Refused: anything else.
+        """
+        if self.status == HTTPStatus.OK:
+            return self._checked(expected)
+        code, words = self._error()
+        message = f"{code}: {words}" if code else f"status {self.status}: {words}"
+        if self.status == HTTPStatus.INTERNAL_SERVER_ERROR and WORKER_DIED in words:
+            raise WorkerDied(message, self.pause_s)
+        if self.status in LATER:
+            if self.pause_s > LONGEST_PAUSE_S:
+                raise ServerUnusable(
+                    f"{message}; the server asks for a pause of {self.pause_s:g} s"
+                )
+            raise TryLater(message, self.pause_s)
+        if self.status in (404, 405) or 300 <= self.status < 400:
+            raise ServerUnusable(f"{message}: check the address {self.url} and the model's name")
+        raise Refused(message, status=self.status, code=code)
+
+    def _checked(self, expected: OutputFormat | None) -> Cutout:
+        kind = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        found = FORMATS.get(kind)
+        if found is None or (expected is not None and found not in _possible(expected)):
+            wanted = "a cutout" if expected is None else expected.value
+            raise BadResponse(
+                f"the response is not {wanted}: its type is {kind[:LONGEST_TEXT] or 'missing'}, it "
+                f"has {len(self.body)} bytes; check the address {self.url}"
+            )
+        if fault := fault_of(self.body, found, self._pixels()):
+            raise BadResponse(f"the response is no whole {found.value} file: {fault}")
+        return Cutout(self.body, kind)
+
+    def _pixels(self) -> int | None:
+        """Return the number of pixels, where the server gives width and height."""
+        sides = [self.headers.get(name, "") for name in ("X-Width", "X-Height")]
+        if not all(side.isascii() and side.isdigit() and len(side) <= 9 for side in sides):
+            return None
+        return int(sides[0]) * int(sides[1])
+
+    def _error(self) -> tuple[str | None, str]:
+        """Return the code, if there is one, and the words of an error."""
+        text = self.body.decode(errors="replace")
+        try:
+            code, words = _code_and_words(json.loads(text))
+        except (ValueError, RecursionError):
+            code, words = None, text.strip() or self.reason or "no reason given"
+        return code and code[:LONGEST_TEXT], words[:LONGEST_TEXT]
 
 
-def _said(response: requests.Response) -> tuple[str | None, str]:
-    """Return the code, if there is one, and the words of an error."""
+def _code_and_words(body: Any) -> tuple[str | None, str]:
+    """Take an error's JSON apart: that of the API, TorchServe's own, or any other."""
+    if not isinstance(body, dict):
+        return None, str(body)
+    errors = body.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else None
+    if not isinstance(first, dict):
+        return None, str(body.get("message") or body)
+    code = first.get("code")
+    words = str(first.get("detail") or first.get("title"))
+    return code if isinstance(code, str) else None, words
+
+
+def _possible(expected: OutputFormat) -> tuple[OutputFormat, ...]:
+    auto = expected is OutputFormat.AUTO
+    return (OutputFormat.PNG, OutputFormat.JPG) if auto else (expected,)
+
+
+def _read_body(raw: BaseHTTPResponse, most: int) -> bytes:
+    """Return a body, uncompressed; of a longer one, `most` bytes and one more."""
+    chunks, missing = [], most + 1
+    while chunk := raw.read(min(CHUNK_BYTES, missing), decode_content=True):
+        chunks.append(chunk)
+        missing -= len(chunk)
+    return b"".join(chunks)
+
+
+def _retry_after(raw: BaseHTTPResponse) -> float:
     try:
-        body = response.json()
-    except ValueError:
-        return None, response.text.strip()[:200] or response.reason or "no reason given"
-    try:
-        error = body["errors"][0]
-        return error.get("code"), str(error.get("detail") or error.get("title"))
-    except (AttributeError, LookupError, TypeError):
-        message = body.get("message") if isinstance(body, dict) else None
-        return None, str(message or body)[:200]
-
-
-def _retry_after(response: requests.Response) -> float:
-    """Return the seconds of ``Retry-After``, which may also be a date; 0 without one."""
-    try:
-        seconds = Retry().get_retry_after(response.raw)
-    except InvalidHeader:
+        seconds = Retry().get_retry_after(raw)
+        return float(seconds) if seconds is not None and math.isfinite(seconds) else 0.0
+    except (InvalidHeader, ValueError, OverflowError):
         return 0.0
-    return seconds if seconds is not None and math.isfinite(seconds) else 0.0

@@ -1,4 +1,4 @@
-"""Which server is asked and with which key, by arguments or by the environment."""
+"""The server and its key, from arguments or the environment."""
 
 import os
 
@@ -24,10 +24,11 @@ def connect(
 ) -> CutoutClient:
     """Return a client of the server that the arguments name, or else the environment.
 
-    Nothing is sent yet. `key_command` is run when a key is needed, and again when it has run out.
+    Nothing is sent yet. `key_command` is run when a key is needed, and again when the server
+    refuses it. `timeout_s` is for one request, `tries` the number of requests for one picture.
 
     Raises:
-        UsageError: no server can have such an address.
+        UsageError: the address or the form of the API is not valid.
     """
     endpoint = Endpoint.of(
         url or os.environ.get(URL) or DEFAULT_URL,
@@ -48,11 +49,11 @@ def _api(name: str | None) -> Api | None:
         return Api(name) if name else None
     except ValueError as error:
         known = " or ".join(api.value for api in Api)
-        raise UsageError(f"the form of the server's API is {known}, not {name!r}") from error
+        raise UsageError(f"the form of the server's API must be {known}, not {name!r}") from error
 
 
 def _api_key(key: str | ApiKey | None, command: str | None) -> ApiKey | None:
-    """Take an argument before the environment, and there a key before a command."""
+    """Prefer an argument to the environment, and a key to a command there."""
     if not key and not command:
         key, command = os.environ.get(KEY), os.environ.get(KEY_COMMAND)
     if isinstance(key, ApiKey):

@@ -1,13 +1,12 @@
 """Pictures that can't be sent; those that can are in tests/served/test_client.py."""
 
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.u2net_cutout.client.failing_server import Said, failing_server
+from tests.u2net_cutout.client.failing_server import CUTOUT, failing_server
 from u2net_cutout import Refused, UsageError, connect, remove
 
 
@@ -24,25 +23,21 @@ from u2net_cutout import Refused, UsageError, connect, remove
         (b"photo", {"composite": True, "bg_image_file": b"x"}),
     ],
 )
-def test_what_makes_no_sense_is_not_sent(image: Any, options: dict[str, Any]) -> None:
+def test_invalid_arguments_are_not_sent(image: Any, options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         remove(image, **options)
 
 
 def test_an_array_comes_back_as_one_that_can_be_written_to() -> None:
-    file = BytesIO()
-    Image.new("RGBA", (4, 4)).save(file, "PNG")
-    said: Said = (200, {"Content-Type": "image/png"}, file.getvalue())
-
-    with failing_server(said) as server, connect(server.url) as client:
+    with failing_server(CUTOUT) as server, connect(server.url) as client:
         pixels = remove(np.zeros((4, 4, 3), np.uint8), client=client)
 
-    assert pixels.shape == (4, 4, 4)
+    assert pixels.shape == (3, 4, 4)
     assert pixels.flags.writeable
 
 
 @pytest.mark.parametrize("body", [b"", b'{"errors": [{"code": "file_too_large"}]}'])
-def test_what_is_too_large_for_the_server_is_told_of_the_copy(body: bytes) -> None:
+def test_an_error_over_the_size_names_the_copy(body: bytes) -> None:
     with (
         failing_server((413, {}, body)) as server,
         connect(server.url) as client,

@@ -1,79 +1,96 @@
-"""A picture's cutout, as one command line wants all of them; safe to share among threads."""
+"""How one command line has its pictures cut out; safe to share among threads."""
 
-import sys
 from dataclasses import dataclass, field
 from threading import Lock
 
+from u2net_cutout.client.cli.messages import print_message
 from u2net_cutout.client.cli.outputs import OutputExists, write_whole
 from u2net_cutout.client.cli.sources import Job
 from u2net_cutout.client.client import CutoutClient
-from u2net_cutout.client.errors import ClientError
-from u2net_cutout.client.responses import Answer
-from u2net_cutout.client.traffic import Traffic
-from u2net_cutout.contract.formats import CONTENT_TYPES, OutputFormat
+from u2net_cutout.client.responses import Cutout
+from u2net_cutout.contract.formats import OutputFormat
 
-FORMATS = {kind: output_format for output_format, kind in CONTENT_TYPES.items()}
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes of pictures sent and received, and what they would be if whole pictures were sent."""
+
+    sent: int = 0
+    received: int = 0
+    whole_sent: int = 0
+    whole_received: int = 0
+
+    def __add__(self, other: "Traffic") -> "Traffic":
+        return Traffic(
+            self.sent + other.sent,
+            self.received + other.received,
+            self.whole_sent + other.whole_sent,
+            self.whole_received + other.whole_received,
+        )
+
+    def __str__(self) -> str:
+        saved = self.whole_sent + self.whole_received - self.sent - self.received
+        return (
+            f"sent {self.sent / 1e6:.2f} MB instead of {self.whole_sent / 1e6:.2f}, received "
+            f"{self.received / 1e6:.2f} MB instead of {self.whole_received / 1e6:.2f}: "
+            f"{saved / 1e6:.2f} MB saved"
+        )
 
 
 @dataclass
 class Cutter:
-    """A server and what is asked of it for each picture."""
+    """A server and the options of each request to it."""
 
     client: CutoutClient
     fields: dict[str, str]
     """The server's options, the format among them."""
     background: bytes | None = None
-    at_home: bool = False
-    """Whether only a small copy is sent."""
+    local: bool = False
+    """Whether only a small copy is sent, and the picture is cut out here."""
     force: bool = False
     traffic: Traffic = field(default_factory=Traffic)
     _lock: Lock = field(default_factory=Lock)
 
     @property
     def output_format(self) -> OutputFormat:
-        """What is asked for; `rgba` unless something else was."""
+        """The format of the cutouts; `rgba` unless another was set."""
         return OutputFormat(self.fields.get("format", OutputFormat.RGBA.value))
 
-    def ask_for_format(self, otherwise: OutputFormat) -> OutputFormat:
-        """Ask for a format, unless one was chosen; return which it is."""
-        self.fields.setdefault("format", otherwise.value)
+    def default_format(self, default: OutputFormat) -> OutputFormat:
+        """Set a format, unless one was chosen; return which it is."""
+        self.fields.setdefault("format", default.value)
         return self.output_format
 
-    def tell_traffic(self) -> None:
-        """Tell what was saved, where something was to be."""
-        if self.at_home:
-            print(self.traffic, file=sys.stderr)
+    def report_traffic(self) -> None:
+        """Print what small copies saved, where they were sent."""
+        if self.local:
+            print_message(str(self.traffic))
 
-    def cut_out(self, picture: bytes) -> Answer:
+    def cut_out(self, picture: bytes) -> Cutout:
         """Return the cutout of a picture.
 
         Raises:
             ClientError: there is none.
         """
-        if not self.at_home:
+        if not self.local:
             return self.client.cut_out(picture, self.fields, self.background)
         # With NumPy and the decoders, which take longer to load than all the rest.
         from u2net_cutout.client.local_composite import composite
 
-        answer, traffic = composite(self.client, picture, self.fields)
+        made = composite(self.client, picture, self.fields)
         with self._lock:
-            self.traffic += traffic
-        return answer
+            self.traffic += Traffic(
+                made.sent, made.received, len(picture), len(made.cutout.content)
+            )
+        return made.cutout
 
     def do(self, job: Job) -> None:
         """Write the cutout of a picture to its file.
 
         Raises:
-            ClientError, OSError: it can't be had, read or written.
+            ClientError, OSError: the picture can't be read or cut out, or the file not be written.
         """
         if not self.force and (existing := job.existing()):
             raise OutputExists(existing)
-        answer = self.cut_out(job.source.read_bytes())
-        target = job.target_as(self._format_of(answer))
-        write_whole(target, answer.content, force=self.force)
-
-    def _format_of(self, answer: Answer) -> OutputFormat:
-        try:
-            return FORMATS[answer.content_type.partition(";")[0].strip()]
-        except KeyError:
-            raise ClientError(f"the server answers with {answer.content_type!r}") from None
+        cutout = self.cut_out(job.source.read_bytes())
+        write_whole(job.target_as(cutout.output_format), cutout.content, force=self.force)

@@ -5,6 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from u2net_cutout.client.cli.cutter import Cutter
+from u2net_cutout.client.cli.messages import print_message
 from u2net_cutout.client.cli.outputs import format_of, write_whole
 from u2net_cutout.client.cli.runner import Tally, run
 from u2net_cutout.client.cli.sources import Job, Plan, plan
@@ -15,12 +16,12 @@ PIPE = Path("-")
 
 
 def cut_files(cutter: Cutter, arguments: Namespace) -> bool:
-    """Cut out what the paths name; return whether all of it is done.
+    """Cut out the pictures that the paths name; return whether all are done.
 
     Raises:
-        UsageError: the paths make no sense.
-        ClientError, OSError: what goes through a pipe has no cutout.
-        KeyboardInterrupt: the user has ended it.
+        UsageError: the paths are not valid.
+        ClientError, OSError: the picture of a pipe can't be cut out.
+        KeyboardInterrupt: a signal came.
     """
     sources, target = _sources_and_target(arguments.paths)
     if PIPE in (*sources, target):
@@ -37,8 +38,8 @@ def cut_files(cutter: Cutter, arguments: Namespace) -> bool:
         progress=len(sources) > 1,
     )
     if len(sources) > 1 or not tally.is_clean:
-        print(tally.report(), file=sys.stderr)
-    cutter.tell_traffic()
+        print_message(tally.report())
+    cutter.report_traffic()
     if tally.interrupted:
         raise KeyboardInterrupt
     return tally.is_clean
@@ -51,15 +52,15 @@ def _sources_and_target(paths: list[Path]) -> tuple[list[Path], Path]:
             raise UsageError(f"{source} is a folder: u2net-cutout p {source} OUTPUT")
     if len(sources) > 1:
         if PIPE in (*sources, target):
-            raise UsageError("only one picture goes through a pipe")
+            raise UsageError("a pipe takes only one picture")
         if not target.is_dir():
-            raise UsageError(f"several pictures need a folder to go to; {target} is none")
+            raise UsageError(f"several pictures need a folder for OUTPUT; {target} is none")
     return sources, target
 
 
 def _plan(cutter: Cutter, sources: list[Path], target: Path, arguments: Namespace) -> Plan:
     if target.is_dir():
-        wanted = cutter.ask_for_format(OutputFormat.PNG)
+        wanted = cutter.default_format(OutputFormat.PNG)
         planned = plan(sources, None, target, wanted, full_names=arguments.full_names)
     else:
         planned = Plan([Job(sources[0], target, (_named_format(cutter, target),))], {})
@@ -75,23 +76,23 @@ def _plan(cutter: Cutter, sources: list[Path], target: Path, arguments: Namespac
 
 
 def _identity(path: Path) -> object:
-    """Return what two names of one file have in common."""
+    """Return what is the same for two names of one file."""
     try:
         found = path.stat()
-    except OSError:  # there is none yet
+    except OSError:  # it does not exist yet
         return path.resolve()
     return found.st_dev, found.st_ino
 
 
 def _named_format(cutter: Cutter, target: Path) -> OutputFormat:
-    """Return the format that a file's name says, and ask for it.
+    """Return the format of a file's suffix, and request it.
 
     Raises:
-        UsageError: --format says another.
+        UsageError: --format names another.
     """
     named = format_of(target)
-    if (asked := cutter.ask_for_format(named)) is not named:
-        raise UsageError(f"{target} is no name for --format {asked.value}")
+    if (chosen := cutter.default_format(named)) is not named:
+        raise UsageError(f"the suffix of {target} does not fit --format {chosen.value}")
     return named
 
 
@@ -99,14 +100,16 @@ def _cut_piped(cutter: Cutter, sources: list[Path], target: Path) -> None:
     if target != PIPE:
         _named_format(cutter, target)
         if target.exists() and not cutter.force:
-            raise UsageError(f"{target} is there already: --force replaces it")
+            raise UsageError(f"{target} exists: --force replaces it")
     else:
-        cutter.ask_for_format(OutputFormat.PNG)
+        cutter.default_format(OutputFormat.PNG)
         if sys.stdout.isatty():
-            raise UsageError("a picture is nothing to read: name OUTPUT, or send it into a pipe")
+            raise UsageError("stdout is a terminal: name OUTPUT, or send the cutout into a pipe")
     (source,) = sources
     if source == PIPE and sys.stdin.isatty():
-        raise UsageError("name INPUT, or send a picture through a pipe; --help tells more")
+        raise UsageError(
+            "stdin is a terminal: name INPUT, or send a picture through a pipe; see --help"
+        )
     picture = sys.stdin.buffer.read() if source == PIPE else source.read_bytes()
     content = cutter.cut_out(picture).content
     if target == PIPE:
@@ -114,4 +117,4 @@ def _cut_piped(cutter: Cutter, sources: list[Path], target: Path) -> None:
         sys.stdout.buffer.flush()
     else:
         write_whole(target, content, force=cutter.force)
-    cutter.tell_traffic()
+    cutter.report_traffic()

@@ -1,11 +1,11 @@
-"""The command `p`: a folder and all below, once or as pictures come."""
+"""The command `p`: a folder and all below, once or as pictures arrive."""
 
-import sys
 from argparse import Namespace
 from collections.abc import Collection
 from pathlib import Path
 
 from u2net_cutout.client.cli.cutter import Cutter
+from u2net_cutout.client.cli.messages import print_message
 from u2net_cutout.client.cli.outputs import remove_leftovers
 from u2net_cutout.client.cli.runner import Tally, run
 from u2net_cutout.client.cli.sources import find_pictures, plan
@@ -18,12 +18,12 @@ def cut_folder(cutter: Cutter, arguments: Namespace) -> bool:
     """Cut out a folder's pictures; return whether all of them are done.
 
     Raises:
-        UsageError: the folders make no sense.
-        KeyboardInterrupt: the user has ended it; a watch is ended so, and returns.
+        UsageError: the folders are not valid.
+        KeyboardInterrupt: a signal came; with --watch only if pictures are left.
     """
     source, target = arguments.input, arguments.output
     if not source.is_dir():
-        raise UsageError(f"{source} is no folder: u2net-cutout i takes single pictures")
+        raise UsageError(f"{source} is not a folder: u2net-cutout i takes single pictures")
     if source.resolve().is_relative_to(target.resolve()):
         raise UsageError(
             f"the cutouts need a folder of their own, and {target} holds the pictures: they could "
@@ -31,21 +31,21 @@ def cut_folder(cutter: Cutter, arguments: Namespace) -> bool:
         )
     if target.exists():
         if not target.is_dir():
-            raise UsageError(f"{target} is no folder")
+            raise UsageError(f"{target} is not a folder")
         remove_leftovers(target)
-    cutter.ask_for_format(OutputFormat.PNG)
+    cutter.default_format(OutputFormat.PNG)
     if arguments.watch:
         return _watch(cutter, arguments)
     tally = _cut_out(cutter, arguments)
-    print(tally.report(), file=sys.stderr)
-    cutter.tell_traffic()
+    print_message(tally.report())
+    cutter.report_traffic()
     if tally.interrupted:
         raise KeyboardInterrupt
     return tally.is_clean
 
 
 def _cut_out(cutter: Cutter, arguments: Namespace, chosen: Collection[Path] | None = None) -> Tally:
-    """Cut out all the pictures that there are now, or only the chosen ones of them."""
+    """Cut out all pictures of the folder, or only the chosen ones."""
     pictures, unread = find_pictures(arguments.input, apart_from=arguments.output)
     planned = plan(
         pictures,
@@ -63,7 +63,7 @@ def _cut_out(cutter: Cutter, arguments: Namespace, chosen: Collection[Path] | No
     failures = clashes | {
         folder: f"can't be read: {error.strerror}"
         for folder, error in unread.items()
-        # In a watched folder others come and go.
+        # In a watched folder others appear and disappear.
         if chosen is None or not isinstance(error, FileNotFoundError)
     }
     missing = [job for job in jobs if cutter.force or job.existing() is None]
@@ -80,19 +80,21 @@ def _cut_out(cutter: Cutter, arguments: Namespace, chosen: Collection[Path] | No
 
 
 def _watch(cutter: Cutter, arguments: Namespace) -> bool:
-    """Cut out what is there and what comes; a server that is away for a while is waited for."""
+    """Cut out what is there and what arrives; wait for a server that is away for a while."""
     watched, clean, stopping = FolderWatch(), True, cutter.client.stopping
+    left: set[Path] = set()
 
-    def look() -> list[Path]:
+    def scan() -> list[Path]:
         return find_pictures(arguments.input, apart_from=arguments.output)[0]
 
     try:
-        for settled in watch(look, watched, stopping, arguments.interval):
+        for settled in watch(scan, watched, stopping, arguments.interval):
             tally = _cut_out(cutter, arguments, chosen=frozenset(settled))
-            print(tally.report(), file=sys.stderr, flush=True)
+            print_message(tally.report())
             clean = clean and not tally.failures
             if tally.interrupted:
-                return clean
+                left = tally.left
+                break
             if isinstance(tally.unusable, ServerAway):
                 stopping.clear()
                 watched.forget(tally.left)
@@ -100,4 +102,6 @@ def _watch(cutter: Cutter, arguments: Namespace) -> bool:
                 return False
     except KeyboardInterrupt:
         pass
+    if left:
+        raise KeyboardInterrupt
     return clean

@@ -1,8 +1,8 @@
-"""Many pictures through one server: side by side, with progress, each failure told at the end."""
+"""Many pictures through one server: concurrently, with progress, and a report of failures."""
 
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -10,42 +10,49 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
+from u2net_cutout.client.cli.messages import print_message
 from u2net_cutout.client.cli.sources import Job
-from u2net_cutout.client.errors import ClientError, ServerUnusable, TryLater
+from u2net_cutout.client.errors import ClientError, ServerUnusable, TryLater, printable
+
+# After an interrupt; a picture takes about a second, and service managers wait ten or more.
+GRACE_S = 5.0
 
 
 @dataclass
 class Tally:
-    """What has become of the pictures."""
+    """The outcome of a run."""
 
     done: set[Path] = field(default_factory=set)
     skipped: int = 0
     failures: dict[Path, str] = field(default_factory=dict)
     left: set[Path] = field(default_factory=set)
-    """Not tried, or not to the end."""
+    """Not tried, or given up before the end."""
     unusable: ServerUnusable | None = None
     """Why the rest was not tried."""
     interrupted: bool = False
 
     @property
     def is_clean(self) -> bool:
-        """Whether all that was asked for is there."""
+        """Whether every picture has its cutout."""
         return not (self.failures or self.left or self.unusable)
 
     def report(self) -> str:
-        """Return a line for each failure, and one of figures."""
-        lines = [f"{picture}: {words}" for picture, words in self.failures.items()]
+        """Return a line for each failure, and one of counts."""
+        lines = [
+            f"{printable(str(picture))}: {printable(reason)}"
+            for picture, reason in self.failures.items()
+        ]
         if self.unusable:
             lines.append(str(self.unusable))
-        figures = {
+        counts = {
             "done": len(self.done),
             "skipped, done before": self.skipped,
             "failed": len(self.failures),
             "not tried": len(self.left),
         }
-        told = [f"{count} {what}" for what, count in figures.items() if count]
-        ending = "interrupted; the same command goes on from here: " if self.interrupted else ""
-        return "\n".join([*lines, ending + (", ".join(told) or "no pictures")])
+        words = [f"{count} {what}" for what, count in counts.items() if count]
+        ending = "interrupted; the same command resumes: " if self.interrupted else ""
+        return "\n".join([*lines, ending + (", ".join(words) or "no pictures")])
 
 
 def run(
@@ -57,10 +64,10 @@ def run(
     threads: int = 1,
     progress: bool = False,
 ) -> None:
-    """Do the work of each job, `threads` at a time, and enter what came of it into the tally.
+    """Do the work of each job, `threads` at a time, and enter its outcome into the tally.
 
-    The first interrupt lets those in hand come to their end and starts no other; so does a server
-    that is of no use. A second interrupt is raised.
+    An interrupt starts no other job, and gives those in flight `GRACE_S` to finish. A server that
+    is of no use starts no other either.
     """
 
     def unless_stopped(job: Job) -> bool:
@@ -73,7 +80,7 @@ def run(
             raise
         return True
 
-    # What tqdm is not told to show it hides by itself where stderr is no terminal.
+    # By default, which is None, tqdm hides itself where stderr is not a terminal.
     hidden = None if progress else True
     with tqdm(total=len(jobs), unit="picture", disable=hidden) as bar:
         pool = ThreadPoolExecutor(threads)
@@ -86,18 +93,27 @@ def run(
             except KeyboardInterrupt:
                 stopping.set()
                 tally.interrupted = True
-                print("ending with the pictures in hand; once more to leave them", file=sys.stderr)
-                _enter_all(pending, stopping, tally, bar)
+                print_message("finishing the pictures in flight; again to end now")
+                with suppress(TimeoutError):
+                    _enter_all(pending, stopping, tally, bar, GRACE_S)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     tally.left |= {job.source for job in jobs} - tally.done - tally.failures.keys()
 
 
 def _enter_all(
-    pending: "dict[Future[bool], Job]", stopping: Event, tally: Tally, bar: "tqdm[NoReturn]"
+    pending: "dict[Future[bool], Job]",
+    stopping: Event,
+    tally: Tally,
+    bar: "tqdm[NoReturn]",
+    timeout_s: float | None = None,
 ) -> None:
-    """Enter futures into the tally as they come to their end, and take them out of `pending`."""
-    for future in as_completed(list(pending)):
+    """Enter futures into the tally as they finish, and take them out of `pending`.
+
+    Raises:
+        TimeoutError: the time is over, and some have not finished.
+    """
+    for future in as_completed(list(pending), timeout_s):
         picture = pending[future].source
         try:
             if future.result():
@@ -105,10 +121,10 @@ def _enter_all(
         except ServerUnusable as error:
             tally.unusable = error
         except (ClientError, OSError) as error:
-            # Where patience was cut short, nothing is known of the picture.
+            # If the pause before another try was cut short, the picture may still be fine.
             if not (isinstance(error, TryLater) and stopping.is_set()):
                 tally.failures[picture] = str(error)
         except MemoryError:
-            tally.failures[picture] = "memory does not suffice for it: fewer --jobs leave more"
+            tally.failures[picture] = "not enough memory: try fewer --jobs"
         del pending[future]
         bar.update()

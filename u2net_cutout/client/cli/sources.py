@@ -1,4 +1,4 @@
-"""Which pictures become which files: single ones, several, or a tree of folders mirrored."""
+"""Pictures and the files of their cutouts: single ones, several, or a mirrored tree of folders."""
 
 import os
 from collections import defaultdict
@@ -24,12 +24,12 @@ class Job:
 
     source: Path
     target: Path
-    """Without its suffix, where only the answer tells the format."""
+    """Without its suffix, where the format depends on the response."""
     formats: tuple[OutputFormat, ...]
-    """What the target may come to be."""
+    """The formats that the target may get."""
 
     def existing(self) -> Path | None:
-        """Return the cutout if it is there already; so is a link, wherever it leads."""
+        """Return the cutout's file if it exists; a link does, wherever it leads."""
         return next(filter(os.path.lexists, map(self.target_as, self.formats)), None)
 
     def target_as(self, output_format: OutputFormat) -> Path:
@@ -41,21 +41,22 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, and what is not since it would be written over something else."""
+    """The jobs, and the pictures that have none because their cutouts would be the same file."""
 
     jobs: list[Job]
     clashes: dict[Path, str]
-    """By picture, what is in its way."""
+    """By picture, the reason."""
 
 
 def find_pictures(folder: Path, apart_from: Path) -> tuple[list[Path], dict[Path, OSError]]:
     """List the pictures in a folder and below, by their names' suffixes, in order.
 
     Hidden files and folders are left out, and so is the folder `apart_from`. Links to folders are
-    not followed. Folders below that can't be read, or are gone by now, come apart, with the reason.
+    not followed. Folders below that can't be read, or are gone by now, are returned with
+    the reason.
 
     Raises:
-        UsageError: it is no folder that can be read.
+        UsageError: the folder can't be read.
     """
     unread: dict[Path, OSError] = {}
 
@@ -94,7 +95,7 @@ def plan(
 
     It lies there as the picture does below `source_root`; without one, all lie side by side. With
     `full_names` the picture's own suffix stays: ``a.jpg`` becomes ``a.jpg.png``. Otherwise two
-    pictures may want the same file, and then none gets it.
+    pictures may have the same file, and then neither gets a job.
     """
     wanted: dict[Path, list[Job]] = defaultdict(list)
     auto = output_format is OutputFormat.AUTO

@@ -1,7 +1,7 @@
-"""Waits for pictures to come into a folder, and tells those that are there whole.
+"""Waits for pictures to arrive in a folder, and yields those that are complete.
 
-It looks again and again instead of being told: that works on network drives as well, and whether a
-file is complete shows only by its coming to rest.
+It scans at intervals instead of subscribing to events: that works on network drives as well, and a
+file is known to be complete only by not changing any more.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,40 +13,40 @@ State = tuple[int, int]
 
 
 class FolderWatch:
-    """Remembers how the files of the last look were, and which are settled."""
+    """Keeps the state of the files at the last scan, and which were reported as settled."""
 
     def __init__(self) -> None:
         self._last: dict[Path, State] = {}
-        self._told: dict[Path, State] = {}
+        self._reported: dict[Path, State] = {}
 
     def settled(self, files: list[Path]) -> list[Path]:
-        """Return the files that are as they were at the last look, and were not told so yet.
+        """Return the files that have not changed since the last scan and were not reported yet.
 
-        An empty file is one that is still to be written.
+        An empty file counts as not written yet.
         """
         now = {file: state for file in files if (state := _state(file)) is not None}
         same = [
             file
             for file, state in now.items()
-            if state == self._last.get(file) and state != self._told.get(file) and state[0]
+            if state == self._last.get(file) and state != self._reported.get(file) and state[0]
         ]
         self._last = now
-        self._told = {file: state for file, state in self._told.items() if file in now}
-        self._told.update((file, now[file]) for file in same)
+        self._reported = {file: state for file, state in self._reported.items() if file in now}
+        self._reported.update((file, now[file]) for file in same)
         return same
 
     def forget(self, files: Iterable[Path]) -> None:
-        """Tell these files once more."""
+        """Report these files once more."""
         for file in files:
-            self._told.pop(file, None)
+            self._reported.pop(file, None)
 
 
 def watch(
-    look: Callable[[], list[Path]], watched: FolderWatch, stopping: Event, interval_s: float
+    scan: Callable[[], list[Path]], watched: FolderWatch, stopping: Event, interval_s: float
 ) -> Iterator[list[Path]]:
-    """Yield what has settled since the last look, until it is to stop; never an empty list."""
+    """Yield the files that have settled since the last scan, until `stopping`; no empty list."""
     while not stopping.is_set():
-        if settled := watched.settled(look()):
+        if settled := watched.settled(scan()):
             yield settled
         stopping.wait(interval_s)
 

@@ -1,10 +1,8 @@
 """The command line as far as no server is needed."""
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +12,11 @@ from u2net_cutout.client.cli.main import main
 
 
 @pytest.fixture
-def away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """An empty folder to be in, and a server that nobody can ask."""
-    before = signal.getsignal(signal.SIGTERM)
+def away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty folder to be in, and an address without a server."""
     monkeypatch.setenv("U2NET_URL", "http://127.0.0.1:9")
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    signal.signal(signal.SIGTERM, before)
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -42,7 +38,7 @@ def away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
         (),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_sent(
+def test_wrong_usage_is_an_error_before_anything_is_sent(
     away: Path, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -78,7 +74,7 @@ def test_no_picture_is_replaced_by_a_cutout(
 
 
 @pytest.mark.parametrize("command", ["i", "p", "b"])
-def test_each_command_tells_its_options(
+def test_each_command_lists_its_options(
     away: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -101,17 +97,17 @@ def test_a_folder_below_that_cant_be_read_is_a_failure(
     assert "can't be read: File name too long" in capsys.readouterr().err
 
 
-def test_a_server_that_is_away_is_told(away: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_away_is_an_error(away: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (away / "a.jpg").write_bytes(b"photo")
 
     with pytest.raises(SystemExit) as ended:
         main(["i", "--tries", "1", "a.jpg", "b.png"])
 
     assert ended.value.code == 1
-    assert "nothing answers at http://127.0.0.1:9/predictions/u2net" in capsys.readouterr().err
+    assert "no connection to http://127.0.0.1:9/predictions/u2net" in capsys.readouterr().err
 
 
-def test_a_start_waits_for_no_library_that_only_few_need() -> None:
+def test_libraries_that_few_runs_need_are_not_loaded_at_the_start() -> None:
     code = "import sys, u2net_cutout.client.cli.main; print({'numpy', 'isal'} & sys.modules.keys())"
     command = [sys.executable, "-c", code]
     # What is tested here, not what is installed.

@@ -43,7 +43,7 @@ def test_a_picture_too_large_for_the_memory_is_one_failure() -> None:
     run(jobs(*"abc"), work, Event(), tally)
 
     assert tally.done == {Path("a"), Path("c")}
-    assert tally.report().splitlines()[0].startswith("b: memory does not suffice")
+    assert tally.report().splitlines()[0].startswith("b: not enough memory")
 
 
 def test_a_server_of_no_use_ends_it() -> None:
@@ -60,7 +60,7 @@ def test_a_server_of_no_use_ends_it() -> None:
     assert tally.report().splitlines() == ["wrong key", "1 done, 3 not tried"]
 
 
-def test_an_interrupt_lets_those_in_hand_come_to_their_end() -> None:
+def test_an_interrupt_lets_those_in_flight_finish() -> None:
     tally, stopping = Tally(), Event()
 
     def work(job: Job) -> None:
@@ -69,7 +69,7 @@ def test_an_interrupt_lets_those_in_hand_come_to_their_end() -> None:
             assert stopping.wait(10)
         if job.source.name == "c":
             assert stopping.wait(10)
-            raise TryLater("its patience was cut short")
+            raise TryLater("its pause was cut short")
 
     run(jobs(*"abcdef"), work, stopping, tally, threads=3)
 
@@ -78,7 +78,7 @@ def test_an_interrupt_lets_those_in_hand_come_to_their_end() -> None:
     assert Path("c") in tally.left
     assert not tally.failures
     assert len(tally.done) + len(tally.left) == 6
-    assert tally.report().startswith("interrupted; the same command goes on from here: ")
+    assert tally.report().startswith("interrupted; the same command resumes: ")
 
 
 def test_nothing_to_do_is_clean() -> None:

@@ -4,7 +4,7 @@ from threading import Event
 from u2net_cutout.client.cli.watch import FolderWatch, watch
 
 
-def test_a_file_is_told_once_it_has_come_to_rest(tmp_path: Path) -> None:
+def test_a_file_is_reported_once_it_has_settled(tmp_path: Path) -> None:
     file, watched = tmp_path / "a.jpg", FolderWatch()
     seen = []
     for content in (b"", b"ha", b"half", b"whole", b"whole", b"whole"):
@@ -15,14 +15,14 @@ def test_a_file_is_told_once_it_has_come_to_rest(tmp_path: Path) -> None:
     assert seen == [[], [], [], [], [file], []]
 
 
-def test_an_empty_file_is_still_to_be_written(tmp_path: Path) -> None:
+def test_an_empty_file_is_not_reported(tmp_path: Path) -> None:
     file, watched = tmp_path / "a.jpg", FolderWatch()
     file.touch()
 
     assert [watched.settled([file]) for _ in range(3)] == [[], [], []]
 
 
-def test_a_file_is_told_again_when_it_is_replaced_or_forgotten(tmp_path: Path) -> None:
+def test_a_file_is_reported_again_when_it_is_replaced_or_forgotten(tmp_path: Path) -> None:
     file, watched = tmp_path / "a.jpg", FolderWatch()
     file.write_bytes(b"one")
     assert [watched.settled([file]) for _ in range(2)] == [[], [file]]
@@ -42,9 +42,9 @@ def test_watching_ends_when_it_is_to_stop(tmp_path: Path) -> None:
     file, stopping = tmp_path / "a.jpg", Event()
     file.write_bytes(b"whole")
 
-    told = []
+    reported = []
     for settled in watch(lambda: [file], FolderWatch(), stopping, 0.01):
-        told += settled
+        reported += settled
         stopping.set()
 
-    assert told == [file]
+    assert reported == [file]

@@ -1,9 +1,7 @@
-"""What cutting out at home saves, in figures."""
-
-from u2net_cutout.client.traffic import Traffic
+from u2net_cutout.client.cli.cutter import Traffic
 
 
-def test_what_is_saved_is_told() -> None:
+def test_the_bytes_that_a_copy_saves_are_summed() -> None:
     traffic = Traffic(1_000_000, 10_000, 3_000_000, 5_000_000) + Traffic(0, 0, 0, 500_000)
 
     assert str(traffic) == (

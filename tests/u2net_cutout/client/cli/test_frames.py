@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from u2net_cutout.client.cli.raw_frames import in_order, read_frames
+from u2net_cutout.client.cli.frames import in_order, read_frames
 from u2net_cutout.client.errors import UsageError
 
 
@@ -19,14 +19,14 @@ def test_each_frame_becomes_a_picture_of_the_same_pixels() -> None:
     assert np.array_equal(shown, pixels)
 
 
-def test_a_frame_that_a_server_would_not_take_unpacked_is_packed() -> None:
+def test_a_frame_too_large_for_the_server_is_compressed() -> None:
     (frame,) = read_frames(BytesIO(bytes(4000 * 3000 * 3)), (4000, 3000))
 
     assert len(frame) < 1_000_000
     assert Image.open(BytesIO(frame)).size == (4000, 3000)
 
 
-def test_a_stream_that_ends_within_a_frame_is_told() -> None:
+def test_a_stream_that_ends_within_a_frame_is_an_error() -> None:
     frames = read_frames(BytesIO(bytes(4 * 4 * 3 + 5)), (4, 4))
     next(frames)
 
@@ -34,7 +34,7 @@ def test_a_stream_that_ends_within_a_frame_is_told() -> None:
         next(frames)
 
 
-def test_results_keep_their_order_whoever_is_done_first() -> None:
+def test_results_keep_their_order_whichever_is_done_first() -> None:
     second_done = threading.Event()
 
     def work(frame: bytes) -> bytes:

@@ -4,8 +4,8 @@ from argparse import ArgumentParser
 
 import pytest
 
-from u2net_cutout import cutout_client, option_arguments
-from u2net_cutout.client.cli.option_arguments import add_options, chosen_options
+from u2net_cutout.client import client as cutout_client
+from u2net_cutout.client.cli.arguments import add_options, chosen_options
 from u2net_cutout.client.errors import UsageError
 from u2net_cutout.contract.options import OPTIONS
 from u2net_cutout.pipeline import request as cutout_request
@@ -77,4 +77,3 @@ def test_what_the_server_would_always_refuse_is_refused_at_once(arguments: tuple
 def test_files_are_sent_in_the_fields_that_the_server_reads() -> None:
     assert cutout_client.PICTURE_FIELD in cutout_request.PICTURE_FIELDS
     assert cutout_client.BACKGROUND_FIELD == cutout_request.BACKGROUND_FIELD
-    assert option_arguments.BACKGROUND == cutout_request.BACKGROUND_FIELD
