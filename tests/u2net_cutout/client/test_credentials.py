@@ -6,7 +6,7 @@ from u2net_cutout.client.credentials import ApiKey, key_from_command
 from u2net_cutout.client.errors import ServerUnusable
 
 
-def test_a_source_is_asked_when_a_key_is_needed_and_when_it_is_refused() -> None:
+def test_a_source_is_called_when_a_key_is_needed_and_when_it_is_refused() -> None:
     keys = iter("abc")
     key = ApiKey(lambda: next(keys))
 
@@ -36,6 +36,14 @@ def test_a_commands_output_is_the_key() -> None:
         (f"{sys.executable} -c 'import sys; sys.exit(\"locked\")'", "prints no key: locked"),
     ],
 )
-def test_a_command_without_a_key_is_told(command: str, words: str) -> None:
+def test_a_command_without_a_key_is_an_error(command: str, words: str) -> None:
     with pytest.raises(ServerUnusable, match=words):
         key_from_command(command)()
+
+
+@pytest.mark.parametrize("key", ["a\nb", "a\r\nX-Other: 1", "schlüssel", "\0"])
+def test_a_key_that_no_header_can_carry_is_an_error_without_it(key: str) -> None:
+    with pytest.raises(ServerUnusable, match="printable ASCII") as raised:
+        ApiKey(lambda: key).current()
+
+    assert key not in str(raised.value)

@@ -30,9 +30,10 @@ def test_an_address_is_completed(given: tuple[Any, ...], api: Api, url: str) -> 
         "http://host/?format=png",
         "http://host/#x",
         "http://me:secret@host",
+        "http://[",
     ],
 )
-def test_what_is_no_address_is_refused(url: str) -> None:
+def test_an_invalid_address_is_an_error(url: str) -> None:
     with pytest.raises(UsageError):
         Endpoint.of(url)
 

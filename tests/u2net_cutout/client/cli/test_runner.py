@@ -33,6 +33,12 @@ def test_one_failure_leaves_the_others_alone() -> None:
     ]
 
 
+def test_a_name_cant_steer_the_terminal() -> None:
+    tally = Tally(failures={Path("a\x1b[2J\n\u202eb.jpg"): "no\rpicture"})
+
+    assert tally.report().splitlines()[0] == "a\\x1b[2J\\n\\u202eb.jpg: no\\rpicture"
+
+
 def test_a_picture_too_large_for_the_memory_is_one_failure() -> None:
     tally = Tally()
 
