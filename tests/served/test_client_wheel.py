@@ -1,10 +1,12 @@
 """The installed client: the wheel and what it says it needs, in an environment of its own."""
 
+import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
@@ -12,8 +14,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.conftest import PIP_ARGUMENTS, ROOT
-from tests.served.client_runs import environment
+from tests.served.client_runs import COMMAND, environment
 from tests.served.conftest import Served
+
+PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 
 
 def needed(distributions: list[Distribution]) -> dict[str, Distribution]:
@@ -30,24 +34,30 @@ def needed(distributions: list[Distribution]) -> dict[str, Distribution]:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment with the wheel, and with its needs linked into it."""
-    folder = tmp_path_factory.mktemp("installed")
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
     # From a copy: pip would leave what it builds in build/.
     source = folder / "source"
     shutil.copytree(ROOT / "u2net_cutout", source / "u2net_cutout")
     for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, source)
-    wheel = [*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(source)]
-    subprocess.run([*wheel, *PIP_ARGUMENTS], check=True)
+    build = [*PIP, "wheel", "--no-deps", "--wheel-dir", str(folder), str(source)]
+    subprocess.run([*build, *PIP_ARGUMENTS], check=True)
     (built,) = folder.glob("*.whl")
-    venv.create(folder / "venv", with_pip=False)
-    binaries = folder / "venv" / "bin"
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment with the wheel, and with its needs linked into it."""
+    folder = tmp_path_factory.mktemp("installed") / "venv"
+    venv.create(folder, with_pip=False)
+    binaries = folder / "bin"
     subprocess.run(
-        [*pip, "--python", str(binaries / "python"), "install", "--no-deps", str(built)], check=True
+        [*PIP, "--python", str(binaries / "python"), "install", "--no-deps", str(wheel)], check=True
     )
-    (packages,) = (folder / "venv" / "lib").glob("python*/site-packages")
+    (packages,) = (folder / "lib").glob("python*/site-packages")
     (own,) = Distribution.discover(name="u2net-cutout", path=[str(packages)])
     theirs = Path(sysconfig.get_path("purelib"))
     for needs in needed([own]).values():
@@ -76,6 +86,41 @@ def test_it_cuts_out(
     expected = served.ask(files={"image_file": photo_files[1].read_bytes()}, data={"format": "png"})
     assert (tmp_path / "plain.png").read_bytes() == expected.content
     assert (tmp_path / "composite.webp").exists()
+
+
+def test_the_package_is_its_only_name(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as packed:
+        tops = {name.partition("/")[0] for name in packed.namelist()}
+
+    assert tops == {"u2net_cutout", f"{'-'.join(wheel.stem.split('-')[:2])}.dist-info"}
+
+
+@pytest.mark.parametrize("how", ["u2net-cutout", "python"])
+def test_modules_in_the_working_folder_are_not_its_own(
+    installed: Path, tmp_path: Path, how: str
+) -> None:
+    """Python looks for modules there first, where it is started without a script."""
+    for name in ("composition", "errors", "formats", "limits", "options", "output_format"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')")
+    (tmp_path / "a.jpg").touch()
+    start = [str(installed / how), *COMMAND[1:]] if how == "python" else [str(installed / how)]
+    away = ("--url", "http://127.0.0.1:9", "--tries", "1")
+
+    helped, tried = (
+        subprocess.run(
+            [*start, *line],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for line in (("i", "--help"), ("i", *away, "a.jpg", "b.png"))
+    )
+
+    assert (helped.returncode, helped.stderr) == (0, "")
+    assert tried.returncode == 1
+    assert "no connection to http://127.0.0.1:9" in tried.stderr
 
 
 def test_its_options_are_the_servers(installed: Path) -> None:
