@@ -67,7 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in ({"Content-Length": str(len(content))} | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        with suppress(OSError):  # the client has read enough, and closed it
+            self.wfile.write(content)
 
     def log_message(self, *arguments: Any) -> None:
         pass
