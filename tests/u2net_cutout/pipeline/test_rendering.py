@@ -384,10 +384,8 @@ def answered(
     try:
         photo = load_photo(fields, headers, LIMITS, explain=False)
         rendering = render(photo, saliency)
-        figures = CutoutStats(rendering.subject, rendering.coverage, 0.5)
-        return picture_response(
-            rendering.picture, figures, photo.request, LIMITS.max_response_bytes
-        )
+        stats = CutoutStats(rendering.subject, rendering.coverage, 0.5)
+        return picture_response(rendering.picture, stats, photo.request, LIMITS.max_response_bytes)
     except CutoutError as error:
         return error
 

@@ -20,7 +20,7 @@ from u2net_cutout.pipeline.response import (
 )
 
 PLENTY = 10**7
-FIGURES = CutoutStats(subject=(1, 2, 11, 22), coverage=0.25, uncertainty=0.125)
+STATS = CutoutStats(subject=(1, 2, 11, 22), coverage=0.25, uncertainty=0.125)
 NO_SUBJECT = CutoutStats(subject=None, coverage=0, uncertainty=0)
 
 
@@ -42,9 +42,9 @@ def answer_of(
     output_format: OutputFormat,
     *,
     in_json: bool = False,
-    figures: CutoutStats = FIGURES,
+    stats: CutoutStats = STATS,
 ) -> Response:
-    return picture_response(picture, figures, asking_for(output_format, in_json=in_json), PLENTY)
+    return picture_response(picture, stats, asking_for(output_format, in_json=in_json), PLENTY)
 
 
 @pytest.mark.parametrize("output_format", CONTENT_TYPES)
@@ -86,7 +86,7 @@ def test_auto_is_answered_with_the_media_type_that_it_turned_out_to_be(
 def test_the_quality_is_the_requests(photos: list[Image.Image]) -> None:
     request = asking_for(OutputFormat.JPG, quality=20)
 
-    answer = picture_response(photos[1], FIGURES, request, PLENTY)
+    answer = picture_response(photos[1], STATS, request, PLENTY)
 
     assert answer.body == encode(photos[1], OutputFormat.JPG, 20)
 
@@ -106,7 +106,7 @@ def test_the_head_tells_the_size_and_the_subjects_box_in_strings(in_json: bool) 
 
 
 def test_without_a_subject_its_box_is_empty() -> None:
-    answer = answer_of(Image.new("RGBA", (3, 2)), OutputFormat.PNG, figures=NO_SUBJECT)
+    answer = answer_of(Image.new("RGBA", (3, 2)), OutputFormat.PNG, stats=NO_SUBJECT)
 
     assert [answer.headers[f"X-Foreground-{name}"] for name in ("Width", "Height")] == ["0", "0"]
 
@@ -148,10 +148,10 @@ def test_the_raw_body_and_the_head_make_the_picture_again(photos: list[Image.Ima
 def test_an_answer_over_the_limit_is_refused(output_format: OutputFormat, in_json: bool) -> None:
     picture = Image.new("RGBA", (3, 2))
     request = asking_for(output_format, in_json=in_json)
-    size = len(picture_response(picture, FIGURES, request, PLENTY).body)
+    size = len(picture_response(picture, STATS, request, PLENTY).body)
 
     with pytest.raises(ResponseTooLarge):
-        picture_response(picture, FIGURES, request, size - 1)
+        picture_response(picture, STATS, request, size - 1)
 
 
 @pytest.mark.parametrize("size", [(1, 70_000), (70_000, 1)])
