@@ -24,12 +24,11 @@ class CpuAllocation:
 
     def __init__(self, plan: WorkerEnvironment) -> None:
         self.plan = plan
-        self.threads = plan.threads or int(
-            os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))
-        )
-        """How many threads may compute at a time."""
+        by_hand = os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))
+        # How many threads may compute at a time.
+        self.threads = plan.threads or int(by_hand)
+        # The number of the slot that is taken.
         self.slot: int | None = None
-        """The number of the slot that is taken."""
         self._locks: ExitStack | None = None
 
     def claim(self) -> None:
