@@ -1,4 +1,4 @@
-"""From a picture to what the network eats, as the authors' own inference does it.
+"""From a picture to the network's input, as the authors' own inference does it.
 
 Source: ``u2net_test.py`` and ``data_loader.py`` (``RescaleT``, ``ToTensorLab``) of
 github.com/xuebinqin/U-2-Net. Knows pictures and tensors; no request, no device, no file.
@@ -14,6 +14,9 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
+
+# The side length of the pictures that the authors trained on, in pixels.
+INPUT_SIZE = 320
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

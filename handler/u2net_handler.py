@@ -1,16 +1,16 @@
-"""TorchServe entry point: a photo in, its cutout out.
+"""TorchServe's entry point: a photo in, its cutout out.
 
-    rows -> load_images -> preprocess -> inference -> postprocess -> answers
+    rows -> load_images -> preprocess -> inference -> postprocess -> responses
 
-TorchServe takes the only class of this file, so it may define no other. This module knows
-TorchServe and the order of the steps; each step is a module of its own.
+TorchServe takes the only class of this file, so it defines no other. Only this module knows
+TorchServe; ``u2net_cutout/pipeline/cutout.py`` has the steps of one request, and
+``u2net_cutout/worker/batch.py`` runs them for a batch.
 """
 
 import logging
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,41 +23,32 @@ from ts.handler_utils.timer import timed
 from ts.metrics.dimension import Dimension
 from ts.metrics.metric_type_enum import MetricTypes
 
+from preprocessing import INPUT_SIZE
 from u2net_cutout.contract.errors import CutoutError
-from u2net_cutout.contract.formats import OutputFormat
+from u2net_cutout.contract.formats import JSON_TYPE, OutputFormat
 from u2net_cutout.contract.limits import Limits
-from u2net_cutout.imaging.compositing import flatten
 from u2net_cutout.imaging.decoding import register_heif, share_threads
-from u2net_cutout.matting.uncertainty import heat_map, mean_uncertainty
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.inputs import choose_input
 from u2net_cutout.network.metadata import ModelMetadata
-from u2net_cutout.network.runtime import choose_device, load_runtime, warm_up
-from u2net_cutout.network.u2net import INPUT_SIZE
-from u2net_cutout.pipeline.kserve import (
-    KServeProtocol,
-    active_protocol,
-    fitting,
-    item_headers,
-    overall,
-)
+from u2net_cutout.network.runtime import choose_device, load_runtime
+from u2net_cutout.pipeline.cutout import CutoutPipeline, Prepared, Saliency, explanation
+from u2net_cutout.pipeline.kserve import active_protocol, fitting, item_headers, overall
 from u2net_cutout.pipeline.nvjpeg import PILLOW, choose_jpeg_decoder
-from u2net_cutout.pipeline.photo import Photo, load_photo
-from u2net_cutout.pipeline.rendering import render
-from u2net_cutout.pipeline.request import JSON_TYPE
-from u2net_cutout.pipeline.response import Answer, Figures, error_answer, picture_answer
-from u2net_cutout.pipeline.timing import StageTiming
-from u2net_cutout.worker.batch import each, guarded, together
+from u2net_cutout.pipeline.photo import Photo
+from u2net_cutout.pipeline.request import ReceivedRequest
+from u2net_cutout.pipeline.response import Response, as_response
+from u2net_cutout.worker.batch import Batch, Entry
 from u2net_cutout.worker.cpu_affinity import CpuAllocation
+from u2net_cutout.worker.environment import WorkerEnvironment
 from u2net_cutout.worker.import_guard import skipped_imports
-from u2net_cutout.worker.memory_trim import give_back
+from u2net_cutout.worker.memory_trim import trim
 from u2net_cutout.worker.metrics import batch_measurements
-from u2net_cutout.worker.pause import stand_still
-from u2net_cutout.worker.request_log import failure
-from u2net_cutout.worker.request_report import RequestReport
-from u2net_cutout.worker.warmup import HEADERS, sample_maps, sample_row
+from u2net_cutout.worker.pause import pause_if_asked
+from u2net_cutout.worker.request_log import RequestReport, failure
+from u2net_cutout.worker.warmup import warm_up
 
-# TorchServe looks whether these are there, for handlers of other kinds: 2 s and 150 MB a worker.
+# TorchServe tries to import these, for handlers of other kinds: 2 s and 150 MB a worker.
 with skipped_imports("openvino.torch", "onnxruntime", "torch_tensorrt"):
     from ts.torch_handler.base_handler import BaseHandler
 
@@ -68,10 +59,10 @@ LAST_WORDS_S = 0.5
 
 
 class U2Net(BaseHandler):
-    """Cut the foreground out of the photos of a batch, each request by itself."""
+    """Cuts the foreground out of the photos of a batch, each request by itself."""
 
     def initialize(self, context: Context) -> None:
-        """Load the archive's weights onto the device that TorchServe assigned, and warm up.
+        """Load the archive's network onto the device that TorchServe assigned, and warm up.
 
         Raises:
             ModelLoadError: the archive or the device is not what it should be.
@@ -85,100 +76,120 @@ class U2Net(BaseHandler):
         self.initialized = True
 
     def _load(self, context: Context) -> None:
-        # First of all, so that no library starts more threads than it may.
-        self.cpu_allocation = CpuAllocation.from_environment(os.environ)
+        # Before all else, so that no library starts more threads than it may.
+        self.environment = WorkerEnvironment.read(os.environ)
+        self.cpu_allocation = CpuAllocation(self.environment)
         self.cpu_allocation.claim()
-        torch.set_num_threads(self.cpu_allocation.threads)
-        properties = context.system_properties
+        threads = self.cpu_allocation.threads
+        torch.set_num_threads(threads)
+        properties, config = context.system_properties, context.model_yaml_config
         model_dir = Path(properties["model_dir"])
         self.manifest = context.manifest
         self.metadata = ModelMetadata.read(model_dir)
         self.kserve = active_protocol(sys.modules)
-        self.limits = Limits.from_config(context.model_yaml_config)
         self.device = choose_device(properties.get("gpu_id"))
-        threads = self.cpu_allocation.threads
-        self.model = load_runtime(model_dir, self.metadata, self.device, threads)
-        self.network_input = choose_input(self.device)
-        self.jpeg_decoder = choose_jpeg_decoder(context.model_yaml_config, self.device)
+        self.pipeline = CutoutPipeline(
+            load_runtime(model_dir, self.metadata, self.device, threads),
+            choose_input(self.device),
+            Limits.from_config(config),
+            choose_jpeg_decoder(config, self.device),
+            self.explain_handle,
+        )
         self.pool = None
         if self.device.type == "cuda":
             # The requests of a batch share the threads, which on a CPU are the network's.
             torch.set_num_threads(1)
             self.pool = ThreadPoolExecutor(threads)
-        most = int(properties.get("batch_size") or 1)
-        warm_up(self.model, self.network_input.warm_up_batches(most))
         register_heif()
         share_threads(threads)
-        # The first request should not pay for what the other steps load when they are first called.
-        sample = self._load_image(sample_row(), HEADERS, StageTiming())
-        self._prepare(sample)
-        self._answer(sample, sample_maps(self.device))
-        give_back(model_dir / name for name in self.metadata.files_sha256)
+        warm_up(self.pipeline, self.device, int(properties.get("batch_size") or 1))
+        trim(model_dir / name for name in self.metadata.files_sha256)
 
     def handle(self, data: list[dict[str, object]], context: Context) -> list[object]:
-        """Answer each request of a batch, in order."""
+        """Respond to each request of a batch, in order."""
         start = time.perf_counter()
         self.context = context
         if data == [{}] and self._is_describe():
-            stand_still(os.environ.get("CUTOUT_HOLD_FOLDER"))
+            pause_if_asked(self.environment.hold_folder)
             return [self.describe_handle()]
-        # A slot may have become free, since the version that held it is gone.
+        # A slot may be free now, if the version that held it is gone.
         self.cpu_allocation.claim()
-        rows = self._read_batch(data)
 
-        photos = guarded(self.request_ids, self.load_images, rows)
-        inputs = guarded(self.request_ids, self.preprocess, photos)
-        before = time.perf_counter()
-        saliency = guarded(self.request_ids, self.inference, inputs)
-        shared = (time.perf_counter() - before) * 1000
-        for photo in photos:
-            if isinstance(photo, Photo):
-                photo.timing.add("inference", shared)
-        replies = self.respond(guarded(self.request_ids, self.postprocess, photos, saliency))
+        photos = self._receive(data).guard(self.load_images)
+        saliency = photos.guard(self.preprocess).guard(self.inference)
+        replies = self.respond(saliency.guard(self.postprocess))
 
-        answers = [answer for answer, _ in replies]
-        self._observe(rows, photos, answers, time.perf_counter() - start)
+        responses = [response for response, _ in replies]
+        self._observe(photos, responses, time.perf_counter() - start)
         return [body for _, body in replies]
 
-    def load_images(
-        self, data: Sequence[Mapping[str, object] | CutoutError]
-    ) -> list[Photo | CutoutError]:
-        """Read and decode the photo of each row."""
-        columns = data, self.headers, self.timings
-        return each(self.request_ids, self._load_image, *columns, pool=self.pool)
+    def load_images(self, batch: Batch[ReceivedRequest]) -> Batch[Photo]:
+        """Read each request and decode its photo."""
+        return batch.map(self.pipeline.load)
 
     @timed
-    def preprocess(self, photos: Sequence[Photo | CutoutError]) -> list[Tensor | CutoutError]:
-        """Turn each photo into what the network's batch is made of."""
-        return each(self.request_ids, self._prepare, photos, pool=self.pool)
-
-    def inference(self, inputs: Sequence[Tensor | CutoutError]) -> list[Tensor | CutoutError]:
-        """Run the network on all photos at once: (7, 320, 320) saliency maps for each."""
-        infer, collate = super().inference, self.network_input.collate
-        return together(self.request_ids, lambda ready: infer(collate(ready)), inputs)
+    def preprocess(self, batch: Batch[Photo]) -> Batch[Prepared]:
+        """Make the network's input of each photo."""
+        return batch.map(self.pipeline.prepare)
 
     @timed
-    def postprocess(
-        self,
-        photos: Sequence[Photo | CutoutError],
-        saliency: Sequence[Tensor | CutoutError],
-    ) -> list[Answer | CutoutError]:
-        """Answer each request with its cutout or its explanation."""
-        return each(self.request_ids, self._answer, photos, saliency, pool=self.pool)
+    def inference(self, batch: Batch[Prepared]) -> Batch[Saliency]:
+        """Run the network once on all photos: (7, 320, 320) saliency maps for each."""
+        return batch.run_together(self.pipeline.infer)
 
-    def respond(self, outcomes: Sequence[Answer | CutoutError]) -> list[tuple[Answer, object]]:
-        """Hand TorchServe the head of each answer, or of its error's; return it and its body."""
-        if self.kserve is not None:
-            return self._respond_together(self.kserve, outcomes)
-        replies = each(self.request_ids, self._respond, range(len(outcomes)), outcomes)
-        return [
-            self._respond(index, error_answer(reply)) if isinstance(reply, CutoutError) else reply
-            for index, reply in enumerate(replies)
-        ]
+    @timed
+    def postprocess(self, batch: Batch[Saliency]) -> Batch[Response]:
+        """Make each request's response: its cutout or its explanation."""
+        return batch.map(self.pipeline.respond)
 
     def explain_handle(self, photo: Photo, maps: Tensor) -> Image.Image:
         """Explain a cutout: a heat map of where the network is unsure."""
-        return heat_map(flatten(photo.image), maps)
+        return explanation(photo, maps)
+
+    def describe_handle(self) -> dict[str, object]:
+        """Describe what is served, for TorchServe's describe call with ``customized=true``."""
+        network, decoder = self.pipeline.network, self.pipeline.jpeg_decoder
+        return {
+            "model": self.manifest["model"]["modelName"],
+            "version": self.manifest["model"]["modelVersion"],
+            "variant": self.metadata.variant,
+            "precision": self.metadata.precision,
+            "runtime": network.description,
+            "kernels": network.kernels,
+            "device": network.device_description,
+            "preprocessing": self.pipeline.network_input.description,
+            "jpeg_decoder": decoder.description if decoder else PILLOW,
+            "parity": self.metadata.parity,
+            "worker": self.cpu_allocation.as_dict(),
+            "weights_sha256": self.metadata.weights_sha256,
+            "weights_source": self.metadata.weights_source,
+            "license": self.metadata.license,
+            "input_size": [INPUT_SIZE, INPUT_SIZE],
+            "formats": [output_format.value for output_format in OutputFormat],
+            "limits": self.pipeline.limits.as_dict(),
+        }
+
+    def respond(self, batch: Batch[Response]) -> list[tuple[Response, object]]:
+        """Set the head of each response, or of its error's; return it and what TorchServe sends."""
+        if self.kserve is not None:
+            outcomes = [as_response(outcome) for outcome in batch.outcomes]
+            responses = fitting(outcomes, self.pipeline.limits.max_response_bytes)
+            self.context.set_response_status(*overall(responses), 0)
+            self.context.set_response_content_type(0, JSON_TYPE)
+            return [(response, self.kserve.output(response)) for response in responses]
+        # In this thread, which is always free.
+        replies = Batch(batch.entries).map(self._reply, range(len(batch.entries))).outcomes
+        return [
+            self._reply(as_response(reply), index) if isinstance(reply, CutoutError) else reply
+            for index, reply in enumerate(replies)
+        ]
+
+    def _reply(self, response: Response, index: int) -> tuple[Response, object]:
+        self.context.set_response_status(response.status, response.phrase, index)
+        self.context.set_response_content_type(index, response.content_type)
+        for name, value in response.headers.items():
+            self.context.set_response_header(index, name, value)
+        return response, response.body
 
     def _is_describe(self) -> bool:
         # A client may send this header, too. TorchServe gives a prediction `explain`, but not at
@@ -187,110 +198,28 @@ class U2Net(BaseHandler):
         others = {"explain", "content-type"}
         return headers.get("describe") == "True" and others.isdisjoint(map(str.lower, headers))
 
-    def describe_handle(self) -> dict[str, object]:
-        """Tell what is served; TorchServe's describe call with ``customized=true`` shows it."""
-        return {
-            "model": self.manifest["model"]["modelName"],
-            "version": self.manifest["model"]["modelVersion"],
-            "variant": self.metadata.variant,
-            "precision": self.metadata.precision,
-            "runtime": self.model.description,
-            "kernels": self.model.kernels,
-            "device": self.model.device_description,
-            "preprocessing": self.network_input.description,
-            "jpeg_decoder": self.jpeg_decoder.description if self.jpeg_decoder else PILLOW,
-            "parity": self.metadata.parity,
-            "worker": self.cpu_allocation.as_dict(),
-            "weights_sha256": self.metadata.weights_sha256,
-            "weights_source": self.metadata.weights_source,
-            "license": self.metadata.license,
-            "input_size": [INPUT_SIZE, INPUT_SIZE],
-            "formats": [output_format.value for output_format in OutputFormat],
-            "limits": self.limits.as_dict(),
-        }
-
-    def _read_batch(
-        self, data: list[dict[str, object]]
-    ) -> Sequence[Mapping[str, object] | CutoutError]:
-        """Take the requests of a batch, or the items of KServe's only request, apart."""
+    def _receive(self, data: list[dict[str, object]]) -> Batch[ReceivedRequest]:
+        """Return the requests of a batch, or the items of KServe's only request."""
         ids, headers = self.context.get_request_id, self.context.get_all_request_header
-        rows: Sequence[Mapping[str, object] | CutoutError] = data
         if self.kserve is None:
-            self.request_ids = [ids(index) for index in range(len(data))]
-            self.headers = [headers(index) for index in range(len(data))]
+            entries = [Entry.of(ids(i), row, headers(i)) for i, row in enumerate(data)]
         else:
-            rows = self.kserve.rows(data, self.limits.max_items)
-            self.request_ids = [ids(0)] * len(rows)
-            self.headers = [item_headers(headers(0))] * len(rows)
-        self.timings = [StageTiming() for _ in rows]
-        return rows
+            rows = self.kserve.rows(data, self.pipeline.limits.max_items)
+            entries = [Entry.of(ids(0), row, item_headers(headers(0))) for row in rows]
+        return Batch(entries, self.pool)
 
-    def _load_image(
-        self, row: Mapping[str, object], headers: Mapping[str, object], timing: StageTiming
-    ) -> Photo:
-        return load_photo(
-            row,
-            headers,
-            self.limits,
-            explain=headers.get("explain") == "True",
-            jpeg_decoder=self.jpeg_decoder,
-            timing=timing,
-        )
-
-    def _prepare(self, photo: Photo) -> Tensor:
-        with photo.timing.measure("preprocess"):
-            return self.network_input.prepare(flatten(photo.image))
-
-    def _answer(self, photo: Photo, maps: Tensor) -> Answer:
-        request = photo.request
-        with photo.timing.measure("postprocess"):
-            rendering = render(photo, maps[0])
-            # Only JSON tells it.
-            uncertainty = mean_uncertainty(maps) if request.in_json else None
-            figures = Figures(rendering.subject, rendering.coverage, uncertainty)
-            picture = self.explain_handle(photo, maps) if request.explain else rendering.picture
-        with photo.timing.measure("encode"):
-            answer = picture_answer(picture, figures, request, self.limits.max_response_bytes)
-        return answer.with_header("Server-Timing", photo.timing.header)
-
-    def _respond(self, index: int, answer: Answer) -> tuple[Answer, object]:
-        self.context.set_response_status(answer.status, answer.phrase, index)
-        self.context.set_response_content_type(index, answer.content_type)
-        for name, value in answer.headers.items():
-            self.context.set_response_header(index, name, value)
-        return answer, answer.body
-
-    def _respond_together(
-        self, protocol: KServeProtocol, outcomes: Sequence[Answer | CutoutError]
-    ) -> list[tuple[Answer, object]]:
-        """Hand TorchServe the head of KServe's one response; return each answer and its value."""
-        answers = [
-            error_answer(outcome) if isinstance(outcome, CutoutError) else outcome
-            for outcome in outcomes
-        ]
-        answers = list(fitting(answers, self.limits.max_response_bytes))
-        self.context.set_response_status(*overall(answers), 0)
-        self.context.set_response_content_type(0, JSON_TYPE)
-        return [(answer, protocol.output(answer)) for answer in answers]
-
-    def _observe(
-        self,
-        data: Sequence[Mapping[str, object] | CutoutError],
-        photos: Sequence[Photo | CutoutError],
-        answers: Sequence[Answer],
-        seconds: float,
-    ) -> None:
-        """Write each request's line in the log, and hand TorchServe the figures of the batch.
-
-        Nobody's answer depends on it.
-        """
+    def _observe(self, photos: Batch[Photo], responses: list[Response], seconds: float) -> None:
+        """Log each request and emit the batch's metrics; no response depends on it."""
         model = self.manifest["model"]
         name, version = model["modelName"], str(model["modelVersion"])
         try:
-            rows = zip(self.request_ids, data, photos, answers, self.timings, strict=True)
-            reports = [RequestReport.of(*row) for row in rows]
+            pairs = zip(photos.entries, responses, strict=True)
+            reports = [
+                RequestReport.of(entry.request_id, entry.received, entry.outcome, response)
+                for entry, response in pairs
+            ]
             for report in reports:
-                logger.info(report.line(model=name, version=version, batch=len(data)))
+                logger.info(report.line(model=name, version=version, batch=len(reports)))
             memory = psutil.Process().memory_info().rss
             for figure in batch_measurements(reports, seconds, memory, version):
                 labels = [Dimension(*label) for label in figure.labels.items()]
@@ -299,4 +228,4 @@ class U2Net(BaseHandler):
                     figure.name, figure.value, figure.unit, figure.row, labels, kind
                 )
         except Exception as error:
-            logger.error(failure(self.request_ids, error))
+            logger.error(failure(photos.request_ids, error))

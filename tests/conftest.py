@@ -12,7 +12,8 @@ from PIL import Image, ImageCms
 
 from scripts.export.choose import export_network
 from u2net_cutout.contract.limits import Limits
-from u2net_cutout.network.precision import Choice, Precision, Runtime, cpu_has
+from u2net_cutout.network.cpu_features import cpu_has
+from u2net_cutout.network.precision import Choice, Precision, Runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / os.environ.get("BUILD", "build")

@@ -11,9 +11,9 @@ from scripts.common.errors import CommandError
 from scripts.common.options import parse
 from scripts.common.paths import ROOT
 from u2net_cutout.contract.errors import CutoutError
-from u2net_cutout.contract.formats import CONTENT_TYPES, OutputFormat
+from u2net_cutout.contract.formats import CONTENT_TYPES, JSON_TYPE, OutputFormat
 from u2net_cutout.contract.options import OPTIONS
-from u2net_cutout.pipeline.request import BACKGROUND_FIELD, BASE64_FIELD, JSON_TYPE, PICTURE_FIELDS
+from u2net_cutout.pipeline.request import BACKGROUND_FIELD, BASE64_FIELD, PICTURE_FIELDS
 
 PAGE = ROOT / "docs" / "options.md"
 OPENAPI = ROOT / "docs" / "openapi.json"
@@ -135,8 +135,9 @@ def _kind(header: str) -> str:
     return "integer" if header.startswith("X-") else "string"
 
 
-def _errors() -> list[type[CutoutError]]:
-    return CutoutError.__subclasses__()
+def _errors(kind: type[CutoutError] = CutoutError) -> list[type[CutoutError]]:
+    """Return the errors that clients get: the leaves of the tree."""
+    return [leaf for child in kind.__subclasses__() for leaf in _errors(child) or [child]]
 
 
 def _request_content(options: dict[str, Any], pictures: Sequence[str]) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from scripts.common.errors import CommandError
 from scripts.common.files import sha256_of
 from scripts.common.paths import ROOT
 from scripts.export.parity import PARITY_FILE, ParityError, check_parity
+from u2net_cutout.network.cpu_features import cpu_has, cpu_name
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.metadata import ModelMetadata
-from u2net_cutout.network.precision import Choice, Precision, Runtime, cpu_has, cpu_name
+from u2net_cutout.network.precision import Choice, Precision, Runtime
 
 AUTO = "auto"
 

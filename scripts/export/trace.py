@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from u2net_cutout.network.u2net import INPUT_SIZE, SaliencyNetwork
+from preprocessing import INPUT_SIZE
+from u2net_cutout.network.u2net import SaliencyNetwork
 
 
 class Operation(Enum):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from preprocessing import Normalize, Rescale
+from preprocessing import INPUT_SIZE, Normalize, Rescale
 from scripts.common.files import sha256_of
 from scripts.export.ncnn_graph import ncnn_graph
 from scripts.export.parity import DIGITS, PARITY_FILE, Parity, ParityError, PictureParity
@@ -20,7 +20,7 @@ from u2net_cutout.matting.alpha import stretch
 from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata
 from u2net_cutout.network.precision import Choice, Precision, Runtime
 from u2net_cutout.network.runtime import load_runtime
-from u2net_cutout.network.u2net import INPUT_SIZE, SaliencyNetwork
+from u2net_cutout.network.u2net import SaliencyNetwork
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,7 @@ class TorchServeProcess:
             "TEMP": str(config.temporary),
             "LOG_LOCATION": str(config.logs),
             "METRICS_LOCATION": str(config.logs),
-            **plan.environment(),
-            "CUTOUT_SLOT_FOLDER": str(cpus),
-            "CUTOUT_HOLD_FOLDER": str(config.holds),
+            **plan.environment(slot_folder=cpus, hold_folder=config.holds),
             # A registration needs no network, whatever this machine's pip is set to.
             "PIP_NO_INDEX": "1",
             # pip splits the value at spaces, which an address has none of.

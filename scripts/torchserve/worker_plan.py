@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from scripts.torchserve.machine import Machine
 from u2net_cutout.network.precision import Runtime
+from u2net_cutout.worker.environment import WorkerEnvironment
 
 # The most that a worker was seen to take, so that as many are started as fit: with u2net in
 # float32, a photo of 50 megapixels and lossless WebP. ncnn lays weights out for minimal filtering,
@@ -56,37 +58,34 @@ class WorkerPlan:
         """What the JVM's heap needs to hold the queue, full of the largest pictures."""
         return self.queue * MEMORY_OF_A_WAITING_REQUEST
 
-    def environment(self) -> dict[str, str]:
-        """Return the plan as the workers are told it, in environment variables.
-
-        ``u2net_cutout/worker/cpu_affinity.py`` reads them.
-        """
-        return {
-            "CUTOUT_PROFILE": self.profile,
-            "CUTOUT_WORKERS": str(self.workers),
-            "CUTOUT_THREADS": str(self.threads),
-            "CUTOUT_CORES": str(self.cores),
-            "CUTOUT_QUEUE": str(self.queue),
-            "CUTOUT_CPU_SLOTS": ";".join(",".join(map(str, slot)) for slot in self.slots),
-            # What computes in the worker and knows nothing of the plan: torch, NumPy's BLAS.
-            "OMP_NUM_THREADS": str(self.threads),
-        }
+    def environment(self, slot_folder: Path, hold_folder: Path) -> dict[str, str]:
+        """Return the environment variables of the server and its workers under this plan."""
+        environment = WorkerEnvironment(
+            profile=self.profile,
+            workers=self.workers,
+            threads=self.threads,
+            cores=self.cores,
+            queue=self.queue,
+            slots=self.slots,
+            slot_folder=slot_folder,
+            hold_folder=hold_folder,
+        )
+        # Torch and NumPy's BLAS compute in the worker and know nothing of the plan.
+        return {**environment.variables(), "OMP_NUM_THREADS": str(self.threads)}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "WorkerPlan | None":
         """Read the plan back from a server's environment; None if no such plan is in it."""
         try:
-            slots = environment["CUTOUT_CPU_SLOTS"]
-            return cls(
-                Profile(environment["CUTOUT_PROFILE"]),
-                int(environment["CUTOUT_WORKERS"]),
-                int(environment["CUTOUT_THREADS"]),
-                int(environment["CUTOUT_CORES"]),
-                tuple(tuple(map(int, slot.split(","))) for slot in slots.split(";") if slot),
-                int(environment["CUTOUT_QUEUE"]),
-            )
-        except (KeyError, ValueError):
+            read = WorkerEnvironment.read(environment)
+            profile = Profile(read.profile or "")
+        except ValueError:
             return None
+        if not (read.workers and read.threads and read.cores and read.queue):
+            return None
+        if read.slots is None:
+            return None
+        return cls(profile, read.workers, read.threads, read.cores, read.slots, read.queue)
 
     def warning(self, workers: int) -> str | None:
         """Say what is wrong with that many workers under this plan, if anything is."""

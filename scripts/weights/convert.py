@@ -15,8 +15,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from preprocessing import INPUT_SIZE
 from scripts.weights.record import WeightsError
-from u2net_cutout.network.u2net import INPUT_SIZE, SaliencyNetwork, Variant
+from u2net_cutout.network.u2net import SaliencyNetwork, Variant
 
 StateDict = dict[str, Tensor]
 

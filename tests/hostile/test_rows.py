@@ -16,11 +16,11 @@ from tests.hostile.files.samples import samples
 from tests.hostile.rows.malformed import FIELDS
 from tests.hostile.rows.random_rows import GOOD, PIECES
 from u2net_cutout.contract.errors import CutoutError, InternalError
-from u2net_cutout.contract.formats import CONTENT_TYPES
+from u2net_cutout.contract.formats import CONTENT_TYPES, JSON_TYPE
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.pipeline.accept import negotiate
 from u2net_cutout.pipeline.photo import load_photo
-from u2net_cutout.pipeline.request import BODY_FIELD, JSON_TYPE
+from u2net_cutout.pipeline.request import BODY_FIELD
 
 LIMITS = Limits(max_file_bytes=10**6, max_pixels=10**6, max_response_bytes=10**7)
 

@@ -8,7 +8,8 @@ import pytest
 from scripts.weights.photos import fetch_evaluation
 from tests.conftest import PIP_ARGUMENTS, WEIGHTS
 from tests.served.conftest import Served, build_folder, make, server_in
-from u2net_cutout.network.precision import Precision, cpu_has
+from u2net_cutout.network.cpu_features import cpu_has
+from u2net_cutout.network.precision import Precision
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""What may be asked and answered: options, limits, formats, errors."""
+"""The contract of requests and responses: options, limits, formats, errors."""

@@ -1,6 +1,6 @@
-"""Why a request gets no cutout: a small tree of errors that know their HTTP status and code.
+"""Why a request gets no cutout: a tree of errors, each with its HTTP status and code.
 
-The codes are those of the cutout contract (docs/options.md, "Errors"). Messages speak to the
+The codes are those of the cutout contract (docs/options.md, "Errors"). Details are for the
 client: no paths, no object addresses. Status phrases are fixed ASCII, because TorchServe writes
 them as they are into the response head.
 """
@@ -9,11 +9,11 @@ from typing import ClassVar
 
 
 class CutoutError(Exception):
-    """The one request at hand can't be answered with a cutout."""
+    """A request gets this error instead of a cutout."""
 
-    status: ClassVar[int] = 400
-    phrase: ClassVar[str] = "Bad Request"
-    title: ClassVar[str] = "The request can't be understood"
+    status: ClassVar[int]
+    phrase: ClassVar[str]
+    title: ClassVar[str]
     code: str
 
     def __init__(self, detail: str) -> None:
@@ -21,49 +21,63 @@ class CutoutError(Exception):
         self.detail = detail
 
 
-class MissingSource(CutoutError):
+class BadRequest(CutoutError):
+    """The request is wrong: what it holds, names or asks for."""
+
+    status = 400
+    phrase = "Bad Request"
+
+
+class PayloadTooLarge(CutoutError):
+    """The request, its picture or the response is over a limit."""
+
+    status = 413
+    phrase = "Payload Too Large"
+
+
+class MissingSource(BadRequest):
     """No picture, or an empty one."""
 
     code = "missing_source"
     title = "No picture was sent"
 
 
-class MultipleSources(CutoutError):
+class MultipleSources(BadRequest):
     """Two pictures under different names."""
 
     code = "multiple_sources"
     title = "More than one picture was sent"
 
 
-class MultipleBackgrounds(CutoutError):
+class MultipleBackgrounds(BadRequest):
     """A colour and a picture to lie on, both at once."""
 
     code = "multiple_bg_sources"
     title = "More than one background was sent"
 
 
-class UrlSourcesDisabled(CutoutError):
+class UrlSourcesDisabled(BadRequest):
     """A picture given by its address; fetching what a client names would be an SSRF hole."""
 
     code = "url_sources_disabled"
     title = "Pictures are not fetched from addresses"
 
 
-class UnknownParameter(CutoutError):
+class UnknownParameter(BadRequest):
     """An option that does not exist."""
 
     code = "unknown_parameter"
     title = "Unknown parameter"
 
 
-class UnsupportedParameter(CutoutError):
+class UnsupportedParameter(BadRequest):
     """An option of the remove.bg API that is not offered here."""
 
     code = "unsupported_parameter"
     title = "Unsupported parameter"
 
 
-class InvalidOption(CutoutError):
+class InvalidOption(BadRequest):
     """A value that an option can't take; the code names the option: ``invalid_format``."""
 
     title = "Invalid value"
@@ -73,21 +87,21 @@ class InvalidOption(CutoutError):
         self.code = f"invalid_{option}"
 
 
-class InvalidBase64(CutoutError):
+class InvalidBase64(BadRequest):
     """Text where base64 was expected, and it is not."""
 
     code = "invalid_base64"
     title = "Invalid base64"
 
 
-class InvalidJson(CutoutError):
+class InvalidJson(BadRequest):
     """A JSON body that can't be parsed, or is neither an object nor a base64 string."""
 
     code = "invalid_json"
     title = "Invalid JSON"
 
 
-class UnreadableImage(CutoutError):
+class UnreadableImage(BadRequest):
     """A picture of a known kind, broken or cut short."""
 
     code = "failed_to_read_image"
@@ -103,103 +117,81 @@ class NotAcceptable(CutoutError):
     title = "No acceptable format"
 
 
-class FileTooLarge(CutoutError):
+class FileTooLarge(PayloadTooLarge):
     """More bytes than a picture may have."""
 
-    status = 413
-    phrase = "Payload Too Large"
     code = "file_too_large"
     title = "The file is too large"
 
 
-class ResolutionTooHigh(CutoutError):
+class ResolutionTooHigh(PayloadTooLarge):
     """More pixels than a picture may have."""
 
-    status = 413
-    phrase = "Payload Too Large"
     code = "resolution_too_high"
     title = "The picture has too many pixels"
 
 
-class SideTooLong(CutoutError):
+class SideTooLong(PayloadTooLarge):
     """A picture that is far too wide or too high, however few its pixels are."""
 
-    status = 413
-    phrase = "Payload Too Large"
     code = "side_too_long"
     title = "The picture is too wide or too high"
 
 
-class TooManyParts(CutoutError):
+class TooManyParts(PayloadTooLarge):
     """A file in more pieces than any writer makes; reading them takes longer than the pixels."""
 
-    status = 413
-    phrase = "Payload Too Large"
     code = "too_many_parts"
     title = "The file has too many parts"
 
 
-class TooManyFrames(CutoutError):
+class TooManyFrames(PayloadTooLarge):
     """An animation with more frames than are looked at to find the first."""
 
-    status = 413
-    phrase = "Payload Too Large"
     code = "too_many_frames"
     title = "The animation has too many frames"
 
 
-class MetadataTooLarge(CutoutError):
+class MetadataTooLarge(PayloadTooLarge):
     """More metadata than a picture may carry."""
 
-    status = 413
-    phrase = "Payload Too Large"
     code = "metadata_too_large"
     title = "The picture carries too much metadata"
 
 
-class TooMuchMemory(CutoutError):
+class TooMuchMemory(PayloadTooLarge):
     """A picture whose decoder asks for more memory than it may have."""
 
-    status = 413
-    phrase = "Payload Too Large"
     code = "too_much_memory"
     title = "Decoding the picture takes too much memory"
 
 
-class TooManyFields(CutoutError):
+class TooManyFields(PayloadTooLarge):
     """A form or JSON object of more fields than a request may have."""
 
-    status = 413
-    phrase = "Payload Too Large"
     code = "too_many_fields"
     title = "The request has too many fields"
 
 
-class FieldTooLong(CutoutError):
+class FieldTooLong(PayloadTooLarge):
     """A field's name, or an option's value, that is longer than any that is known."""
 
-    status = 413
-    phrase = "Payload Too Large"
     code = "field_too_long"
     title = "A field is too long"
 
 
-class TooManyItems(CutoutError):
-    """A request of KServe's protocols with more pictures than are decoded for one answer."""
+class TooManyItems(PayloadTooLarge):
+    """A request of KServe's protocols with more pictures than one response may cover."""
 
-    status = 413
-    phrase = "Payload Too Large"
     code = "too_many_items"
     title = "The request has too many pictures"
 
 
-class ResponseTooLarge(CutoutError):
-    """An answer that TorchServe would refuse to carry."""
+class ResponseTooLarge(PayloadTooLarge):
+    """A response that TorchServe would not carry."""
 
-    status = 413
-    phrase = "Payload Too Large"
     code = "response_too_large"
-    title = "The answer would be too large"
+    title = "The response would be too large"
 
 
 class InvalidFileType(CutoutError):

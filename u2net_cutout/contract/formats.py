@@ -1,10 +1,11 @@
-"""The formats of an answer. Loads no library, so that the client starts fast."""
+"""The formats of a response. Loads no library, so that the client starts fast."""
 
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
 
 LOSSLESS = "lossless"
+JSON_TYPE = "application/json"
 
 
 class OutputFormat(Enum):

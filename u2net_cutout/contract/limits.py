@@ -1,10 +1,12 @@
-"""What a request, a picture and an answer may weigh; from the archive's ``model-config.yaml``.
+"""Upper bounds of a request, a picture and a response, from the archive's ``model-config.yaml``.
 
-The defaults, and what a worker takes at the most under them, stand in docs/robustness.md.
+docs/robustness.md lists the defaults, and the most memory that a worker takes under them.
 """
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+
+from u2net_cutout.contract.errors import ResponseTooLarge
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,11 @@ class Limits:
     max_pixels: int
     """Width times height of the picture."""
     max_response_bytes: int
-    """Size of the answer's body; TorchServe's own ``max_response_size`` must not be smaller."""
+    """Size of the response's body; TorchServe's own ``max_response_size`` must not be smaller."""
     max_side: int = 65_536
     """Width, and height, of the picture; each row has its price in memory."""
     max_parts: int = 200_000
-    """Segments, chunks, strips, tags or blocks that a file is made of, as far as it is read."""
+    """Segments, chunks, strips, tags or blocks of a file, as far as it is read."""
     max_frames: int = 10_000
     """Frames of a WebP, AVIF or HEIC animation, whose decoders list them all to read one."""
     max_metadata_bytes: int = 16 << 20
@@ -56,3 +58,18 @@ class Limits:
     def as_dict(self) -> dict[str, int]:
         """Name and value of each limit."""
         return asdict(self)
+
+
+def check_response_size(size: int, max_response_bytes: int) -> None:
+    """Refuse a response of `size` bytes that TorchServe would not carry.
+
+    TorchServe kills the worker over a response above its ``max_response_size``.
+
+    Raises:
+        ResponseTooLarge: it is over the limit.
+    """
+    if size > max_response_bytes:
+        raise ResponseTooLarge(
+            f"the response would have {size} bytes; the limit is {max_response_bytes}. "
+            "PNG is smaller than raw RGBA, and a smaller picture than both"
+        )

@@ -30,7 +30,7 @@ from u2net_cutout.contract.option_values import (
 
 
 class Channels(Enum):
-    """What of the cutout is answered."""
+    """The part of the cutout that a response holds."""
 
     RGBA = "rgba"
     ALPHA = "alpha"
@@ -44,7 +44,7 @@ class Edges(Enum):
     REFINED = "refined"
 
 
-# How many pixels the answer holds at most; None: as many as the picture.
+# The most pixels of a response; None: as many as the picture has.
 SIZES: Mapping[str, int | None] = MappingProxyType(
     {
         "auto": None,
@@ -79,7 +79,7 @@ class CutoutOptions:
 
     @property
     def needs_subject(self) -> bool:
-        """Whether there is nothing to answer if no subject is found."""
+        """Whether there can be no response without a subject."""
         return self.crop or self.scale is not None or self.position is not None
 
 
@@ -124,13 +124,13 @@ OPTIONS = (
     Option(
         "size",
         "`auto`, `full`, `preview`, `small`, `regular`, `medium`, `hd`, `4k`, `50MP`",
-        "the most that the answer holds: as sent (`auto`, `full`), 0.25 megapixels (`preview`, "
+        "the most that the response holds: as sent (`auto`, `full`), 0.25 megapixels (`preview`, "
         "`small`, `regular`), 1.5, 4, 8 or 50; never enlarges",
         "`auto`",
         parse_choice(SIZES),
     ),
     Option(
-        "crop", "`true`, `false`", "cut the answer to the subject's box", "`false`", parse_boolean
+        "crop", "`true`, `false`", "cut the response to the subject's box", "`false`", parse_boolean
     ),
     Option(
         "crop_margin",
@@ -214,7 +214,7 @@ def read_options(fields: Mapping[str, object]) -> CutoutOptions:
             values[name] = _BY_NAME[name].parse(text)
         except ValueError as error:
             raise InvalidOption(name, f"{name} {error}; got {text[:40]!r}") from error
-    # Each value is what its option's parser makes of text; the table stands for the types.
+    # Each value comes from its option's parser; the table vouches for the types.
     options = CutoutOptions(**values)
     _refuse_contradictions(options, named=values.keys())
     return options

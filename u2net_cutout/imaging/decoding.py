@@ -127,7 +127,7 @@ def _decode(
             return decoded
         find_planes(image)
         image.load()
-        check_size(image, limits)  # HEIC's decoder tells another size only now
+        check_size(image, limits)  # HEIC's decoder finds another size only now
         picture = _upright(to_srgb(to_bytes(image, stored), find_profile(image, data)), image)
         if picture is image and image.format in HOLDING_FORMATS:
             picture = image.copy()

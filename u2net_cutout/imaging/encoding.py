@@ -1,4 +1,4 @@
-"""From a picture to the bytes of an answer. Knows Pillow; knows no request and no server."""
+"""From a picture to the bytes of a file. Knows Pillow; knows no request and no server."""
 
 import zipfile
 from collections.abc import Mapping
@@ -42,8 +42,8 @@ def encode(
     """Write a cutout (mode RGBA), a picture (RGB) or a matte (L) in any format but ``auto``.
 
     Raw is the pixels themselves, row by row, 4 bytes each (a matte's 1), colours untouched even
-    where alpha is 0. The encoded formats hold the same, but black where alpha is 0, since nobody
-    sees it and it costs bytes. JPEG, which has no alpha, lies on white. In a zip, ``color.jpg`` has
+    where alpha is 0. The encoded formats hold the same, but black where alpha is 0, since it is
+    invisible and costs bytes. JPEG, which has no alpha, lies on white. In a zip, ``color.jpg`` has
     the subject's colours and ``alpha.png`` their alpha.
     """
     match output_format:

@@ -1,8 +1,8 @@
-"""Counts what a picture's file is made of, before any decoder sees it. Decodes nothing.
+"""Counts the parts of a picture's file before any decoder sees it. Decodes nothing.
 
 Pillow and the decoders below it read a file piece by piece, some at the price of an object each,
 and can't be stopped. A file of nothing but pieces costs them seconds, or gigabytes, that its size
-and its pixels don't tell.
+and its pixels don't show.
 """
 
 import re
@@ -62,16 +62,18 @@ def _jpeg_segments(data: File) -> Iterator[None]:
         found = JPEG_MARKER.search(data, found.end() + length)
 
 
-def _png_chunks(data: File) -> Iterator[None]:
+def png_chunks(data: File) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, start and end of each chunk of a PNG; the last one may end beyond the file."""
     start, kind = len(PNG_SIGNATURE), b""
     while kind != b"IEND" and start + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, start)
-        start += length + 12
-        yield
+        end = start + length + 12
+        yield kind, start, end
+        start = end
 
 
 def _gif_blocks(data: File) -> Iterator[None]:
-    """Walk through what stands before the first image: extensions, in blocks of up to 255 bytes."""
+    """Walk through what precedes the first image: extensions, in blocks of up to 255 bytes."""
     at = GIF_HEADER_BYTES
     if len(data) > at and data[10] & GIF_PALETTE_FLAG:
         at += 3 << (data[10] & GIF_PALETTE_BITS) + 1
@@ -110,9 +112,9 @@ def _tiff_parts(data: File) -> Iterator[None]:
             continue
 
 
-_READERS: dict[bytes | tuple[bytes, ...], Callable[[File], Iterator[None]]] = {
+_READERS: dict[bytes | tuple[bytes, ...], Callable[[File], Iterator[object]]] = {
     JPEG_SIGNATURE: _jpeg_segments,
-    PNG_SIGNATURE: _png_chunks,
+    PNG_SIGNATURE: png_chunks,
     GIF_SIGNATURE: _gif_blocks,
     TIFF_SIGNATURES: _tiff_parts,
 }

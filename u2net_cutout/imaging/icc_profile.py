@@ -7,12 +7,13 @@ DC-009).
 
 import struct
 from collections.abc import Iterator
+from itertools import takewhile
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from u2net_cutout.imaging.file_structure import PNG_SIGNATURE
+from u2net_cutout.imaging.file_structure import PNG_SIGNATURE, png_chunks
 
 PNG_DECLARATIONS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 
@@ -66,13 +67,13 @@ HEADER_BYTES = 128
 
 
 def find_profile(picture: Image.Image, data: bytes | bytearray) -> bytes | None:
-    """Return the ICC profile of an opened file, or one made of what else it says.
+    """Return the ICC profile of an opened file, or one derived from what else it says.
 
     None: it says nothing, just sRGB, or what can't be converted. The first of several counts: in
     PNG it is cICP, iCCP, sRGB, gAMA and cHRM, elsewhere the profile.
     """
     if picture.format == "PNG":
-        for kind, start, end in png_chunks(data):
+        for kind, start, end in _declaring_chunks(data):
             if kind == b"cICP" and end - start == CICP_BYTES:
                 return _coded(data[start + 8], data[start + 9])
     profile = picture.info.get("icc_profile")
@@ -85,22 +86,15 @@ def find_profile(picture: Image.Image, data: bytes | bytearray) -> bytes | None:
     return matrix_profile(ADOBE_RGB, ADOBE_GAMMA) if _is_adobe_rgb(picture) else None
 
 
-def png_chunks(data: bytes | bytearray) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, start and end of a PNG's chunks, those before its pixels."""
-    start = len(PNG_SIGNATURE)
-    while start + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, start)
-        if kind == b"IDAT":
-            return
-        end = start + length + 12
-        yield kind, start, end
-        start = end
+def _declaring_chunks(data: bytes | bytearray) -> Iterator[tuple[bytes, int, int]]:
+    """Yield a PNG's chunks before its pixels: where it says something of its colours."""
+    return takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data))
 
 
 def without_declaration(data: bytes | bytearray) -> bytes:
     """Return a PNG file without what it says of its colours."""
     kept, rest = [data[: len(PNG_SIGNATURE)]], len(PNG_SIGNATURE)
-    for kind, start, end in png_chunks(data):
+    for kind, start, end in _declaring_chunks(data):
         if kind in PNG_DECLARATIONS:
             kept.append(data[rest:start])
             rest = end
@@ -111,7 +105,7 @@ def matrix_profile(chromaticities: Chromaticities, gamma: float | None) -> bytes
     """Return the profile of a display of such primaries; None if there can't be one.
 
     Its curve is a power, or sRGB's own if `gamma` is None. The tags are those that ICC.1, 8.3.3,
-    wants, less its texts, which nobody would read.
+    wants, less its texts, which nothing reads.
     """
     try:
         columns = [_xyz(*column) for column in (D50, *_colorants(chromaticities).T)]
@@ -167,7 +161,7 @@ def _coded(primaries: int, transfer: int) -> bytes | None:
 
 def _nclx(picture: Image.Image, data: bytes | bytearray) -> bytes | None:
     nclx = picture.info.get("nclx_profile")
-    if isinstance(nclx, dict):  # pillow-heif tells
+    if isinstance(nclx, dict):  # pillow-heif reads it
         return _coded(nclx.get("color_primaries", 0), nclx.get("transfer_characteristics", 0))
     at = data.find(b"colrnclx")  # Pillow doesn't
     if not 0 <= at <= len(data) - 12:

@@ -29,7 +29,7 @@ class MemoryBudgets:
     def take(self, size: int) -> Iterator[None]:
         """Let the process take `size` bytes more than it has, while the block runs.
 
-        Beyond, allocations fail: in Python with a MemoryError. Only Linux tells what a process has;
+        Beyond, allocations fail: in Python with a MemoryError. Only Linux shows what a process has;
         elsewhere nothing is bounded.
         """
         if not STATM.exists():

@@ -21,7 +21,8 @@ from u2net_cutout.imaging.file_structure import PNG_SIGNATURE
 LEVEL = 1
 COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}
 SUB, UP = 1, 2
-# Bytes of the rows that are worked on at a time: what fits the cache with all that is made of it.
+# Bytes of the rows that are worked on at a time: with all that is derived from them they fit the
+# cache.
 BAND_BYTES = 1 << 19
 # A row's filter is chosen by one in so many of its bytes, which meets all channels in turn.
 SAMPLING = 11

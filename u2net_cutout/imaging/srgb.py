@@ -1,6 +1,6 @@
 """From a picture's own colours to sRGB. Knows Pillow and littlecms; knows no file and no request.
 
-What a profile is stands in ICC.1:2022 (https://www.color.org/specification/ICC.1-2022-05.pdf).
+Profiles: ICC.1:2022 (https://www.color.org/specification/ICC.1-2022-05.pdf).
 """
 
 from collections import OrderedDict

@@ -169,7 +169,7 @@ def _extremes(alpha: Array, cell: tuple[int, int]) -> tuple[Array, Array]:
 def _clearest(pixels: Array, means: Array, lowest: Array, highest: Array) -> tuple[Tensor, Tensor]:
     """Return the clearest mixtures in each cell, the foreground's first, for `spread`.
 
-    In a cell of one layer alone it is the mean; in others each pixel has a say by its share, which
+    In a cell of one layer alone it is the mean; in others each pixel counts by its share, which
     is 1 for the most, or the least, opaque pixels of the picture.
     """
     cell = pixels.shape[0] // means.shape[0], pixels.shape[1] // means.shape[1]

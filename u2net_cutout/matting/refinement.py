@@ -1,17 +1,17 @@
 """A matte at the photo's own resolution, from one of the network's. Knows pictures and mattes.
 
-The network answers 320 x 320 saliency: a hair, or the gap between two spokes, is smeared to a
-grey. The photo knows better: where the colours of foreground and background nearby differ, a
-pixel's place between them tells its share of either (I = alpha F + (1 - alpha) B). Each layer's
+The network returns 320 x 320 saliency: a hair, or the gap between two spokes, is smeared to a
+grey. The photo has the detail: where the colours of foreground and background nearby differ, a
+pixel's place between them gives its share of either (I = alpha F + (1 - alpha) B). Each layer's
 colours are taken where the matte is sure and spread into the band where it isn't, as a mean and a
-covariance; what the photo tells and what the network told are then averaged, each by the certainty
-that the spread of the colours leaves it. So where both layers look alike, or are motley, the
-network's answer stays. It stays, too, where it rises gently over several of its own pixels: such an
+covariance; the photo's alpha and the network's are then averaged, each by the certainty that the
+spread of the colours leaves it. So where both layers look alike, or are motley, the network's alpha
+stays. It stays, too, where it rises gently over several of its own pixels: such an
 edge the network could resolve, so it is soft. Outside of the band nothing changes.
 
 Sources: projecting a pixel on the line between two colours that have a spread is Ruzon and Tomasi,
 "Alpha Estimation in Natural Images" (CVPR 2000), and Chuang et al., "A Bayesian Approach to Digital
-Matting" (CVPR 2001), here with the network's answer as the prior of alpha.
+Matting" (CVPR 2001), here with the network's alpha as the prior of alpha.
 """
 
 import math
@@ -24,10 +24,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from preprocessing import INPUT_SIZE
 from u2net_cutout.matting.foreground import spread
-from u2net_cutout.network.u2net import INPUT_SIZE
 
-# The band in which the network's answer is taken for unsure.
+# The band in which the network's alpha counts as unsure.
 BAND = (8, 247)
 # The variance of the network's alpha at edges it can't resolve; the larger, the more the photo
 # counts. An edge is one of these by how much alpha changes over 3 x 3 of the network's pixels: not
@@ -97,7 +97,7 @@ def mixture(
 
 
 def _doubt(alpha: Image.Image) -> Array:
-    """Return the variance of the network's answer by how steep it is, at each pixel: (H, W)."""
+    """Return the variance of the network's alpha by how steep it is, at each pixel: (H, W)."""
     reduced = alpha.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BOX)
     levels = torch.from_numpy(np.array(reduced, np.float32))[None] / 255
     change = F.max_pool2d(levels, 3, 1, 1) + F.max_pool2d(-levels, 3, 1, 1)

@@ -13,8 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from preprocessing import CHANNELS, Normalize, Rescale, blend
-from u2net_cutout.network.u2net import INPUT_SIZE
+from preprocessing import CHANNELS, INPUT_SIZE, Normalize, Rescale, blend
 
 NEIGHBOURS = 4
 CORNER_BYTES = NEIGHBOURS * INPUT_SIZE * INPUT_SIZE * CHANNELS
@@ -22,7 +21,7 @@ FLOAT_BYTES = 4
 
 
 class NetworkInput(Protocol):
-    """What stands between decoded pictures and the network."""
+    """The step between decoded pictures and the network."""
 
     @property
     def description(self) -> str:

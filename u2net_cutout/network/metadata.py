@@ -1,4 +1,4 @@
-"""What an archive knows about its network: ``metadata.json``, written when it is built."""
+"""Facts about the network of an archive: ``metadata.json``, written when it is built."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,14 +9,14 @@ METADATA_FILE = "metadata.json"
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """Facts about the served network that no one can read off its files themselves."""
+    """Facts about the served network that its files don't show."""
 
     variant: str
-    """A name in ``saliency_network.VARIANTS``."""
+    """A name in ``u2net.VARIANTS``."""
     runtime: str
-    """A value of ``execution.Runtime``."""
+    """A value of ``precision.Runtime``."""
     precision: str
-    """A value of ``execution.Precision``."""
+    """A value of ``precision.Precision``."""
     device: str
     """The kind of device it is built for and was measured on: ``cpu`` or ``cuda``."""
     files_sha256: dict[str, str]
@@ -28,7 +28,7 @@ class ModelMetadata:
     parity: dict[str, float]
     """How far the masks are from plain float32's: means and worsts; all of it is in parity.json."""
     sources_sha256: str
-    """Of everything else that went into the archive; tells a stale archive from a fresh one."""
+    """Of everything else that went into the archive; shows whether an archive is stale."""
 
     @property
     def weights_sha256(self) -> str:

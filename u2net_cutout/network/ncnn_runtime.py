@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from u2net_cutout.network.cpu_features import cpu_fact
 from u2net_cutout.network.errors import ModelLoadError
-from u2net_cutout.network.precision import Precision, cpu_fact
+from u2net_cutout.network.precision import Precision
 
 # The threads wait for each other in every layer. Waiting busily, as ncnn's OpenMP does by default,
 # they take ten times as long as soon as another process wants one of their cores. It is read when

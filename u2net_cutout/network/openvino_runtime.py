@@ -16,10 +16,10 @@ from torch import Tensor
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.precision import Precision
 
-# The precision that OpenVINO is told to calculate in where the graph does not say 8 bits. Beside
+# The precision hint for what the graph does not have in 8 bits. Beside
 # them float32 is about as fast as bfloat16, and truer.
 HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
-# What it then tells of a convolution that does.
+# The precision that it then reports of a convolution.
 CONVOLUTION_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "u8"}
 # The convolutions that stay in float32. In 8 bits: the first, five sides in two steps each, the
 # second step of the finest side, and the sensitive one (``quantisation.SENSITIVE_CONVOLUTION``). In
@@ -27,7 +27,7 @@ CONVOLUTION_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.IN
 FLOATING_POINT = {Precision.FP32: 0, Precision.BF16: 1, Precision.INT8: 13}
 # What OpenVINO calls kernels that were written to be read, not to be fast.
 SLOW_KERNEL = "ref"
-# What OpenVINO calls the instructions of ``execution.INSTRUCTIONS``. Older ones can do the same
+# What OpenVINO calls the instructions of ``cpu_features.INSTRUCTIONS``. Older ones can do the same
 # arithmetic, several times slower.
 VECTOR_KERNELS = ("avx512", "avx10", "amx", "avx2_vnni")
 
@@ -40,7 +40,7 @@ class OpenVinoRuntime:
     threads: int
     cpu: str
     kernels: dict[str, int]
-    """The kernels that run the convolutions, as OpenVINO tells them, and how many each."""
+    """The kernels that run the convolutions, as OpenVINO names them, and how many each."""
 
     @property
     def description(self) -> str:

@@ -1,11 +1,7 @@
-"""In which library and arithmetic a network can run, and what this machine's processor has."""
+"""In which library and arithmetic a network can run."""
 
-import platform
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
-
-CPUINFO = Path("/proc/cpuinfo")
 
 
 class Runtime(Enum):
@@ -33,14 +29,6 @@ class Precision(Enum):
     sensitive, and those that draw a map; of these the finest is in 8 bits as well."""
 
 
-# The instructions of which a processor needs one for it to be right and worth it, by the names that
-# Linux gives them. 8-bit products without VNNI overflow their 16-bit sums.
-INSTRUCTIONS: dict[Precision, frozenset[str]] = {
-    Precision.INT8: frozenset({"avx512_vnni", "avx_vnni", "amx_int8"}),
-    Precision.BF16: frozenset({"avx512_bf16", "amx_bf16"}),
-}
-
-
 @dataclass(frozen=True)
 class Choice:
     """In what a network is served."""
@@ -54,33 +42,3 @@ class Choice:
         """Return it as part of a folder's name."""
         named = f"{self.precision.value}-{self.runtime.value}"
         return named if self.device == "cpu" else f"{named}-{self.device}"
-
-
-def cpu_has(precision: Precision, cpuinfo: Path = CPUINFO) -> bool:
-    """Say whether this machine's CPU calculates natively in a precision.
-
-    Source: https://docs.kernel.org/arch/x86/cpuinfo.html. Other architectures than x86 are taken
-    to have fp32 alone, which is all that was tried there.
-    """
-    if precision is Precision.FP32:
-        return True
-    if platform.machine() not in ("x86_64", "AMD64"):
-        return False
-    flags = cpu_fact("flags", cpuinfo).split()
-    return not INSTRUCTIONS.get(precision, frozenset()).isdisjoint(flags)
-
-
-def cpu_name(cpuinfo: Path = CPUINFO) -> str:
-    """Return what this machine's CPU is called, and its flags: two of a name may differ in them."""
-    named = cpu_fact("model name", cpuinfo) or platform.machine()
-    return f"{named} {cpu_fact('flags', cpuinfo)}"
-
-
-def cpu_fact(name: str, cpuinfo: Path = CPUINFO) -> str:
-    """Return what Linux tells of the first CPU under a name; nothing where it does not."""
-    try:
-        lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return ""
-    facts = (line.partition(":") for line in lines)
-    return next((value.strip() for key, _, value in facts if key.strip() == name), "")

@@ -1,16 +1,16 @@
-"""Loads the saliency network of an archive into the library that runs it, and proves what runs."""
+"""Loads the saliency network of an archive into the library that runs it, and checks what runs."""
 
 import hashlib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from u2net_cutout.network.cpu_features import INSTRUCTIONS, cpu_has
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.metadata import ModelMetadata
-from u2net_cutout.network.precision import INSTRUCTIONS, Precision, Runtime, cpu_has
+from u2net_cutout.network.precision import Precision, Runtime
 from u2net_cutout.network.torch_runtime import load_torch
 from u2net_cutout.network.u2net import VARIANTS
 
@@ -28,7 +28,7 @@ class SaliencyRuntime(Protocol):
 
     @property
     def kernels(self) -> dict[str, int]:
-        """The kernels that run the convolutions, as the library tells them, and how many each."""
+        """The kernels that run the convolutions, as the library names them, and how many each."""
 
     def __call__(self, batch: Tensor) -> Tensor:
         """Return each picture's seven saliency maps: (B, 3, H, W) -> (B, 7, H, W) in [0, 1].
@@ -42,7 +42,7 @@ def load_runtime(
 ) -> SaliencyRuntime:
     """Load the network that an unpacked archive holds, each of its files proven by its hash.
 
-    `threads` is how many OpenVINO and ncnn may use; torch has been told already.
+    `threads` is how many OpenVINO and ncnn may use; torch's own setting holds for torch.
 
     Raises:
         ModelLoadError: the files are damaged or not what they claim to be, or this machine can't
@@ -80,28 +80,6 @@ def load_runtime(
         raise ModelLoadError(
             f"the server's environment has no working {runtime.value} ({error}): pip install "
             f"{runtime.value}, or build the archive with RUNTIME=torch"
-        ) from error
-
-
-def warm_up(runtime: SaliencyRuntime, batches: Iterable[Tensor]) -> None:
-    """Run the network on batches as they will come, so that the first request is no slower.
-
-    Raises:
-        ModelLoadError: its maps are not where and what they should be, or don't fit into memory.
-    """
-    try:
-        with torch.inference_mode():
-            for batch in batches:
-                maps = runtime(batch)
-                if maps.device != batch.device or not maps.isfinite().all():
-                    raise ModelLoadError(
-                        f"{runtime.description} runs, but its maps of {len(batch)} picture(s) on "
-                        f"{batch.device} are not finite, or on {maps.device}"
-                    )
-    except torch.cuda.OutOfMemoryError as error:
-        raise ModelLoadError(
-            f"{runtime.device_description} has no memory left for the batches: make serve with a "
-            f"smaller BATCH_SIZE, or fewer WORKERS ({error})"
         ) from error
 
 

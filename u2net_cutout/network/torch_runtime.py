@@ -45,7 +45,7 @@ class TorchRuntime:
     def kernels(self) -> dict[str, int]:
         """Where, in which type and memory format the weights of the convolutions really are.
 
-        Which kernels run them torch chooses, and does not tell.
+        Torch chooses the kernels that run them, and does not report which.
         """
         weights = [m.weight for m in self.network.modules() if isinstance(m, torch.nn.Conv2d)]
         return dict(Counter(_whereabouts(weight) for weight in weights))

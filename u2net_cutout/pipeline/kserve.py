@@ -17,8 +17,8 @@ from u2net_cutout.contract.errors import (
     ResponseTooLarge,
     TooManyItems,
 )
-from u2net_cutout.pipeline.request import JSON_TYPE
-from u2net_cutout.pipeline.response import Answer, error_answer
+from u2net_cutout.contract.formats import JSON_TYPE
+from u2net_cutout.pipeline.response import Response, error_response
 
 Row = Mapping[str, object]
 
@@ -36,15 +36,15 @@ class KServeProtocol(StrEnum):
     def rows(self, items: object, max_items: int) -> list[Row | CutoutError]:
         """Return the items of a request as rows of a batch, or what is wrong with them.
 
-        Never empty, because an envelope has no answer to an empty list. More than `max_items` are
+        Never empty, because an envelope has no response to an empty list. More than `max_items` are
         one error.
         """
         row = _instance_row if self is KServeProtocol.V1 else _input_row
         if not isinstance(items, list) or not items:
             return [MissingSource(f"send pictures as a list in {self.list_name}")]
         if len(items) > max_items:
-            told = f"{self.list_name} has {len(items)} pictures; the limit is {max_items}"
-            return [TooManyItems(told)]
+            detail = f"{self.list_name} has {len(items)} pictures; the limit is {max_items}"
+            return [TooManyItems(detail)]
         return [row(item) for item in items]
 
     @property
@@ -52,23 +52,23 @@ class KServeProtocol(StrEnum):
         """What a request's list of pictures is called."""
         return "instances" if self is KServeProtocol.V1 else "inputs"
 
-    def output(self, answer: Answer) -> object:
-        """Return an answer as the value that goes into the response.
+    def output(self, response: Response) -> object:
+        """Return an item's response as the value that goes into KServe's.
 
-        v1: the object of an answer in JSON, ``{"data": ...}`` or ``{"errors": ...}``. v2, whose
+        v1: the object of a response in JSON, ``{"data": ...}`` or ``{"errors": ...}``. v2, whose
         outputs are tensors of one type: the cutout's base64, or the JSON text of its errors.
         """
         if self is KServeProtocol.V1:
-            return json.loads(answer.body)
-        if answer.status >= 400:
-            return answer.body.decode()
-        return json.loads(answer.body)["data"]["result_b64"]
+            return json.loads(response.body)
+        if response.status >= 400:
+            return response.body.decode()
+        return json.loads(response.body)["data"]["result_b64"]
 
 
 def active_protocol(modules: Container[str]) -> KServeProtocol | None:
     """Return the protocol whose envelope is among the imported `modules`; None without one.
 
-    TorchServe tells a handler of no envelope; but it imports the one that it uses, for all models
+    TorchServe names no envelope to a handler; but it imports the one that it uses, for all models
     and before any is initialized, and no other.
     """
     package = "ts.torch_handler.request_envelope"
@@ -76,7 +76,7 @@ def active_protocol(modules: Container[str]) -> KServeProtocol | None:
 
 
 def item_headers(headers: Mapping[str, object]) -> dict[str, object]:
-    """Return the request's headers as those of each item, whose answer has to be JSON.
+    """Return the request's headers as those of each item, whose response has to be JSON.
 
     The content type is that of the whole.
     """
@@ -88,26 +88,26 @@ def item_headers(headers: Mapping[str, object]) -> dict[str, object]:
     return {**kept, "Accept": JSON_TYPE}
 
 
-def fitting(answers: Sequence[Answer], max_response_bytes: int) -> Sequence[Answer]:
-    """Return the answers; if TorchServe would not carry them in one response, errors that say so.
+def fitting(responses: Sequence[Response], max_response_bytes: int) -> Sequence[Response]:
+    """Return the responses; if TorchServe would not carry them in one, errors that say so.
 
-    TorchServe kills the worker over an answer above its ``max_response_size``.
+    TorchServe kills the worker over a response above its ``max_response_size``.
     """
     # It puts blanks and line breaks around each value.
-    size = sum(len(answer.body) + SPACE_AROUND for answer in answers)
+    size = sum(len(response.body) + SPACE_AROUND for response in responses)
     if size <= max_response_bytes:
-        return answers
+        return responses
     error = ResponseTooLarge(
-        f"together the answers would have {size} bytes; the limit is {max_response_bytes}: send "
+        f"together the responses would have {size} bytes; the limit is {max_response_bytes}: send "
         "fewer pictures at once"
     )
-    return [error_answer(error)] * len(answers)
+    return [error_response(error)] * len(responses)
 
 
-def overall(answers: Sequence[Answer]) -> tuple[int, str]:
+def overall(responses: Sequence[Response]) -> tuple[int, str]:
     """Return status and phrase of the one response: 200 unless every item failed."""
-    failed = [answer for answer in answers if answer.status >= 400]
-    if failed and len(failed) == len(answers):
+    failed = [response for response in responses if response.status >= 400]
+    if failed and len(failed) == len(responses):
         return failed[0].status, failed[0].phrase
     return 200, "OK"
 

@@ -1,7 +1,7 @@
 """Decodes plain JPEGs on a GPU, in NVIDIA's nvJPEG, where the model's configuration asks for it.
 
 Its pixels differ by a level or two from those of libjpeg-turbo, with which Pillow decodes, and so
-do the answers. What is not plain is left to Pillow. API:
+do the cutouts. Pillow decodes what is not plain. API:
 https://docs.pytorch.org/vision/stable/generated/torchvision.io.decode_jpeg.html
 """
 

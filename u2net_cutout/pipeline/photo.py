@@ -7,28 +7,27 @@ from PIL import Image
 
 from u2net_cutout.contract.errors import InvalidOption
 from u2net_cutout.contract.formats import OutputFormat
-from u2net_cutout.contract.limits import Limits
+from u2net_cutout.contract.limits import Limits, check_response_size
 from u2net_cutout.contract.options import Channels
 from u2net_cutout.imaging.decoding import JpegDecoder, decode_image
 from u2net_cutout.pipeline.placement import Box, region_box
 from u2net_cutout.pipeline.request import CutoutRequest, read_request
-from u2net_cutout.pipeline.response import check_size
 from u2net_cutout.pipeline.timing import StageTiming
 
 
 @dataclass(frozen=True)
 class Photo:
-    """What a client sent, decoded, and what it asked for."""
+    """The decoded pictures of a request, and the request."""
 
     request: CutoutRequest
     image: Image.Image
     """Upright, mode RGB or RGBA."""
     background: Image.Image | None
-    """To lie the cutout on; mode RGB or RGBA, of any size."""
+    """The picture behind the cutout; mode RGB or RGBA, of any size."""
     region: Box | None
     """The part of the picture in which alone there can be foreground."""
     max_pixels: int
-    """What the answer's picture may have."""
+    """The most pixels of the response's picture."""
     timing: StageTiming = field(default_factory=StageTiming, compare=False)
 
 
@@ -43,8 +42,8 @@ def load_photo(
 ) -> Photo:
     """Read one row of a TorchServe batch.
 
-    Everything that can be refused without the network is refused here. `jpeg_decoder` is one to
-    ask before Pillow's. `timing` learns how long decoding took, also of a photo that is refused.
+    Everything that can be refused without the network is refused here. `jpeg_decoder` is
+    tried before Pillow's. `timing` gets the time of decoding, also of a photo that is refused.
 
     Raises:
         CutoutError: the contract's refusals.
@@ -66,7 +65,7 @@ def _check_raw_size(request: CutoutRequest, image: Image.Image, limits: Limits) 
     if request.output_format is OutputFormat.RGBA and not options.crop:
         pixels = min(image.width * image.height, options.size or limits.max_pixels)
         channels = 1 if options.channels is Channels.ALPHA else 4
-        check_size(pixels * channels, limits.max_response_bytes)
+        check_response_size(pixels * channels, limits.max_response_bytes)
 
 
 def _region(request: CutoutRequest, image: Image.Image) -> Box | None:

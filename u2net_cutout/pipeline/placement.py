@@ -1,4 +1,4 @@
-"""Where the subject lies in the answer: what crop, scale, position and size make of its box.
+"""Where the subject lies in the response's picture, by crop, scale, position and size.
 
 Knows pictures and lengths; no request and no network. Boxes are (left, top, right, bottom) in whole
 pixels, right and bottom exclusive, as Pillow has them.
@@ -21,14 +21,14 @@ SUBJECT_ALPHA = 32
 
 @dataclass(frozen=True)
 class Placement:
-    """Which part of the cutout comes to lie where on the answer's canvas."""
+    """Which part of the cutout lies where on the response's canvas."""
 
     source: Box
     """In the cutout."""
     target: Box
     """On the canvas."""
     canvas: Size
-    """Size of the answer."""
+    """Size of the response's picture."""
 
     def apply(self, cutout: Image.Image) -> Image.Image:
         """Lay an RGBA cutout on its canvas; what it does not cover is transparent.

@@ -1,4 +1,4 @@
-"""From a photo and its saliency to the picture that is answered. Knows no bytes and no server."""
+"""From a photo and its saliency to the response's picture. Knows no bytes and no server."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MAX_EDGE_PIXELS = 8_000_000
 
 @dataclass(frozen=True)
 class Rendering:
-    """The answer's picture and where the subject lies in it."""
+    """The response's picture and where the subject lies in it."""
 
     picture: Image.Image
     """Mode RGBA; L if only the matte was asked for."""
@@ -38,7 +38,7 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
 
     Raises:
         UnknownForeground: a subject is needed for that, and there is none.
-        ResponseTooLarge: margins make the answer larger than any picture may be.
+        ResponseTooLarge: margins make the response larger than any picture may be.
     """
     options = photo.request.options
     alpha = alpha_matte(saliency, photo.image.size)
@@ -53,7 +53,7 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
     pixels = math.prod(placement.canvas)
     if pixels > photo.max_pixels:
         raise ResponseTooLarge(
-            f"with its margins the answer would have {pixels} pixels; the limit is "
+            f"with its margins the response would have {pixels} pixels; the limit is "
             f"{photo.max_pixels}: ask for smaller margins, or for a size"
         )
     placed = placement.apply(cutout)
@@ -75,7 +75,7 @@ def _cut_out(photo: Photo, alpha: Image.Image) -> tuple[Image.Image, Image.Image
     unseen = request.explain or request.options.channels is Channels.ALPHA
     plain = request.options.edges is Edges.PLAIN
     if unseen or plain or _edge_pixels(alpha) > MAX_EDGE_PIXELS:
-        # An explanation is drawn over the photo; nobody else will look at it again.
+        # An explanation is drawn over the photo; else nothing reads it again.
         return cut_out(picture.copy() if request.explain else picture, kept), kept
     # By the whole matte: what lies outside of the region is no background either.
     cutout = decontaminate(_seen(picture), alpha)

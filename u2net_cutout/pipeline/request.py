@@ -1,4 +1,4 @@
-"""From one row of a TorchServe batch to one request: pictures, options and the form of the answer.
+"""From one row of a TorchServe batch to one request: pictures, options, form of the response.
 
 TorchServe hands a request over as a dict. A raw or JSON body is its only entry, ``body``; the
 fields of a form, or the keys of a gRPC map, are an entry each. JSON and text come as bytes, or
@@ -9,7 +9,7 @@ any size. Everything that arrives is either honoured or refused; nothing is igno
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from u2net_cutout.contract.errors import (
     FieldTooLong,
@@ -25,10 +25,11 @@ from u2net_cutout.contract.errors import (
     UnsupportedParameter,
     UrlSourcesDisabled,
 )
-from u2net_cutout.contract.formats import CONTENT_TYPES, LOSSLESS, OutputFormat
+from u2net_cutout.contract.formats import CONTENT_TYPES, JSON_TYPE, LOSSLESS, OutputFormat
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.contract.options import Channels, CutoutOptions, read_options
 from u2net_cutout.pipeline.accept import negotiate
+from u2net_cutout.pipeline.timing import StageTiming
 
 BODY_FIELD = "body"
 PICTURE_FIELDS = ("image_file", "data", "image", "file", "image_file_b64")
@@ -36,14 +37,13 @@ BASE64_FIELD = "image_file_b64"
 BACKGROUND_FIELD = "bg_image_file"
 URL_FIELDS = ("image_url", "bg_image_url")
 
-JSON_TYPE = "application/json"
 TEXT_TYPES = "text/"
-# What JSON is made of. Base64 has none of it, so few are enough for every request.
+# JSON's marks. Base64 has none of them, so few are enough for every request.
 JSON_MARKS = b"[{,"
 WHITESPACE = b" \t\n\r\v\f"
 
 PICTURES = frozenset({*PICTURE_FIELDS, *URL_FIELDS, BODY_FIELD, BACKGROUND_FIELD})
-# What a client gets who names no format; the gateway's remove.bg address sets it to auto.
+# The format for clients that name none; the gateway's remove.bg address sets it to auto.
 DEFAULT_FORMAT_HEADER = "x-default-format"
 
 EXPLANATION_OPTIONS = (CutoutOptions(), CutoutOptions(format=OutputFormat.PNG))
@@ -52,15 +52,27 @@ Fields = Mapping[str, object]
 
 
 @dataclass(frozen=True)
+class ReceivedRequest:
+    """A request as a server received it."""
+
+    row: Fields
+    """Its fields by name; a raw or JSON body is the field ``body``."""
+    headers: Mapping[str, object] = field(default_factory=dict)
+    """By name. ``explain: True``, which TorchServe sets, asks for an explanation."""
+    timing: StageTiming = field(default_factory=StageTiming)
+    """Collects the duration of each stage, also of a request that fails."""
+
+
+@dataclass(frozen=True)
 class CutoutRequest:
-    """What one client asked for."""
+    """One request, read and checked."""
 
     picture: bytes | bytearray
     background: bytes | bytearray | None
     options: CutoutOptions
     output_format: OutputFormat
     in_json: bool
-    """The answer is JSON around the encoded cutout."""
+    """The response is JSON around the encoded cutout."""
     explain: bool
     """An explanation is asked for, not a cutout."""
 
@@ -83,7 +95,7 @@ def read_request(
     background = _background(fields, options)
     if explain and (background or options not in EXPLANATION_OPTIONS):
         raise UnsupportedParameter("explanations take no option but format=png")
-    output_format, in_json = _answer_form(head, options, explain=explain)
+    output_format, in_json = _response_form(head, options, explain=explain)
     _check_quality(options, output_format)
     if options.channels is Channels.ALPHA and output_format is OutputFormat.ZIP:
         raise InvalidOption("channels", "a zip holds colour and matte: leave channels out")
@@ -208,13 +220,13 @@ def decode_base64(text: str) -> bytes:
     return data
 
 
-def _answer_form(
+def _response_form(
     head: Mapping[str, str], options: CutoutOptions, *, explain: bool
 ) -> tuple[OutputFormat, bool]:
-    """Return the format of the answer, and whether JSON is wrapped around it.
+    """Return the format of the response, and whether JSON is wrapped around it.
 
-    Over gRPC there are no headers, and so neither size nor content type in the answer: there PNG is
-    the default, which says both itself.
+    Over gRPC there are no headers, so a response has neither size nor content type: there the
+    default is PNG, which holds both.
     """
     default = None if explain else _default_format(head)
     offers = [OutputFormat.PNG] if explain or not head else list(CONTENT_TYPES)
@@ -235,7 +247,7 @@ def _answer_form(
 
 
 def _default_format(head: Mapping[str, str]) -> OutputFormat | None:
-    """Return the format that a gateway has clients get who name none."""
+    """Return the format that a gateway sets for clients that name none."""
     text = head.get(DEFAULT_FORMAT_HEADER, "")
     try:
         return OutputFormat(text) if text else None

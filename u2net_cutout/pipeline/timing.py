@@ -1,4 +1,4 @@
-"""How long each stage of one request took, as a ``Server-Timing`` header tells it.
+"""The duration of each stage of one request, as in a ``Server-Timing`` header.
 
 Format: https://www.w3.org/TR/server-timing/. Knows names and clocks only.
 """

@@ -1,4 +1,4 @@
-"""Keeps a library from importing what it would only try, and what nothing here uses."""
+"""Keeps a library from importing modules that it only tries, and that nothing here uses."""
 
 import sys
 from collections.abc import Iterator

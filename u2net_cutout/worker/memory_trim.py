@@ -1,6 +1,6 @@
-"""Gives memory back that a worker took to load its network, and does not need to run it.
+"""Returns memory that a worker needed to load its network, and does not need to run it.
 
-Knows Linux and glibc; where there are others, it does what it can. No network and no server.
+On Linux with glibc; elsewhere it does what it can.
 """
 
 import ctypes
@@ -13,11 +13,11 @@ from pathlib import Path
 MAPS = Path("/proc/self/maps")
 
 
-def give_back(files: Iterable[Path]) -> None:
-    """Let go of what is free in the heap, and of the pages of `files` that are mapped to be read.
+def trim(files: Iterable[Path]) -> None:
+    """Return what is free in the heap, and the pages of `files` that are mapped to be read.
 
     A runtime keeps the file of its weights mapped after it has laid them out anew: 42 MB of u2net
-    in 8 bits. Whoever reads there again gets the same from the file. Compiling and the first runs
+    in 8 bits. A later read there gets the same from the file. Compiling and the first runs
     leave holes in the heap, 15 to 20 MB, that glibc does not return by itself.
     """
     libc = ctypes.CDLL(None)
@@ -31,7 +31,7 @@ def give_back(files: Iterable[Path]) -> None:
 def _mapped(paths: set[str]) -> Iterator[tuple[int, int]]:
     """Return start and length of each mapping of a file that can't be written into now.
 
-    The map does not tell whether one could be before; runtimes map their weights to be read only.
+    The map does not show whether one could be before; runtimes map their weights to be read only.
 
     Format: https://man7.org/linux/man-pages/man5/proc_pid_maps.5.html.
     """

@@ -1,19 +1,19 @@
 """The metrics of a batch, as ``scripts/torchserve/metrics.yaml`` names them.
 
-TorchServe gives every histogram the same buckets, 0.005 to 10, so that each has the unit in which
-those tell most: seconds, megapixels, megabytes (a million bytes), gigabytes. Labels hold words of
-our own only, so that no client can add one.
+TorchServe gives every histogram the same buckets, 0.005 to 10, so each figure has the unit in which
+those resolve most: seconds, megapixels, megabytes (a million bytes), gigabytes. Labels hold our own
+words only, so no client can add one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from u2net_cutout.worker.request_report import RequestReport
+from u2net_cutout.worker.request_log import RequestReport
 
 
 class Kind(Enum):
-    """What becomes of a figure; the values are TorchServe's."""
+    """The kind of a metric; the values are TorchServe's."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -27,10 +27,10 @@ class Measurement:
     name: str
     value: float
     unit: str
-    """As TorchServe knows units: ``s``, ``MB``, ``GB``, ``count``; or a word of one's own."""
+    """As TorchServe knows units: ``s``, ``MB``, ``GB``, ``count``; or a unit of our own."""
     kind: Kind = Kind.HISTOGRAM
     row: int | None = None
-    """Which request of the batch it is of; None: it is of all."""
+    """The request of the batch that it belongs to; None: all of them."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """In the order of ``scripts/torchserve/metrics.yaml``."""
 
@@ -38,7 +38,7 @@ class Measurement:
 def batch_measurements(
     reports: Sequence[RequestReport], seconds: float, memory_bytes: int, version: str
 ) -> Iterator[Measurement]:
-    """Yield what is told of a batch, which took so long, and of each of its requests."""
+    """Yield the figures of a batch, which took `seconds`, and of each of its requests."""
     served = {"ModelVersion": version}
     yield Measurement("HandlerTime", round(seconds * 1000, 2), "ms", Kind.GAUGE)
     yield Measurement("cutout_handler_seconds", seconds, "s", labels=served)
@@ -51,14 +51,14 @@ def batch_measurements(
 def _request_measurements(
     report: RequestReport, row: int, served: Mapping[str, str]
 ) -> Iterator[Measurement]:
-    answered = {
+    labels_of_response = {
         "Status": str(report.status),
         "Code": report.code,
         "ContentType": report.content_type,
         "Format": report.output_format,
         **served,
     }
-    yield Measurement("cutout_answers_total", 1, "count", Kind.COUNTER, row, answered)
+    yield Measurement("cutout_answers_total", 1, "count", Kind.COUNTER, row, labels_of_response)
     for stage, spent in report.milliseconds.items():
         labels = {"Stage": stage, **served}
         yield Measurement("cutout_stage_seconds", spent / 1000, "s", row=row, labels=labels)

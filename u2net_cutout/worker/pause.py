@@ -1,9 +1,9 @@
-"""Where a worker stands still, if a command asks it to, while it has nothing in hand.
+"""Pauses a worker that a command asks to pause, while it has no request in progress.
 
-TorchServe has no drain, and nobody outside can see whether a worker is at work. But it gives a
-worker the next request only after it has taken the answer to the one before. A worker that stands
-still in a describe call has therefore answered all that it was given, and is given nothing more;
-then it can be ended without a loss. ``scripts/lifecycle/pause_workers.py`` is the other side.
+TorchServe has no drain, and from outside nothing shows whether a worker is computing. But it gives
+a worker the next request only after it has taken the response to the one before. A worker that
+pauses in a describe call has therefore responded to all requests that it was given, and is given no
+more; then it can be ended without a loss. ``scripts/lifecycle/pause_workers.py`` is the other side.
 """
 
 import fcntl
@@ -11,34 +11,34 @@ import os
 import time
 from pathlib import Path
 
-# Shorter than a response timeout, so that a command which stopped itself does no harm.
+# Shorter than a response timeout, so that a command which hangs does no harm.
 LONGEST_HOLD_S = 20
 PAUSE_S = 0.02
 
 
 def request_file(folder: Path, pid: int) -> Path:
-    """Return the file that a command locks to ask a worker to stand still."""
+    """Return the file that a command locks to ask a worker to pause."""
     return folder / str(pid)
 
 
 def held_file(folder: Path, pid: int) -> Path:
-    """Return the file that is there while a worker stands still; empty, as the disk may be full."""
+    """Return the file that exists while a worker pauses; empty, as the disk may be full."""
     return folder / f"{pid}.held"
 
 
-def stand_still(folder: str | None, longest_s: float = LONGEST_HOLD_S) -> None:
+def pause_if_asked(folder: Path | None, longest_s: float = LONGEST_HOLD_S) -> None:
     """Wait while a command locks this process's file in `folder`; without one, don't wait.
 
     No longer than `longest_s`. The kernel drops the lock with the command, however that ends.
     """
-    if not folder:
+    if folder is None:
         return
-    held = held_file(Path(folder), os.getpid())
+    held = held_file(folder, os.getpid())
     try:
-        with request_file(Path(folder), os.getpid()).open() as file:
+        with request_file(folder, os.getpid()).open() as file:
             held.touch()
             _wait_for(file.fileno(), longest_s)
-    except OSError:  # nobody asks
+    except OSError:  # no command asks
         return
     finally:
         held.unlink(missing_ok=True)

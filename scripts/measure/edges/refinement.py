@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from preprocessing import Normalize, Rescale
+from preprocessing import INPUT_SIZE, Normalize, Rescale
 from scripts.common.options import OptionParser
 from scripts.common.paths import weights_of
 from scripts.measure.edges.composites import PHOTOS, SUBJECTS, Composite, subjects
@@ -35,7 +35,7 @@ from scripts.measure.kit.errors import BenchError
 from scripts.weights.convert import folded_network, read_weights
 from u2net_cutout.matting.alpha import alpha_matte
 from u2net_cutout.matting.refinement import refine
-from u2net_cutout.network.u2net import INPUT_SIZE, VARIANTS, SaliencyNetwork
+from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
 
 try:
     from pymatting import estimate_alpha_cf

@@ -1,6 +1,6 @@
-"""What a GPU makes of the network and of the handler's steps around it; nothing is printed here.
+"""How fast a GPU runs the network, and the whole pipeline around it; nothing is printed here.
 
-Every step is the served one. A CPU can stand in for the GPU, so that the tests run all of this.
+Every step is the served one. It runs on a CPU as well, so that the tests run all of this.
 """
 
 import statistics
@@ -10,31 +10,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import torch
-from torch import Tensor
 
+from preprocessing import INPUT_SIZE
 from scripts.measure.kit.machine_peak import network_operations
-from u2net_cutout.contract.errors import CutoutError
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.network.inputs import DeviceInput
 from u2net_cutout.network.precision import Precision
 from u2net_cutout.network.torch_runtime import DTYPES, TorchRuntime, load_torch
-from u2net_cutout.network.u2net import INPUT_SIZE, Variant
-from u2net_cutout.pipeline.photo import Photo, load_photo
-from u2net_cutout.pipeline.rendering import render
-from u2net_cutout.pipeline.response import Figures, picture_answer
-from u2net_cutout.worker.batch import each
-
-T = TypeVar("T")
+from u2net_cutout.network.u2net import Variant
+from u2net_cutout.pipeline.cutout import CutoutPipeline
+from u2net_cutout.pipeline.request import ReceivedRequest
 
 LIMITS = Limits(max_file_bytes=1 << 25, max_pixels=50_000_000, max_response_bytes=100 << 20)
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What was reached at one size of batch."""
+    """The throughput at one size of batch."""
 
     batch: int
     pictures_a_second: float
@@ -42,7 +36,7 @@ class Rate:
     of_peak: float
     """Share of the GEMM peak, of this run and precision, that the network's arithmetic comes to."""
     stages_ms: dict[str, float] = field(default_factory=dict)
-    """Median milliseconds a picture by stage, as ``Server-Timing`` tells them."""
+    """Median milliseconds a picture by stage, by the names of ``Server-Timing``."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Bench:
     threads: int
     """Of the pool that decodes and encodes."""
     repeats: int
-    """The median of so many is told; the peak is the best of them."""
+    """Figures are the median of so many runs; the peak is the best of them."""
 
     def load(self, precision: Precision) -> TorchRuntime:
         """Load the network as the server does.
@@ -81,51 +75,35 @@ class Bench:
     def handler(
         self, runtime: TorchRuntime, jpeg: bytes, sizes: Sequence[int], peak: float
     ) -> Iterator[Rate]:
-        """Measure all that the handler does: JPEG in, PNG out, one worker, without TorchServe."""
+        """Measure the whole pipeline in one process: JPEG in, PNG out."""
+        pipeline = CutoutPipeline(runtime, DeviceInput(self.device), LIMITS)
         with ThreadPoolExecutor(self.threads) as pool:
             for size in sizes:
-                photos: list[Photo] = []
+                measured: list[dict[str, float]] = []
 
-                def work(size: int = size, photos: list[Photo] = photos) -> None:
-                    photos.extend(self._answer(runtime, [jpeg] * size, pool))
+                def work(size: int = size, measured: list[dict[str, float]] = measured) -> None:
+                    measured.extend(self._cut_out(pipeline, [jpeg] * size, pool))
 
                 seconds = statistics.median(self._timed(work))
                 stages = {
-                    stage: statistics.median(photo.timing.milliseconds[stage] for photo in photos)
-                    for stage in photos[0].timing.milliseconds
+                    stage: statistics.median(stages[stage] for stages in measured)
+                    for stage in measured[0]
                 }
                 yield self._rate(size, seconds, peak, stages)
 
-    def _answer(
-        self, runtime: TorchRuntime, jpegs: Sequence[bytes], pool: ThreadPoolExecutor
-    ) -> list[Photo]:
-        ids, there = [str(index) for index in range(len(jpegs))], DeviceInput(self.device)
+    def _cut_out(
+        self, pipeline: CutoutPipeline, jpegs: Sequence[bytes], pool: ThreadPoolExecutor
+    ) -> list[dict[str, float]]:
+        """Cut a batch out as a worker does; return each picture's milliseconds by stage.
 
-        def load(jpeg: bytes) -> Photo:
-            return load_photo({"body": jpeg}, {"Accept": "image/png"}, LIMITS, explain=False)
-
-        def prepare(photo: Photo) -> Tensor:
-            with photo.timing.measure("preprocess"):
-                return there.prepare(photo.image)
-
-        def answer(photo: Photo, maps: Tensor) -> Photo:
-            with photo.timing.measure("postprocess"):
-                rendering = render(photo, maps[0])
-            with photo.timing.measure("encode"):
-                figures = Figures(rendering.subject, rendering.coverage, 0)
-                picture_answer(rendering.picture, figures, photo.request, 100 << 20)
-            return photo
-
-        photos = _all_good(each(ids, load, jpegs, pool=pool))
-        inputs = _all_good(each(ids, prepare, photos, pool=pool))
-        start = time.perf_counter()
-        # Not as the server does, which runs a batch that fails one by one: that is another figure.
-        maps = list(runtime(there.collate(inputs)))
-        spent = (time.perf_counter() - start) * 1000 / len(jpegs)
-        answered = _all_good(each(ids, answer, photos, maps, pool=pool))
-        for photo in answered:
-            photo.timing.add("inference", spent)
-        return answered
+        Where the network fails, nothing is run one by one: that would be another figure.
+        """
+        requests = [ReceivedRequest({"body": jpeg}, {"Accept": "image/png"}) for jpeg in jpegs]
+        prepared = pool.map(lambda request: pipeline.prepare(pipeline.load(request)), requests)
+        list(pool.map(pipeline.respond, pipeline.infer(list(prepared))))
+        stages = [request.timing.milliseconds for request in requests]
+        # The whole run's duration is in each of them.
+        return [{**each, "inference": each["inference"] / len(jpegs)} for each in stages]
 
     def _timed(self, work: Callable[[], object]) -> list[float]:
         """Return the seconds of each repeat, after one that is not counted."""
@@ -144,10 +122,3 @@ class Bench:
     ) -> Rate:
         operations = size * network_operations(self.variant.name) / seconds
         return Rate(size, size / seconds, operations / 1e12, operations / peak, stages or {})
-
-
-def _all_good(column: Sequence[T | CutoutError]) -> list[T]:
-    good = [entry for entry in column if not isinstance(entry, CutoutError)]
-    if len(good) < len(column):
-        raise RuntimeError("the handler's steps failed; the reason stands above")
-    return good

@@ -1,4 +1,4 @@
-"""Measure pictures a second on a GPU by size of batch: the bare network, and the whole handler.
+"""Measure pictures a second on a GPU by size of batch: the bare network, and the whole pipeline.
 
 The measure is the card's own peak, that of matrix products in the same precision and the same run.
 """
@@ -34,7 +34,7 @@ PHOTO_SIZE = (1500, 1000)
 
 NO_GPU = """\
 make bench-gpu: torch {version} sees no GPU. On a machine with one, install a CUDA build of torch
-(nvidia-smi must work as well) and run it again. To run it on the CPU, which tells nothing of a GPU:
+(nvidia-smi must work as well) and run it again. To run it on the CPU, for a try:
 make bench-gpu BENCH_GPU="--device cpu --sizes 1 2 --precisions fp32 --gemm-side 1024\""""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from u2net_cutout.network.precision import cpu_fact
+from u2net_cutout.network.cpu_features import cpu_fact
 
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8", "amx_bf16")
 # What a model tells of itself that says nothing of how it runs.

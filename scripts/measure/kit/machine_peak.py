@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from u2net_cutout.network.u2net import INPUT_SIZE, VARIANTS, SaliencyNetwork
+from preprocessing import INPUT_SIZE
+from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
 
 # Large enough that memory is not the limit.
 SIDE = 2048

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from u2net_cutout.contract.formats import JSON_TYPE
 from u2net_cutout.contract.options import OPTIONS, UNSUPPORTED
 from u2net_cutout.pipeline.request import (
     BACKGROUND_FIELD,
     BASE64_FIELD,
     BODY_FIELD,
-    JSON_TYPE,
     PICTURE_FIELDS,
     URL_FIELDS,
 )

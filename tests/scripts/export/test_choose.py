@@ -9,8 +9,9 @@ from scripts.export import choose as subject
 from scripts.export.choose import ChoiceError, choices, export_best, export_network
 from scripts.export.parity import ParityError
 from tests.conftest import ROOT, WEIGHTS
+from u2net_cutout.network.cpu_features import cpu_has
 from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata
-from u2net_cutout.network.precision import Choice, Precision, Runtime, cpu_has
+from u2net_cutout.network.precision import Choice, Precision, Runtime
 
 FP32 = Choice(Runtime.NCNN, Precision.FP32)
 IN_FEWER_BITS = ["int8-openvino", "bf16-openvino"]

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from scripts.torchserve.machine import Machine
@@ -126,23 +128,26 @@ def test_a_worker_is_as_large_as_its_runtime_makes_it(runtime: str, memory: int)
     assert memory_of_a_worker(runtime) == memory
 
 
+FOLDERS = Path("cpus"), Path("holds")
+
+
 @pytest.mark.parametrize("workers", [None, 2, 5])
 def test_the_environment_tells_the_whole_plan(workers: int | None) -> None:
     plan = plan_workers(FOUR_CORES, Profile.THROUGHPUT, workers)
 
-    assert WorkerPlan.from_environment(plan.environment()) == plan
+    assert WorkerPlan.from_environment(plan.environment(*FOLDERS)) == plan
 
 
 @pytest.mark.parametrize("left_out", ["CUTOUT_CPU_SLOTS", "CUTOUT_CORES", "CUTOUT_PROFILE"])
 def test_without_one_of_its_parts_there_is_no_plan(left_out: str) -> None:
-    environment = plan_workers(FOUR_CORES, Profile.THROUGHPUT).environment()
+    environment = plan_workers(FOUR_CORES, Profile.THROUGHPUT).environment(*FOLDERS)
     del environment[left_out]
 
     assert WorkerPlan.from_environment(environment) is None
 
 
 def test_a_profile_that_is_not_known_is_no_plan() -> None:
-    environment = plan_workers(FOUR_CORES, Profile.THROUGHPUT).environment()
+    environment = plan_workers(FOUR_CORES, Profile.THROUGHPUT).environment(*FOLDERS)
 
     assert WorkerPlan.from_environment({**environment, "CUTOUT_PROFILE": "speed"}) is None
 

@@ -6,8 +6,8 @@ from u2net_cutout.contract.errors import CutoutError, InvalidOption
 
 
 def kinds_of(parent: type[CutoutError]) -> list[type[CutoutError]]:
-    children = parent.__subclasses__()
-    return children + [kind for child in children for kind in kinds_of(child)]
+    """The leaves of the tree, which are what is raised."""
+    return [leaf for child in parent.__subclasses__() for leaf in kinds_of(child) or [child]]
 
 
 def make(kind: type[CutoutError]) -> CutoutError:

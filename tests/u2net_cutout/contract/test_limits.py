@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from u2net_cutout.contract.limits import Limits
+from u2net_cutout.contract.errors import ResponseTooLarge
+from u2net_cutout.contract.limits import Limits, check_response_size
 
 CONFIG = Path(__file__).resolve().parents[3] / "handler" / "model-config.yaml"
 SECTION = {"max_file_bytes": 1, "max_pixels": 2, "max_response_bytes": 3}
@@ -52,3 +53,9 @@ def test_what_the_archives_own_configuration_says_is_the_default() -> None:
     stated = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["limits"]
 
     assert Limits(**{name: stated[name] for name in SECTION}).as_dict() == stated
+
+
+def test_a_response_may_be_as_large_as_the_limit_and_no_larger() -> None:
+    check_response_size(100, 100)
+    with pytest.raises(ResponseTooLarge, match="101 bytes; the limit is 100"):
+        check_response_size(101, 100)

@@ -1,6 +1,5 @@
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,23 +11,9 @@ from preprocessing import Normalize, Rescale
 from u2net_cutout.network import runtime as saliency_runtime
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.metadata import ModelMetadata
-from u2net_cutout.network.runtime import SaliencyRuntime, choose_device, load_runtime, warm_up
-from u2net_cutout.network.torch_runtime import TorchRuntime
+from u2net_cutout.network.runtime import SaliencyRuntime, choose_device, load_runtime
 
 CPU = torch.device("cpu")
-
-
-@dataclass
-class Imagined:
-    """A runtime of some GPU that is not here."""
-
-    run: Callable[[Tensor], Tensor]
-    description = "imagination 1.0"
-    device_description = "cuda:0 (NVIDIA Imagined)"
-    kernels: dict[str, int] = field(default_factory=dict)
-
-    def __call__(self, batch: Tensor) -> Tensor:
-        return self.run(batch)
 
 
 @pytest.fixture(scope="module")
@@ -87,43 +72,6 @@ def test_a_cpu_without_the_instructions_is_told(
 
 def test_a_refusal_is_of_the_only_kind_that_torchserve_reports() -> None:
     assert issubclass(ModelLoadError, RuntimeError)
-
-
-def test_warming_up_runs_the_network_on_each_batch(
-    torch_network: Path, metadata: ModelMetadata
-) -> None:
-    runtime = load_runtime(torch_network, metadata, CPU, 1)
-    assert isinstance(runtime, TorchRuntime)
-    sizes: list[int] = []
-    runtime.network.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
-
-    warm_up(
-        replace(runtime, whole_batches=True), [torch.zeros(2, 3, 32, 32), torch.zeros(1, 3, 32, 32)]
-    )
-
-    assert sizes == [2, 1]
-
-
-def test_maps_that_are_not_finite_stop_the_worker() -> None:
-    broken = Imagined(lambda batch: torch.full((len(batch), 7, 1, 1), torch.nan))
-
-    with pytest.raises(ModelLoadError, match="not finite"):
-        warm_up(broken, [torch.zeros(1, 3, 1, 1)])
-
-
-def test_maps_on_another_device_stop_the_worker() -> None:
-    astray = Imagined(lambda batch: torch.zeros(len(batch), 7, 1, 1))
-
-    with pytest.raises(ModelLoadError, match="on meta are not finite, or on cpu"):
-        warm_up(astray, [torch.zeros(1, 3, 1, 1, device="meta")])
-
-
-def test_batches_that_a_gpu_has_no_memory_for_are_told() -> None:
-    def exhausted(batch: Tensor) -> Tensor:
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-
-    with pytest.raises(ModelLoadError, match="smaller BATCH_SIZE"):
-        warm_up(Imagined(exhausted), [torch.zeros(64, 3, 1, 1)])
 
 
 @pytest.mark.parametrize("library", ["openvino", "ncnn"])

@@ -10,6 +10,7 @@ from u2net_cutout.contract.errors import (
     MissingSource,
     TooManyItems,
 )
+from u2net_cutout.contract.formats import JSON_TYPE
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.pipeline.kserve import (
     KServeProtocol,
@@ -18,14 +19,14 @@ from u2net_cutout.pipeline.kserve import (
     item_headers,
     overall,
 )
-from u2net_cutout.pipeline.request import JSON_TYPE, read_request
-from u2net_cutout.pipeline.response import Answer, error_answer
+from u2net_cutout.pipeline.request import read_request
+from u2net_cutout.pipeline.response import Response, error_response
 
 PICTURE = b"a picture"
 MAX_ITEMS = 3
 B64 = base64.b64encode(PICTURE).decode()
-ANSWER = Answer(json.dumps({"data": {"result_b64": B64, "width": 3}}).encode(), JSON_TYPE)
-REFUSAL = error_answer(InvalidFileType("no"))
+ANSWER = Response(json.dumps({"data": {"result_b64": B64, "width": 3}}).encode(), JSON_TYPE)
+REFUSAL = error_response(InvalidFileType("no"))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from u2net_cutout.imaging.compositing import cover
 from u2net_cutout.imaging.decoding import decode_image
 from u2net_cutout.pipeline.photo import load_photo
 from u2net_cutout.pipeline.rendering import Rendering, render
-from u2net_cutout.pipeline.response import Answer, Figures, picture_answer
+from u2net_cutout.pipeline.response import CutoutStats, Response, picture_response
 
 SIZE = (64, 48)
 SUBJECT = (16, 12, 48, 36)
@@ -379,13 +379,13 @@ def test_the_hidden_background_never_bleeds(
 
 def answered(
     fields: Mapping[str, object], headers: Mapping[str, object], saliency: Tensor
-) -> Answer | CutoutError:
+) -> Response | CutoutError:
     """Answer a request as the handler does between TorchServe and the network."""
     try:
         photo = load_photo(fields, headers, LIMITS, explain=False)
         rendering = render(photo, saliency)
-        figures = Figures(rendering.subject, rendering.coverage, 0.5)
-        return picture_answer(rendering.picture, figures, photo.request, LIMITS.max_response_bytes)
+        stats = CutoutStats(rendering.subject, rendering.coverage, 0.5)
+        return picture_response(rendering.picture, stats, photo.request, LIMITS.max_response_bytes)
     except CutoutError as error:
         return error
 
@@ -485,8 +485,8 @@ def test_raw_png_and_lossless_webp_show_the_same(
     if isinstance(raw, CutoutError):
         assert {type(png), type(webp)} == {type(raw)}
     else:
-        assert isinstance(png, Answer)
-        assert isinstance(webp, Answer)
+        assert isinstance(png, Response)
+        assert isinstance(webp, Response)
         size = int(raw.headers["X-Height"]), int(raw.headers["X-Width"])
         pixels = np.frombuffer(raw.body, np.uint8).reshape(*size, 4)
         seen = pixels[..., 3] > 0
@@ -497,7 +497,7 @@ def test_raw_png_and_lossless_webp_show_the_same(
             assert np.array_equal(shown[seen], pixels[seen])
 
 
-def assert_consistent(answer: Answer) -> None:
+def assert_consistent(answer: Response) -> None:
     """Check that an answer's head tells the truth of its body."""
     assert answer.status == 200
     head = {name: int(value) for name, value in answer.headers.items()}

@@ -9,16 +9,18 @@ import pytest
 
 from tests.conftest import ROOT
 from u2net_cutout.worker.cpu_affinity import CpuAllocation
+from u2net_cutout.worker.environment import WorkerEnvironment
 
 # What a worker does: it claims, tells its slot and the CPUs of all its threads, and stays.
 WORKER = """
 import os, sys, threading
 from pathlib import Path
 from u2net_cutout.worker.cpu_affinity import CpuAllocation
+from u2net_cutout.worker.environment import WorkerEnvironment
 
 done = threading.Event()
 threading.Thread(target=done.wait, daemon=True).start()
-allocation = CpuAllocation.from_environment(os.environ)
+allocation = CpuAllocation(WorkerEnvironment.read(os.environ))
 for _ in sys.stdin:
     allocation.claim()
     threads = [int(each.name) for each in Path("/proc/self/task").iterdir()]
@@ -138,8 +140,9 @@ def test_a_slot_whose_file_can_not_be_opened_is_passed_over(tmp_path: Path) -> N
         assert second.claim() == (None, set(CPUS))
 
 
-def test_without_a_plan_it_is_told_what_is() -> None:
-    allocation = CpuAllocation.from_environment({})
+def test_without_a_plan_a_worker_uses_all_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    allocation = CpuAllocation(WorkerEnvironment())
     allocation.claim()
 
     assert allocation.as_dict() == {
@@ -152,19 +155,17 @@ def test_without_a_plan_it_is_told_what_is() -> None:
     }
 
 
-def test_started_by_hand_the_usual_variable_says_how_many_threads() -> None:
-    assert CpuAllocation.from_environment({"OMP_NUM_THREADS": "3"}).threads == 3
+def test_started_by_hand_the_usual_variable_says_how_many_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+
+    assert CpuAllocation(WorkerEnvironment()).threads == 3
+    assert CpuAllocation(WorkerEnvironment(threads=2)).threads == 2
 
 
-def test_the_plan_is_told_on() -> None:
-    plan = {
-        "CUTOUT_PROFILE": "throughput",
-        "CUTOUT_WORKERS": "2",
-        "CUTOUT_THREADS": "1",
-        "CUTOUT_CPU_SLOTS": "0,4;1,5",
-    }
+def test_the_plan_is_part_of_the_description() -> None:
+    allocation = CpuAllocation(WorkerEnvironment(threads=1, profile="throughput", workers=2))
 
-    allocation = CpuAllocation.from_environment(plan)
-
-    assert allocation.slots == (frozenset({0, 4}), frozenset({1, 5}))
-    assert (allocation.profile, allocation.workers, allocation.threads) == ("throughput", 2, 1)
+    described = allocation.as_dict()
+    assert [described[name] for name in ("profile", "workers", "threads")] == ["throughput", 2, 1]

@@ -5,7 +5,7 @@ import numpy as np
 import psutil
 import pytest
 
-from u2net_cutout.worker.memory_trim import give_back
+from u2net_cutout.worker.memory_trim import trim
 
 SIZE = 32 << 20
 
@@ -29,7 +29,7 @@ def test_a_file_that_is_mapped_takes_no_memory_and_reads_the_same(weights: Path)
     before = np.frombuffer(mapped, np.uint8).sum()
     assert resident(weights) == SIZE
 
-    give_back([weights])
+    trim([weights])
 
     assert resident(weights) == 0
     assert np.frombuffer(mapped, np.uint8).sum() == before
@@ -40,7 +40,7 @@ def test_what_was_written_over_a_mapped_file_stays(weights: Path) -> None:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     mapped[:5] = b"other"
 
-    give_back([weights])
+    trim([weights])
 
     assert mapped[:5] == b"other"
 
@@ -51,7 +51,7 @@ def test_other_files_stay_in_memory(weights: Path, tmp_path: Path) -> None:
     assert np.frombuffer(mapped, np.uint8).any()
     np.frombuffer(mapped, np.uint8).sum()
 
-    give_back([tmp_path / "others.bin"])
+    trim([tmp_path / "others.bin"])
 
     assert resident(weights) == SIZE
 
@@ -62,7 +62,7 @@ def test_holes_in_the_heap_are_given_back() -> None:
     del pieces[:-1]
     before = psutil.Process().memory_info().rss
 
-    give_back([])
+    trim([])
 
     assert before - psutil.Process().memory_info().rss > 60_000 * 1000
     assert pieces[0].all()

@@ -3,7 +3,7 @@ import yaml
 
 from tests.handler.torchserve_worker import METRICS
 from u2net_cutout.worker.metrics import Measurement, batch_measurements
-from u2net_cutout.worker.request_report import RequestReport
+from u2net_cutout.worker.request_log import RequestReport
 
 CONFIGURED = yaml.safe_load(METRICS.read_text(encoding="utf-8"))["model_metrics"]
 # TorchServe adds these at the end by itself.

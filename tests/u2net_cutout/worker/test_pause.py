@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from u2net_cutout.worker.pause import held_file, request_file, stand_still
+from u2net_cutout.worker.pause import held_file, pause_if_asked, request_file
 
 # What a worker does at every describe call.
 WORKER = """
 import sys
-from u2net_cutout.worker.pause import stand_still
+from pathlib import Path
+from u2net_cutout.worker.pause import pause_if_asked
 for line in sys.stdin:
-    stand_still(sys.argv[1], float(line))
+    pause_if_asked(Path(sys.argv[1]), float(line))
     print("on", flush=True)
 """
 
@@ -42,16 +43,13 @@ def goes_on(worker: subprocess.Popen[str]) -> bool:
     return worker.stdout.readline() == "on\n"
 
 
-def test_a_worker_that_nobody_asks_does_not_wait(tmp_path: Path) -> None:
-    stand_still(None)
-    stand_still("")
-    stand_still(str(tmp_path))
-    stand_still(str(tmp_path / "is not there"))
+def test_a_worker_that_no_command_asks_does_not_wait(tmp_path: Path) -> None:
+    pause_if_asked(None)
+    pause_if_asked(tmp_path)
+    pause_if_asked(tmp_path / "is not there")
 
 
-def test_a_worker_stands_still_until_the_lock_goes(
-    worker: subprocess.Popen[str], tmp_path: Path
-) -> None:
+def test_a_worker_pauses_until_the_lock_goes(worker: subprocess.Popen[str], tmp_path: Path) -> None:
     held = held_file(tmp_path, worker.pid)
     with worker:
         with request_file(tmp_path, worker.pid).open("w") as lock:
@@ -77,4 +75,4 @@ def test_a_worker_does_not_wait_for_ever(worker: subprocess.Popen[str], tmp_path
 def test_another_process_is_not_meant(tmp_path: Path) -> None:
     with request_file(tmp_path, os.getppid()).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        stand_still(str(tmp_path), longest_s=600)
+        pause_if_asked(tmp_path, longest_s=600)

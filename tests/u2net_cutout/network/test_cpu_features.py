@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from u2net_cutout.network.precision import Precision, cpu_has, cpu_name
+from u2net_cutout.network.cpu_features import cpu_has, cpu_name
+from u2net_cutout.network.precision import Precision
 
 
 def cpuinfo(folder: Path, flags: str) -> Path:
