@@ -15,11 +15,10 @@ import yaml
 from scripts.common.paths import ROOT
 from scripts.measure.bench.cases import ARTICLE
 from scripts.measure.kit.errors import BenchError
-from scripts.measure.kit.hey import Request
 from scripts.measure.kit.our_server import Product
 from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import ProcessTree
-from scripts.measure.kit.servers import multipart
+from scripts.measure.kit.request import Request
 from scripts.torchserve.config import ServerConfig, ServerError, read_properties
 from scripts.torchserve.machine import Machine
 from scripts.torchserve.management_api import ManagementApi
@@ -110,5 +109,5 @@ class ArticleServer:
         url = f"{self.config.inference_address}/predictions/{model}"
         fields = {**options, "format": "rgba"}
         token = ManagementApi(self.config).token("inference")
-        photo = "image_file", Path(picture.path)
-        return multipart(self.build / "bench" / "forms", url, fields, photo, token)
+        forms = self.build / "bench" / "forms"
+        return Request.of_form(forms, url, fields, Path(picture.path), token=token)

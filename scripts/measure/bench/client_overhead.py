@@ -17,11 +17,12 @@ from pathlib import Path
 from scripts.common.options import OptionParser, positive
 from scripts.common.paths import PHOTO
 from scripts.measure.kit.errors import BenchError
-from scripts.measure.kit.hey import Request, drive, find_hey
+from scripts.measure.kit.hey import drive, find_hey
+from scripts.measure.kit.request import Request
 from scripts.torchserve.config import ServerConfig
 from scripts.torchserve.management_api import ManagementApi
 
-CLIENT = (sys.executable, "-c", "from u2net_cutout.command import main; main()")
+CLIENT = (sys.executable, "-c", "from u2net_cutout.client.cli.main import main; main()")
 
 
 def client_rate(config: ServerConfig, model: str, folder: Path, jobs: int) -> float:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from scripts.export import write as network_export
-from scripts.measure.kit.ask import ask
 from scripts.measure.kit.our_server import Product
 from scripts.measure.kit.photos import Picture
+from scripts.measure.kit.request import send
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def served_alphas(server: Product, pictures: list[Picture]) -> Alphas:
     """
     options = {"channels": "alpha", "format": "rgba", "edges": "plain"}
     return {
-        picture.name: ask(server.form(Path(picture.path), options)).content for picture in pictures
+        picture.name: send(server.form(Path(picture.path), options)).content for picture in pictures
     }
 
 

@@ -13,10 +13,9 @@ import requests
 from scripts.common.files import sha256_of
 from scripts.measure.bench.cases import LITSERVE, REMBG, REMBG_SINGLE
 from scripts.measure.kit.errors import BenchError
-from scripts.measure.kit.hey import Request
 from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import ProcessTree
-from scripts.measure.kit.servers import multipart
+from scripts.measure.kit.request import Request
 from scripts.torchserve.binding import HOST
 from scripts.torchserve.management_api import local_session
 from scripts.weights.fetch import PUBLISHED
@@ -87,8 +86,8 @@ class PeerServer:
 
     def request(self, picture: Picture, options: Mapping[str, str]) -> Request:
         """Build what is sent: the same for all options, since the answer is always PNG."""
-        photo = "file", Path(picture.path)
-        return multipart(self.folder / "forms", self.url, self.fields, photo)
+        photo = Path(picture.path)
+        return Request.of_form(self.folder / "forms", self.url, self.fields, photo, field="file")
 
 
 def shared_weights(folder: Path) -> Path:

@@ -18,7 +18,7 @@ from scripts.measure.bench.cases import (
 )
 from scripts.measure.bench.contenders import Contenders
 from scripts.measure.bench.mask_error import compare_masks, served_alphas
-from scripts.measure.bench.measuring import measure_case
+from scripts.measure.bench.measurement import measure_case
 from scripts.measure.bench.results import Results
 from scripts.measure.bench.stage_costs import measure_stages
 from scripts.measure.kit.errors import BenchError

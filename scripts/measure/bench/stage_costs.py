@@ -5,10 +5,10 @@ import statistics
 from dataclasses import dataclass
 
 from scripts.measure.bench.cases import Turn
-from scripts.measure.kit.ask import ask
 from scripts.measure.kit.our_server import Product
 from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import WORKER
+from scripts.measure.kit.request import send
 
 # What the handler calls the network's run.
 NETWORK = "inference"
@@ -47,10 +47,10 @@ def measure_stages(server: Product, picture: Picture, turn: Turn) -> StageCosts:
         BenchError: it does not answer.
     """
     request = server.request(picture, turn.options)
-    ask(request)
+    send(request)
     tree = server.tree()
     before = tree.cpu_s(WORKER)
-    timings = [parse_stages(ask(request).headers["Server-Timing"]) for _ in range(REQUESTS)]
+    timings = [parse_stages(send(request).headers["Server-Timing"]) for _ in range(REQUESTS)]
     spent = tree.cpu_s(WORKER) - before
     medians = {name: statistics.median(timing[name] for timing in timings) for name in timings[0]}
     return StageCosts(turn.label, medians, spent * 1000 / REQUESTS)

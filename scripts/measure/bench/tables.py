@@ -38,7 +38,7 @@ def case_table(results: Results, case: str) -> str:
                     f"{median_of(turns, figure):.0f}"
                     for figure in (lambda m: m.p50, lambda m: m.p95, lambda m: m.p99)
                 ),
-                f"{turns[0].answer_bytes / 1e6:.2f}",
+                f"{turns[0].response_bytes / 1e6:.2f}",
                 f"{median_of(turns, lambda m: m.cpu_s):.2f}",
                 f"{max(m.pss_bytes for m in turns) / 1e9:.2f}",
                 str(sum(m.requests for m in turns)),

@@ -18,8 +18,9 @@ import psutil
 from scripts.common.options import OptionParser, positive
 from scripts.gateway.keys import DEFAULT_CLIENT, key_of
 from scripts.measure.kit.errors import BenchError
-from scripts.measure.kit.hey import Request, drive, find_hey
+from scripts.measure.kit.hey import drive, find_hey
 from scripts.measure.kit.lock import alone
+from scripts.measure.kit.request import Request
 from scripts.measure.scale_out.namespaces import (
     PUBLIC_PORT,
     SimulatedMachine,
