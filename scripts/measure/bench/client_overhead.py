@@ -1,6 +1,6 @@
-"""Measure the client on a folder beside hey, which does nothing but ask: what a run loses by it.
+"""Measure the client on a folder against hey, which only sends requests.
 
-The server must run. Both send the same photo, so many at a time, and in turns; the client also
+The server must run. Both send the same photo with the same concurrency, in turns; the client also
 reads and writes files, and starts.
 """
 
@@ -55,7 +55,7 @@ def hey_rate(
     """Return the pictures a second that hey gets.
 
     Raises:
-        BenchError: it fails, or an answer is no cutout.
+        BenchError: it fails, or a response is no cutout.
     """
     token = ManagementApi(config).token("inference")
     headers = {"Authorization": f"Bearer {token}", "Accept": "image/png"}

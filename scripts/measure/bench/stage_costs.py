@@ -1,4 +1,4 @@
-"""Where an answer's time goes: ``Server-Timing`` against the workers' CPU time."""
+"""The time of a response by stage: ``Server-Timing`` against the workers' CPU time."""
 
 import re
 import statistics
@@ -10,7 +10,7 @@ from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import WORKER
 from scripts.measure.kit.request import send
 
-# What the handler calls the network's run.
+# The handler's name of the network's stage.
 NETWORK = "inference"
 REQUESTS = 15
 STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
@@ -41,10 +41,10 @@ def parse_stages(header: str) -> dict[str, float]:
 
 
 def measure_stages(server: Product, picture: Picture, turn: Turn) -> StageCosts:
-    """Ask a running server one picture after another.
+    """Send a running server one picture after another.
 
     Raises:
-        BenchError: it does not answer.
+        BenchError: it does not respond with 200.
     """
     request = server.request(picture, turn.options)
     send(request)
