@@ -26,7 +26,7 @@ class Block:
 
 
 def blocks(text: str) -> list[Block]:
-    """Return what a document has run."""
+    """Return the blocks of a document that are run."""
     return [
         Block(found[1], found[2], text.count("\n", 0, found.start()) + 2)
         for found in BLOCK.finditer(text)
@@ -34,7 +34,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def documents(root: Path) -> list[Path]:
-    """Return README.md and all that it leads to, in the order of its links, relative to `root`."""
+    """Return README.md and all documents that it leads to, in the order of links, below `root`."""
     found = [Path("README.md")]
     for document in found:
         text = (root / document).read_text(encoding="utf-8")

@@ -1,9 +1,9 @@
-"""Follow the documents: run their commands in order, as somebody would who reads them.
+"""Follow the documents: run their commands in order, as a reader does.
 
 A document's ```sh and ```python blocks run one after the other in one bash, which ends at the first
 command that fails; the documents come in the order in which README.md leads to them. All of it
-happens in a copy of the repository, with the photos that the documents speak of. What can't run
-anywhere stands in blocks of other kinds. ``PORT`` and ``LISTEN`` say where servers listen.
+happens in a copy of the repository, with the photos that the documents speak of. Commands that
+can't run anywhere are in blocks of other kinds. Servers listen on ``PORT`` and ``LISTEN``.
 """
 
 import os
@@ -18,21 +18,21 @@ from scripts.common.errors import CommandError
 from scripts.common.options import OptionParser, duration
 from scripts.common.paths import ROOT
 from scripts.documents.blocks import Block, blocks, documents
-from scripts.documents.clone import copy_repository, lend, prepare_photos
+from scripts.documents.clone import copy_repository, prepare_photos, share
 
 LAST_LINES = 30
-# Of whoever calls this; the copy has its own.
+# Of the calling make; the copy has its own.
 OUTER_VARIABLES = ("BUILD", "WHEELS", "PYTHONPATH", "DOCS", "FRESH")
 
 
 class DocumentError(CommandError):
-    """A document can't be followed; the message says where, and what its command said."""
+    """A document can't be followed; the message says where, and the end of its output."""
 
 
 def follow(
     document: Path, root: Path, environment: Mapping[str, str], logs: Path, limit_s: float
 ) -> None:
-    """Run the blocks of a document, and tell of each as it ends.
+    """Run the blocks of a document, and print a line for each when it ends.
 
     Raises:
         DocumentError: a command fails, or it takes longer than `limit_s`.
@@ -76,7 +76,7 @@ def _watch(
     process: subprocess.Popen[bytes],
     deadline: float,
 ) -> int:
-    """Tell of blocks as they end; return which one was the last to begin."""
+    """Print a line for each block when it ends; return the index of the last one that began."""
     current, start = 0, time.monotonic()
     while True:
         ended = process.poll() is not None
@@ -107,7 +107,7 @@ def follow_all(chosen: Sequence[Path], build: Path, *, fresh: bool, limit_s: flo
         logs.mkdir()
         copy_repository(clone)
         if not fresh:
-            lend(clone, build)
+            share(clone, build)
         prepare_photos(clone)
         environment = dict(_environment())
         try:

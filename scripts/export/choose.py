@@ -1,7 +1,6 @@
-"""Choose in what a network is to be served here, and put it, written down so, into a folder.
+"""Choose the runtime and precision of a network for this machine, and export it into a folder.
 
-This module decides and remembers. ``network_export`` does the work and is imported only for that,
-because it takes seconds to load.
+``scripts.export.write`` does the export. It is imported only for that: it takes seconds to load.
 """
 
 import hashlib

@@ -15,9 +15,9 @@ from scripts.export.trace import Operation, Step, biases, convolution, network_s
 from u2net_cutout.network.u2net import SaliencyNetwork
 
 MAGIC = "7767517"
-# What stands before a layer's weights: 32-bit floats follow, as they are.
+# Precedes a layer's weights: they follow as 32-bit floats.
 FLOAT32_TAG = bytes(4)
-# The names of the numbers that a layer is told, as the format numbers them.
+# A layer's parameters, by the numbers that the format gives them.
 RELU_AFTERWARDS = "9=1"
 MAX_CEILING = "0=0 1=2 2=2 5=0"
 ALONG_CHANNELS = "0=0"

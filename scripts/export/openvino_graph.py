@@ -52,7 +52,7 @@ def openvino_graph(network: SaliencyNetwork, quantisation: Quantisation = EXACT)
         results.append(builder.node(place, step, [results[source] for source in step.inputs]))
     results[-1].output(0).set_names({"maps"})
     graph = openvino.Model([results[-1]], [picture], "saliency")
-    # Otherwise the names count whatever this process built before, and tell two files apart.
+    # OpenVINO numbers names by process, so that equal graphs would give different files.
     numbers: Counter[str] = Counter()
     for node in graph.get_ordered_ops():
         numbers[node.get_type_name()] += 1

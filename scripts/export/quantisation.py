@@ -49,11 +49,11 @@ FINEST_SIDE = "side1"
 # The largest 8-bit values, of weights and of activations.
 WEIGHT_LEVELS = 127
 ACTIVATION_LEVELS = 255
-# A channel that answers at fewer places than this tells nothing of its average.
-FEWEST_ANSWERS = 50
+# With fewer positive values than this, a channel's average says nothing.
+FEWEST_VALUES = 50
 # The longest side of maps on which a convolution of concatenated maps is split, in pixels.
 SPLIT_SIDE = 160
-# Steps that can be told to round what they hand on.
+# Steps whose result can be rounded.
 ROUNDING = {Operation.RELU, Operation.ADD, Operation.RESIZE}
 # What a convolution in 8 bits takes from these is not rounded itself; what they take is. Of the
 # convolutions only sides take a sum directly.
@@ -105,11 +105,11 @@ class Quantisation:
 
 
 def quantise(
-    network: SaliencyNetwork, pictures: Sequence[Tensor], tell: Callable[[str], None]
+    network: SaliencyNetwork, pictures: Sequence[Tensor], report: Callable[[str], None]
 ) -> Quantisation:
     """Calibrate a folded network on pictures, each (3, 320, 320) as from ``preprocessing``.
 
-    `tell` is called now and then with what is being done.
+    `report` is called with the name of each stage.
     """
     steps = network_steps(network)
     batch = torch.stack(list(pictures))
@@ -121,9 +121,9 @@ def quantise(
         if _is_quantised(step)
     }
     with torch.inference_mode():
-        tell("calibration: the range of each map")
+        report("calibration: the range of each map")
         ranges = _ranges(network, steps, batch)
-        tell("calibration: the biases")
+        report("calibration: the biases")
         corrected = _Twins(network, steps, ranges, weights).correct(batch)
     return Quantisation(ranges, weights, corrected)
 
@@ -241,7 +241,7 @@ def _shift(exact: Tensor, twin: Tensor) -> Tensor:
     answers = exact > 0
     count = answers.sum((0, 2, 3))
     shift = ((twin - exact) * answers).sum((0, 2, 3)) / count.clamp_min(1)
-    return torch.where(count < FEWEST_ANSWERS, 0, shift)
+    return torch.where(count < FEWEST_VALUES, 0, shift)
 
 
 def _walk(steps: Sequence[Step], picture: T, advance: Callable[[int, Sequence[T]], T]) -> None:

@@ -1,17 +1,14 @@
-"""What the saliency network does, step by step: its own forward pass, written down.
+"""What the saliency network does, step by step: the graph that ``torch.export`` records of it.
 
 Whatever runs the network elsewhere (OpenVINO's graph, ncnn's, the quantised twin) follows these
 steps and needs no second definition of U²-Net.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor, fx, nn
 
 from preprocessing import INPUT_SIZE
 from u2net_cutout.network.u2net import SaliencyNetwork
@@ -33,6 +30,19 @@ class Operation(Enum):
     SIGMOID = "sigmoid"
 
 
+# The operators that the network uses, by their names in PyTorch's ATen.
+OPERATIONS = {
+    "aten.conv2d": Operation.CONVOLUTION,
+    "aten.relu": Operation.RELU,
+    "aten.relu_": Operation.RELU,
+    "aten.max_pool2d": Operation.MAX_POOL,
+    "aten.cat": Operation.CONCATENATE,
+    "aten.upsample_bilinear2d": Operation.RESIZE,
+    "aten.add": Operation.ADD,
+    "aten.sigmoid": Operation.SIGMOID,
+}
+
+
 @dataclass(frozen=True)
 class Step:
     """One step and the steps whose results it takes, by their place in the list."""
@@ -46,26 +56,41 @@ class Step:
 
 
 def network_steps(network: SaliencyNetwork) -> list[Step]:
-    """Write a network down as it maps one (1, 3, 320, 320) picture; the last step is its result.
+    """List the steps in which a network maps one (1, 3, 320, 320) picture; the last is its result.
 
     `network` has its batch norm folded, and stays as it is.
+
+    Source: https://docs.pytorch.org/docs/stable/export.html
     """
-    names = {id(m.weight): n for n, m in network.named_modules() if isinstance(m, nn.Conv2d)}
-    shape = (1, 3, INPUT_SIZE, INPUT_SIZE)
-    recorder = _Recorder(names, [Step(Operation.INPUT, (), shape)])
-    network(_Result(recorder, 0, torch.empty(shape, device="meta")))
-    return recorder.steps
+    device = next(network.parameters()).device
+    picture = torch.empty(1, 3, INPUT_SIZE, INPUT_SIZE, device=device)
+    program = torch.export.export(network, (picture,))
+    parameters = program.graph_signature.inputs_to_parameters
+    steps: list[Step] = []
+    places: dict[fx.Node, int] = {}
+    for node in program.graph.nodes:
+        if node.op == "output" or node.name in parameters:
+            continue
+        operation, name = Operation.INPUT, ""
+        if node.op == "call_function":
+            operation = OPERATIONS[str(node.target).rpartition(".")[0]]
+        if operation is Operation.CONVOLUTION:
+            name = parameters[node.args[1].name].removesuffix(".weight")
+        inputs = tuple(places[source] for source in node.all_input_nodes if source in places)
+        places[node] = len(steps)
+        steps.append(Step(operation, inputs, tuple(node.meta["val"].shape), name))
+    return steps
 
 
 def convolution(network: SaliencyNetwork, name: str) -> nn.Conv2d:
     """Return a convolution of a network by its name.
 
     Raises:
-        TypeError: what has that name is none.
+        TypeError: the module of that name is not a convolution.
     """
     module = network.get_submodule(name)
     if not isinstance(module, nn.Conv2d):
-        raise TypeError(f"{name} is no convolution")
+        raise TypeError(f"{name} is not a convolution")
     return module
 
 
@@ -78,80 +103,3 @@ def biases(module: nn.Conv2d) -> Tensor:
     if module.bias is None:
         raise TypeError("a convolution without biases")
     return module.bias
-
-
-@dataclass(frozen=True)
-class _Recorder:
-    names: dict[int, str]
-    steps: list[Step]
-
-    def record(
-        self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> "_Result":
-        operation = OPERATIONS[function]
-        taken = args[0] if operation is Operation.CONCATENATE else args
-        results = [each for each in taken if isinstance(each, _Result)]
-        name = ""
-        if operation is Operation.CONVOLUTION:
-            name = self.names[id(args[1])]
-            args = (args[0], *(a.to("meta") if isinstance(a, Tensor) else a for a in args[1:]))
-        # On the meta device a step computes shapes only.
-        computed = function(*_unwrapped(args), **{**kwargs, **_not_in_place(kwargs)})
-        places = tuple(each.place for each in results)
-        self.steps.append(Step(operation, places, tuple(computed.shape), name))
-        return _Result(self, len(self.steps) - 1, computed)
-
-
-class _Result:
-    """Stands for a tensor in the network's forward pass.
-
-    Source: https://docs.pytorch.org/docs/stable/notes/extending.html#extending-torch-python-api
-    """
-
-    def __init__(self, recorder: _Recorder, place: int, computed: Tensor) -> None:
-        self.recorder = recorder
-        self.place = place
-        self.computed = computed
-
-    @property
-    def shape(self) -> torch.Size:
-        return self.computed.shape
-
-    def __add__(self, other: "_Result") -> "_Result":
-        return self.recorder.record(torch.add, (self, other), {})
-
-    @classmethod
-    def __torch_function__(
-        cls,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> "_Result":
-        first = args[0][0] if isinstance(args[0], tuple | list) else args[0]
-        recorder: _Recorder = first.recorder
-        return recorder.record(function, args, kwargs or {})
-
-
-OPERATIONS: dict[Callable[..., Any], Operation] = {
-    torch.conv2d: Operation.CONVOLUTION,
-    functional.conv2d: Operation.CONVOLUTION,
-    functional.relu: Operation.RELU,
-    functional.max_pool2d: Operation.MAX_POOL,
-    torch.cat: Operation.CONCATENATE,
-    functional.interpolate: Operation.RESIZE,
-    torch.add: Operation.ADD,
-    torch.sigmoid: Operation.SIGMOID,
-}
-
-
-def _unwrapped(value: Any) -> Any:
-    if isinstance(value, _Result):
-        return value.computed
-    if isinstance(value, tuple | list):
-        return type(value)(_unwrapped(each) for each in value)
-    return value
-
-
-def _not_in_place(kwargs: dict[str, Any]) -> dict[str, Any]:
-    return {"inplace": False} if "inplace" in kwargs else {}

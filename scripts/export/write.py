@@ -1,4 +1,4 @@
-"""Writes a network down for the runtime and precision it is to be served in, and proves it."""
+"""Exports a network for a runtime and a precision, and measures its parity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

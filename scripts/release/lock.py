@@ -1,4 +1,4 @@
-"""Pin what the server's environment is made of by the SHA-256 of each file, as pip finds it here.
+"""Pin the server's requirements by the SHA-256 of each file, as pip resolves them on this machine.
 
 Such a lock holds for one kind of Python on one kind of machine, because others get other wheels.
 """
@@ -16,10 +16,10 @@ from scripts.common.options import OptionParser
 from scripts.common.paths import ROOT
 
 MADE_FOR = "# made for: "
-# Builds the project itself, which pip would otherwise fetch anew and unproven.
+# Builds the project itself; pip would fetch it without a pinned SHA-256.
 BUILD_BACKEND = "setuptools"
 
-# What each lock is of, as arguments of pip.
+# The requirements of each lock, as arguments of pip.
 LOCKS = {
     "requirements.lock": ("--editable", f"{ROOT}[serve]", BUILD_BACKEND),
     "model_requirements.lock": ("--requirement", str(ROOT / "model_requirements.txt")),
@@ -65,7 +65,7 @@ def lock_of(report: Mapping[str, Any]) -> str:
             continue
         digest = item["download_info"].get("archive_info", {}).get("hashes", {}).get("sha256")
         if digest is None:
-            raise LockError(f"pip tells no SHA-256 of {name} {version}")
+            raise LockError(f"pip reports no SHA-256 of {name} {version}; use another index")
         lines.append(f"{name.replace('_', '-')}=={version} --hash=sha256:{digest}\n")
     return f"{MADE_FOR}{this_platform()}, by make lock\n{''.join(sorted(lines))}"
 

@@ -1,6 +1,6 @@
 """Write the bill of materials of what serves: packages, TorchServe's jar, archive and weights.
 
-It completes what cyclonedx-py tells of the environment, and runs in the same environment as that;
+It completes the bill that cyclonedx-py writes of the environment, and runs in the same environment;
 only the validation needs it. CycloneDX 1.6, JSON.
 """
 
@@ -62,7 +62,7 @@ def complete(
 
 
 def read_lock(lock: Path) -> Locked:
-    """Read what ``lock_requirements.py`` wrote."""
+    """Read a lock that ``lock.py`` wrote."""
     packages = {}
     for line in lock.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -73,7 +73,7 @@ def read_lock(lock: Path) -> Locked:
 
 
 def archive_component(archive: Path, model: str) -> Component:
-    """Describe a proven archive: its members, and its weights as the model that they are.
+    """Describe a verified archive: its members, with the weights as a machine-learning model.
 
     Raises:
         ArchiveRecordError: it is not what its record says.
@@ -92,7 +92,7 @@ def archive_component(archive: Path, model: str) -> Component:
 
 
 def jar_component(jar: Path) -> Component:
-    """Describe TorchServe's jar, and of its libraries those that tell their version."""
+    """Describe TorchServe's jar, and those of its libraries that have a version in it."""
     with zipfile.ZipFile(jar) as content:
         lines = content.read(NETTY_VERSIONS).decode().splitlines()
     versions = dict(

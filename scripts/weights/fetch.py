@@ -29,7 +29,7 @@ from u2net_cutout.network.u2net import VARIANTS, Variant
 
 # The authors publish code and weights under it (github.com/xuebinqin/U-2-Net, issues 208 and 352).
 AUTHORS_LICENSE = "Apache-2.0"
-# Nothing in a checkpoint tells whose training it is.
+# A checkpoint does not state its licence.
 UNKNOWN_LICENSE = "unknown"
 
 # Both are the files that the rembg project publishes, exported from the authors' checkpoints.

@@ -1,8 +1,8 @@
-"""All the inputs of the battery, in one order, each made when it is asked for.
+"""All inputs of the battery, in a fixed order, each made when it is needed.
 
-First those with a name, then sound files cut short everywhere, then what chance breaks. The same
-seed, count and position always give the same input, so that a run can be gone on with, and a
-failure looked at.
+First the named inputs, then sound files cut short everywhere, then random damage. The same seed,
+count and position always give the same input, but for the creation times in some files, so that a
+run can be continued and a failure repeated.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,34 +11,34 @@ from random import Random
 from typing import TypeVar
 
 from tests.hostile.files.bombs import animations, bombs
-from tests.hostile.files.malformed import odd_files
+from tests.hostile.files.malformed import malformed_files
 from tests.hostile.files.mutations import broken, cuts
 from tests.hostile.files.samples import samples
-from tests.hostile.files.wrong_headers import lying_files
-from tests.hostile.rows.malformed import Row, odd_rows, shaped, with_background
+from tests.hostile.files.wrong_headers import wrong_headers
+from tests.hostile.rows.malformed import Row, malformed_rows, shaped, with_background
 from tests.hostile.rows.random_rows import random_row
 
 T = TypeVar("T")
 
-# From so many inputs on, all that has a name is among them, and what takes seconds to make.
+# From so many inputs on, all named ones are included, and those that take seconds to make.
 FULL = 50_000
 FULL_FRAMES, FEW_FRAMES = 10_000, 300
-# Of what is made by chance: so much has a broken file, the rest odd options, JSON or headers.
+# The share of random inputs with a broken file; the rest have malformed options, JSON or headers.
 BROKEN_FILES = 0.7
 BACKGROUNDS = 0.1
 
 
 class Corpus:
-    """So many inputs; where they are few, all the bombs and some of everything else."""
+    """`count` inputs; below ``FULL`` all the quick bombs, and some of every other kind."""
 
     def __init__(self, seed: int, count: int) -> None:
         full = count >= FULL
         files = bombs(full=full) | animations(frames=FULL_FRAMES if full else FEW_FRAMES)
         named: list[tuple[str, Callable[[], Row]]] = []
         named += [(name, partial(_body_of, make)) for name, make in files.items()]
-        rows = list(odd_rows(samples()["png"]))
+        rows = list(malformed_rows(samples()["png"]))
         named += [(name, partial(_itself, row)) for name, row in _some(rows, count // 8)]
-        whole = [*odd_files(), *lying_files()]
+        whole = [*malformed_files(), *wrong_headers()]
         named += [(name, partial(_body, data)) for name, data in _some(whole, count // 4)]
         ends = [(name, data, end) for name, data in samples().items() for end in cuts(data)]
         named += [
@@ -63,7 +63,7 @@ def _by_chance(rng: Random) -> tuple[str, Row]:
     files = samples()
     name = rng.choice(list(files))
     if rng.random() > BROKEN_FILES:
-        return "odd options", random_row(rng, files["png"])
+        return "malformed options", random_row(rng, files["png"])
     data = broken(rng, files[name], list(files.values()))
     if rng.random() < BACKGROUNDS:
         return f"broken {name} as background", with_background(files["png"], data)

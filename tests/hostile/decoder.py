@@ -1,6 +1,6 @@
-"""Feed the reading of requests and pictures with what must not hurt it; in processes of their own.
+"""Read hostile requests and pictures as a worker does, in processes of their own.
 
-Exits with 1 if anything came of an input but a picture or a refusal, or if it took too much.
+Exits with 1 if an input gave anything but a picture or a refusal, or took too much time or memory.
 """
 
 import sys
@@ -12,7 +12,7 @@ import yaml
 
 from scripts.common.options import OptionParser
 from tests.hostile.heif_packages import heif_packages
-from tests.hostile.summary import Tally
+from tests.hostile.summary import Summary
 from tests.hostile.trial_process import Trials
 from u2net_cutout.contract.limits import Limits
 
@@ -20,7 +20,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "handler" / "model-config.yaml"
 INPUTS = 100_000
 # One input may take this much of one core; decoding itself is bounded by max_decoding_bytes.
 SECONDS = 10.0
-# Of what a request holds besides the decoder's: its text, and the text's bytes.
+# Memory of a request besides the decoder's: its text, and the text's bytes.
 SLACK_MEGABYTES = 160
 MIB = 1 << 20
 REPORT_EVERY_S = 10
@@ -31,8 +31,8 @@ def decoder(line: Sequence[str]) -> None:
     parser = OptionParser(
         "decoder", "Feed hostile files to the decoder; exit with 1 if one is a fault."
     )
-    parser.add_argument("--first", type=int, default=0, help="go on from here")
-    parser.add_argument("--last", type=int, help="and stop before this one")
+    parser.add_argument("--first", type=int, default=0, help="the first input")
+    parser.add_argument("--last", type=int, help="the input to stop before")
     parser.take("build", "inputs", "seed")
     arguments = parser.parse_args(line)
     config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
@@ -44,15 +44,17 @@ def decoder(line: Sequence[str]) -> None:
         limits,
         heif_packages(arguments.build),
     )
-    tally = Tally(SECONDS, limits.max_decoding_bytes / MIB + SLACK_MEGABYTES)
+    summary = Summary(SECONDS, limits.max_decoding_bytes / MIB + SLACK_MEGABYTES)
     last = arguments.last or arguments.inputs
     shown = time.monotonic()
     for outcome in trials.outcomes():
         if outcome.position >= last:
             break
-        tally.add(outcome)
+        summary.add(outcome)
         if time.monotonic() - shown > REPORT_EVERY_S:
             shown = time.monotonic()
-            print(f"{outcome.position + 1} of {last}, {len(tally.faults)} faults", file=sys.stderr)
-    print(tally.report())
-    sys.exit(bool(tally.faults))
+            print(
+                f"{outcome.position + 1} of {last}, {len(summary.faults)} faults", file=sys.stderr
+            )
+    print(summary.report())
+    sys.exit(bool(summary.faults))

@@ -1,7 +1,7 @@
 """Fuzz the reading of requests and pictures, guided by which code an input reaches (atheris).
 
-Ends at the first input of which anything comes but a picture or a refusal; libFuzzer writes it into
-the folder of the corpus, as ``crash-...``, and this command with its path repeats it.
+Ends at the first input that gives anything but a picture or a refusal; libFuzzer writes it into the
+folder of the corpus, as ``crash-...``. This command with its path runs it again.
 """
 
 import sys
@@ -31,13 +31,13 @@ with atheris.instrument_imports():
 
 CONFIG = Path(__file__).resolve().parents[2] / "handler" / "model-config.yaml"
 LONGEST = 16_384
-# What libFuzzer takes for a hang, and for too much.
+# libFuzzer's limits of time and memory.
 TIMEOUT_S, MEGABYTES = 20, 2500
 COLOUR_CHUNKS = (b"cICP", b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"tRNS", b"PLTE", b"eXIf", b"zTXt")
 
 
 def row_of(data: bytes) -> Row:
-    """Return the request that some bytes stand for; the first one says of what kind."""
+    """Return the request that some bytes encode; the first byte is its kind."""
     kind, rest = data[:1] or b"\0", data[1:]
     return _KINDS[kind[0] % len(_KINDS)](rest)
 
@@ -84,7 +84,7 @@ _KINDS = (_picture, _exif, _profile, _chunk, _json, _text, _form, _headers)
 
 
 def seeds() -> list[bytes]:
-    """Return inputs to begin with: sound ones of every kind."""
+    """Return the first inputs: sound ones of every kind."""
     files = [b"\0" + data for data in samples().values()]
     texts = [b'\4{"data": "", "crop": true}', b"\5data:image/png;base64,iVBORw0KGgo="]
     texts += [b"\6\0png\0\1" + b"80", b"\7image/png;q=0.5, */*\napplication/json"]
@@ -95,7 +95,7 @@ def fuzz(line: Sequence[str]) -> None:
     """Fuzz the reading of requests, guided by coverage."""
     parser = OptionParser("fuzz", "Fuzz the reading of requests, guided by coverage.")
     parser.take("build", "seconds", seed=1)
-    parser.add_argument("repeat", type=Path, nargs="*", help="an input to try again, alone")
+    parser.add_argument("repeat", type=Path, nargs="*", help="an input to run again, alone")
     arguments = parser.parse_args(line)
     limits = Limits.from_config(yaml.safe_load(CONFIG.read_text(encoding="utf-8")))
     warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Counts what came of the inputs, and finds the slowest and the largest."""
+"""The summary of a run: counts of results, faults, the slowest and the largest inputs."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ WORST = 5
 
 
 @dataclass
-class Tally:
-    """Outcomes so far, held against what one input may take."""
+class Summary:
+    """Outcomes so far; more than `seconds` or `megabytes` for one input is a fault."""
 
     seconds: float
     megabytes: float
@@ -18,7 +18,7 @@ class Tally:
     results: Counter[str] = field(default_factory=Counter)
     faults: list[Outcome] = field(default_factory=list)
     known: list[Outcome] = field(default_factory=list)
-    """What a server in front of the handler fails at by itself."""
+    """Errors of TorchServe's front end, before any worker."""
     slowest: list[Outcome] = field(default_factory=list)
     largest: list[Outcome] = field(default_factory=list)
 
@@ -36,16 +36,16 @@ class Tally:
         self.largest = by_megabytes[:WORST]
 
     def report(self) -> str:
-        """Return what is to be told, a line each."""
+        """Return the summary in lines of text."""
         lines = [f"{sum(self.results.values())} inputs"]
         lines += [f"  {count:7} {result}" for result, count in self.results.most_common()]
         lines += ["the slowest, in seconds:"]
         lines += [f"  {one.seconds:7.2f} {_named(one)}" for one in self.slowest]
         if self.megabytes:
-            lines += ["the largest, in MB on top of what was there:"]
+            lines += ["the largest, in MB beyond the memory before:"]
             lines += [f"  {one.megabytes:7.0f} {_named(one)}" for one in self.largest]
         if self.known:
-            lines += ["a 500 before any worker saw it:"]
+            lines += ["a 500 before any worker:"]
             lines += [f"  {_named(one)}" for one in self.known]
         lines += [f"{len(self.faults)} faults"]
         lines += [

@@ -7,12 +7,12 @@ from threading import Thread
 import pytest
 
 from tests.hostile.http.message import Message
-from tests.hostile.http_trial import HUNG_UP, NO_ANSWER, judge, send
+from tests.hostile.http_trial import HUNG_UP, NO_RESPONSE, judge, send
 from tests.hostile.trial import DONE
 
 
 @contextmanager
-def server_that_says(answer: bytes) -> Iterator[tuple[str, int]]:
+def server_that_sends(answer: bytes) -> Iterator[tuple[str, int]]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
@@ -48,7 +48,7 @@ def ours(status: int, code: str) -> tuple[int, bytes]:
         ),
     ],
 )
-def test_an_answer_that_may_be_is_no_fault(answer: tuple[int, bytes], result: str) -> None:
+def test_a_refusal_is_no_fault(answer: tuple[int, bytes], result: str) -> None:
     found, fault = judge(*answer)
 
     assert found.startswith(result)
@@ -69,16 +69,16 @@ def test_a_failure_of_the_handler_or_a_worker_is_a_fault(answer: tuple[int, byte
     assert judge(*answer)[1]
 
 
-def test_an_answer_is_read_over_a_bare_socket() -> None:
-    with server_that_says(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx") as address:
+def test_a_response_is_read_over_a_bare_socket() -> None:
+    with server_that_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx") as address:
         outcome = send(3, Message("whole", [b"GET / HTTP/1.1\r\n", b"\r\n"]), address)
 
     assert (outcome.position, outcome.result, outcome.fault) == (3, DONE, "")
 
 
-@pytest.mark.parametrize(("owed", "result"), [(True, NO_ANSWER), (False, HUNG_UP)])
-def test_only_an_answer_that_is_owed_can_be_missing(owed: bool, result: str) -> None:
-    with server_that_says(b"") as address:
-        outcome = send(0, Message("cut", [b"GET"], owed=owed), address)
+@pytest.mark.parametrize(("due", "result"), [(True, NO_RESPONSE), (False, HUNG_UP)])
+def test_only_a_response_that_is_due_can_be_missing(due: bool, result: str) -> None:
+    with server_that_sends(b"") as address:
+        outcome = send(0, Message("cut", [b"GET"], response_due=due), address)
 
-    assert (outcome.result, bool(outcome.fault)) == (result, owed)
+    assert (outcome.result, bool(outcome.fault)) == (result, due)

@@ -1,4 +1,4 @@
-"""Whatever arrives gets a photo or a refusal: properties of the reading of requests as a whole."""
+"""Every row gives a photo or a refusal: properties of the reading of requests as a whole."""
 
 import base64
 import json

@@ -8,7 +8,7 @@ from tests.hostile.decoder import SECONDS, SLACK_MEGABYTES
 from tests.hostile.files.samples import samples
 from tests.hostile.heif_packages import heif_packages
 from tests.hostile.rows.malformed import Row
-from tests.hostile.summary import Tally
+from tests.hostile.summary import Summary
 from tests.hostile.trial import DONE, attempt
 from tests.hostile.trial_process import CRASHED, Trials
 from u2net_cutout.contract.limits import Limits
@@ -22,17 +22,17 @@ LIMITS = Limits.from_config(
 
 
 def test_no_input_gets_anything_but_a_picture_or_a_refusal() -> None:
-    tally = Tally(SECONDS, LIMITS.max_decoding_bytes / (1 << 20) + SLACK_MEGABYTES)
+    summary = Summary(SECONDS, LIMITS.max_decoding_bytes / (1 << 20) + SLACK_MEGABYTES)
 
     for outcome in Trials(SEED, FEW, 0, LIMITS, heif_packages(BUILD)).outcomes():
-        tally.add(outcome)
+        summary.add(outcome)
 
-    assert not tally.faults, tally.report()
-    assert tally.results.total() == FEW
-    assert min(tally.results[DONE], tally.results["failed_to_read_image"]) > FEW / 10
+    assert not summary.faults, summary.report()
+    assert summary.results.total() == FEW
+    assert min(summary.results[DONE], summary.results["failed_to_read_image"]) > FEW / 10
 
 
-def test_a_run_goes_on_from_where_it_is_told_to() -> None:
+def test_a_run_begins_at_first() -> None:
     outcomes = list(Trials(SEED, 120, 115, LIMITS, None).outcomes())
 
     assert [outcome.position for outcome in outcomes] == list(range(115, 120))
@@ -60,13 +60,13 @@ def test_an_error_of_ours_is_a_fault() -> None:
 def test_memory_and_time_beyond_what_is_allowed_are_faults() -> None:
     sound = attempt(0, "sound", Row({"body": samples()["png"]}), LIMITS)
 
-    for tally in (Tally(-1, 1000), Tally(1000, -1)):
-        tally.add(sound)
-        assert tally.faults == [sound]
+    for summary in (Summary(-1, 1000), Summary(1000, -1)):
+        summary.add(sound)
+        assert summary.faults == [sound]
 
 
-def test_a_process_that_dies_is_told_and_followed_by_another(tmp_path: Path) -> None:
-    # Where pillow-heif should be there is a module that ends the process.
+def test_a_process_that_crashes_is_reported_and_replaced(tmp_path: Path) -> None:
+    # In place of pillow-heif there is a module that ends the process.
     (tmp_path / "pillow_heif.py").write_text("import os\nos.abort()\n", encoding="utf-8")
 
     outcomes = list(Trials(SEED, 2, 0, LIMITS, tmp_path).outcomes())

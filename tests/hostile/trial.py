@@ -1,4 +1,4 @@
-"""Reads one input as a worker would, and says how it went and what it took."""
+"""Reads one input as a worker does, and measures its time and memory."""
 
 import resource
 import traceback
@@ -18,22 +18,22 @@ DONE = "a picture"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one input."""
+    """The result of one input."""
 
     position: int
     name: str
     result: str
     """The code of the refusal, or `DONE`."""
     seconds: float
-    """Of the CPU."""
+    """CPU time."""
     megabytes: float
-    """Most memory that it took beyond what was there before, the input itself."""
+    """Peak memory beyond that before it, without the input itself."""
     fault: str = ""
-    """What happened that must not."""
+    """What went wrong; "" if nothing."""
 
 
 def attempt(position: int, name: str, row: Row, limits: Limits) -> Outcome:
-    """Read a row. Whatever is neither a photo nor a refusal is a fault."""
+    """Read a row. Anything but a photo or a refusal is a fault."""
     CLEAR_PEAK.write_text(RESET_PEAK, encoding="ascii")
     before, start, fault = _megabytes("VmRSS"), _cpu_seconds(), ""
     try:
@@ -55,7 +55,7 @@ def _megabytes(field: str) -> float:
     for line in STATUS.read_text(encoding="ascii").splitlines():
         if line.startswith(field):
             return int(line.split()[1]) / 1024
-    raise OSError(f"{STATUS} does not tell {field}")
+    raise OSError(f"{STATUS} has no {field}")
 
 
 def _cpu_seconds() -> float:

@@ -19,18 +19,18 @@ CRASHED, HUNG = "crashed", "hung"
 
 @dataclass(frozen=True)
 class Trials:
-    """What to try, and how long one input may take."""
+    """The inputs, and how long one may take."""
 
     seed: int
     count: int
     first: int
     limits: Limits
     packages: Path | None
-    """Where pillow-heif is, if the environment has none."""
-    patience_s: float = 60
+    """The folder of pillow-heif, if the environment has none."""
+    timeout_s: float = 60
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Yield what came of each input, in order; a new process goes on behind a crash."""
+        """Yield the outcome of each input, in order; after a crash a new process continues."""
         position = self.first
         while position < self.count:
             for outcome in self._until_a_crash(position):
@@ -46,8 +46,8 @@ class Trials:
         position, name = first, "the first"
         try:
             while True:
-                if not ours.poll(self.patience_s):
-                    yield Outcome(position, name, HUNG, self.patience_s, 0, HUNG)
+                if not ours.poll(self.timeout_s):
+                    yield Outcome(position, name, HUNG, self.timeout_s, 0, HUNG)
                     return
                 message = ours.recv()
                 if message is None:
@@ -70,7 +70,7 @@ class Trials:
 def _try(trials: Trials, first: int, pipe: Connection) -> None:
     if trials.packages:
         sys.path.insert(0, str(trials.packages))
-    # libtiff and libjpeg tell there what they find; what counts goes through the pipe.
+    # libtiff and libjpeg write warnings there; outcomes go through the pipe.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     register_heif()
     share_threads(1)

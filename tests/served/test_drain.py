@@ -105,7 +105,7 @@ def test_a_stop_answers_what_was_accepted_and_refuses_what_comes_later(
     clients = SteadyClients(second, "u2netp", photo, 4)
     pinned = SteadyClients(second, "u2netp", photo, 2, version="1.0")
 
-    with clients.asking(), pinned.asking():
+    with clients.sending(), pinned.sending():
         time.sleep(2)
         begin = time.monotonic()
         stopped = make(second.servers.parent, second.port, "stop")
@@ -115,10 +115,10 @@ def test_a_stop_answers_what_was_accepted_and_refuses_what_comes_later(
     assert stopped.stderr == ""
     assert TorchServeProcess(second).find() is None
     outcomes = [*clients.outcomes, *pinned.outcomes]
-    assert {each.tries for each in outcomes if each.asked < begin} == {("200",)}
+    assert {each.tries for each in outcomes if each.sent < begin} == {("200",)}
     # What came before the last cutout was served or refused; afterwards there is no server.
-    last = max(each.asked + each.seconds for each in outcomes if each.served)
-    between = {each.tries[-1] for each in outcomes if begin <= each.asked < last}
+    last = max(each.sent + each.seconds for each in outcomes if each.served)
+    between = {each.tries[-1] for each in outcomes if begin <= each.sent < last}
     assert between <= {"200", *REFUSALS}
     assert "503" in {each.tries[-1] for each in clients.outcomes}
     assert "ReadTimeout" not in {each.tries[-1] for each in outcomes}
@@ -241,7 +241,7 @@ def test_scaling_down_and_unregistering_lose_no_request(served: Served, photo: b
     served.api.scale("u2netp", "1.0", 2)
     clients = SteadyClients(served.config, "u2netp", photo, 4)
 
-    with clients.asking():
+    with clients.sending():
         time.sleep(1)
         scaled = make(served.build, served.config.port, "scale", "MODEL=u2netp", "WORKERS=1")
         time.sleep(1)
@@ -252,8 +252,8 @@ def test_scaling_down_and_unregistering_lose_no_request(served: Served, photo: b
 
     assert scaled.stdout.splitlines()[-1] == "u2netp: 1 worker(s) READY", scaled.stderr
     assert removed.stdout.splitlines()[-1] == "u2netp 1.0 is removed", removed.stderr
-    assert {each.tries for each in clients.outcomes if each.asked < begin} == {("200",)}
-    during = {each.tries[-1] for each in clients.outcomes if begin <= each.asked < end}
+    assert {each.tries for each in clients.outcomes if each.sent < begin} == {("200",)}
+    during = {each.tries[-1] for each in clients.outcomes if begin <= each.sent < end}
     assert during <= {"200", "503", "404"}
 
 

@@ -1,4 +1,4 @@
-"""More requests than the server can take: it says so at once, and loses none that it took."""
+"""More requests than the queue holds: the rest are refused at once, and no other is lost."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ BEYOND = 5
 
 
 @contextmanager
-def standing_still(pid: int) -> Iterator[None]:
+def paused(pid: int) -> Iterator[None]:
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -31,14 +31,14 @@ def test_what_is_beyond_the_queue_is_refused_at_once_and_the_rest_is_answered(
 ) -> None:
     photo = photo_files[1].read_bytes()
     (worker,) = served.worker_pids()
-    # One is in the worker's hands.
+    # The worker has one.
     requests = 1 + QUEUE + BEYOND
 
     def ask() -> int:
         return served.ask(data=photo, method="PUT").status_code
 
     with ThreadPoolExecutor(requests) as clients:
-        with standing_still(worker):
+        with paused(worker):
             asked = [clients.submit(ask) for _ in range(requests)]
             # Nothing moves, and still some are answered.
             refused = [future.result() for future in islice(as_completed(asked), BEYOND)]

@@ -6,11 +6,11 @@ import pytest
 
 from scripts.measure.bench.cases import Turn
 from scripts.measure.bench.stage_costs import NETWORK, parse_stages
-from scripts.measure.kit.ask import ask, check_answer
 from scripts.measure.kit.errors import BenchError
 from scripts.measure.kit.our_server import Product
 from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import WORKER
+from scripts.measure.kit.request import check_cutout, send
 from tests.served.conftest import build_folder, free_port
 
 OUTER = {
@@ -45,12 +45,12 @@ def test_it_is_started_asked_and_ended(photo_files: list[Path]) -> None:
         server = Product("small", free_port(), build, "fp32", model="u2netp")
         server.start()
         try:
-            answer = ask(server.request(picture, turn.options))
-            assert check_answer(answer, picture, turn.format) == len(answer.content)
-            assert NETWORK in parse_stages(answer.headers["Server-Timing"])
+            response = send(server.request(picture, turn.options))
+            assert check_cutout(response, picture, turn.format) == len(response.content)
+            assert NETWORK in parse_stages(response.headers["Server-Timing"])
             assert server.tree().cpu_s() > server.tree().cpu_s(WORKER) > 0
-            with pytest.raises(BenchError, match="something else"):
-                check_answer(answer, picture, "rgba")
+            with pytest.raises(BenchError, match="not the cutout in rgba"):
+                check_cutout(response, picture, "rgba")
         finally:
             server.stop()
         with pytest.raises(BenchError, match="does not run any more"):

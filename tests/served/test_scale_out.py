@@ -14,7 +14,8 @@ import pytest
 from scripts.archive.build import build_archive
 from scripts.gateway.keys import DEFAULT_CLIENT, key_of
 from scripts.gateway.nginx import Nginx
-from scripts.measure.kit.hey import Load, Request, drive
+from scripts.measure.kit.hey import Load, drive
+from scripts.measure.kit.request import Request
 from scripts.measure.scale_out.namespaces import (
     PUBLIC_PORT,
     SimulatedMachine,
@@ -98,7 +99,7 @@ def test_a_machine_is_unplugged_and_no_request_fails(fleet: Fleet, photo_files: 
 
 def test_what_one_machine_can_not_another_can(fleet: Fleet, photo_files: list[Path]) -> None:
     empty, *_ = fleet.machines
-    empty.run("lifecycle.py", "unregister", "--model", "u2netp")
+    empty.run("unregister", "--model", "u2netp")
     before = len(fleet.answers())
 
     outcome = fleet.drive(photo_files[1], 8)

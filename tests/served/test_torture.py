@@ -8,8 +8,8 @@ SEED = 0
 
 
 def test_no_input_costs_a_worker_or_an_answer(served: Served) -> None:
-    tally, losses = torture(served.config, "u2netp", range(REQUESTS), SEED, REQUESTS)
+    summary, losses = torture(served.config, "u2netp", range(REQUESTS), SEED, REQUESTS)
 
-    assert not tally.faults, tally.report()
+    assert not summary.faults, summary.report()
     assert not losses
-    assert tally.results.total() == REQUESTS
+    assert summary.results.total() == REQUESTS

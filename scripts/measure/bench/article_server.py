@@ -1,7 +1,7 @@
 """The article's handler in its two forms, on one TorchServe: .tolist() and .tobytes().
 
-Both are the same model; one answers with nested lists. Its own configuration carries the lists of
-12 megapixels, 620 MB of JSON, which the product's rightly refuses.
+Both are the same model; one responds with nested lists. It has a configuration of its own: the
+lists of 12 megapixels are 620 MB of JSON, over the limit of our server.
 """
 
 import json
@@ -15,11 +15,10 @@ import yaml
 from scripts.common.paths import ROOT
 from scripts.measure.bench.cases import ARTICLE
 from scripts.measure.kit.errors import BenchError
-from scripts.measure.kit.hey import Request
 from scripts.measure.kit.our_server import Product
 from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import ProcessTree
-from scripts.measure.kit.servers import multipart
+from scripts.measure.kit.request import Request
 from scripts.torchserve.config import ServerConfig, ServerError, read_properties
 from scripts.torchserve.machine import Machine
 from scripts.torchserve.management_api import ManagementApi
@@ -39,7 +38,7 @@ PROPERTIES = {
 
 
 def list_archive(archive: Path, target: Path) -> None:
-    """Write an archive like `archive`, of which the handler answers with lists."""
+    """Write an archive like `archive`, whose handler responds with lists."""
     with zipfile.ZipFile(archive) as given, zipfile.ZipFile(target, "w") as written:
         manifest = json.loads(given.read(MANIFEST))
         manifest["model"] |= {"modelName": target.stem, "handler": HANDLER.name}
@@ -72,7 +71,7 @@ class ArticleServer:
         """Start it, and return when both models are READY.
 
         Raises:
-            BenchError: they don't get so.
+            BenchError: they don't get READY.
         """
         self.archived.make("archive")
         store = self.config.store
@@ -93,7 +92,7 @@ class ArticleServer:
             raise BenchError(f"{self.name}: {error}") from error
 
     def stop(self) -> None:
-        """End it, if it runs."""
+        """Stop it, if it runs."""
         TorchServeProcess(self.config).stop()
         (self.config.store / f"{LIST_MODEL}.mar").unlink(missing_ok=True)
 
@@ -105,10 +104,10 @@ class ArticleServer:
         return ProcessTree(process)
 
     def request(self, picture: Picture, options: Mapping[str, str]) -> Request:
-        """Build what is sent; the form's own format is raw in both."""
+        """Build a request; the form's own format is raw in both."""
         model = LIST_MODEL if options["format"] == "tolist" else "u2net"
         url = f"{self.config.inference_address}/predictions/{model}"
         fields = {**options, "format": "rgba"}
         token = ManagementApi(self.config).token("inference")
-        photo = "image_file", Path(picture.path)
-        return multipart(self.build / "bench" / "forms", url, fields, photo, token)
+        forms = self.build / "bench" / "forms"
+        return Request.of_form(forms, url, fields, Path(picture.path), token=token)

@@ -1,4 +1,4 @@
-"""What is measured: every case, in one table."""
+"""The cases that are measured, in one table."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ LATENCY = " latency"
 
 @dataclass(frozen=True)
 class Turn:
-    """One server, asked in one way. What rembg and LitServe send is PNG with plain edges."""
+    """One server and one kind of request. rembg and LitServe always send PNG with plain edges."""
 
     server: str
     format: Format = "png"
@@ -25,12 +25,12 @@ class Turn:
 
     @property
     def options(self) -> dict[str, str]:
-        """What is asked for, as a form's fields."""
+        """The options, as a form's fields."""
         return {"format": self.format, "edges": self.edges}
 
     @property
     def label(self) -> str:
-        """How the report calls it."""
+        """Its name in the report."""
         matte = ", default edges" if self.edges == "matte" else ""
         return self.server if self.server in PEERS else f"{self.server}, {self.format}{matte}"
 
@@ -44,7 +44,7 @@ class Case:
 
     name: str
     picture: str
-    """Its megapixels, see ``bench_pictures``."""
+    """Its megapixels, see ``kit/photos.py``."""
     concurrency: int
     turns: tuple[Turn, ...]
     seconds: int = 10

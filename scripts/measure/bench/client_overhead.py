@@ -1,6 +1,6 @@
-"""Measure the client on a folder beside hey, which does nothing but ask: what a run loses by it.
+"""Measure the client on a folder against hey, which only sends requests.
 
-The server must run. Both send the same photo, so many at a time, and in turns; the client also
+The server must run. Both send the same photo with the same concurrency, in turns; the client also
 reads and writes files, and starts.
 """
 
@@ -17,11 +17,12 @@ from pathlib import Path
 from scripts.common.options import OptionParser, positive
 from scripts.common.paths import PHOTO
 from scripts.measure.kit.errors import BenchError
-from scripts.measure.kit.hey import Request, drive, find_hey
+from scripts.measure.kit.hey import drive, find_hey
+from scripts.measure.kit.request import Request
 from scripts.torchserve.config import ServerConfig
 from scripts.torchserve.management_api import ManagementApi
 
-CLIENT = (sys.executable, "-c", "from u2net_cutout.command import main; main()")
+CLIENT = (sys.executable, "-c", "from u2net_cutout.client.cli.main import main; main()")
 
 
 def client_rate(config: ServerConfig, model: str, folder: Path, jobs: int) -> float:
@@ -54,7 +55,7 @@ def hey_rate(
     """Return the pictures a second that hey gets.
 
     Raises:
-        BenchError: it fails, or an answer is no cutout.
+        BenchError: it fails, or a response is no cutout.
     """
     token = ManagementApi(config).token("inference")
     headers = {"Authorization": f"Bearer {token}", "Accept": "image/png"}

@@ -21,7 +21,7 @@ class Contenders:
     products: dict[str, Product]
     fleet: Fleet
     default: Product
-    """As a user starts it who chooses nothing."""
+    """With the defaults of `make serve`."""
 
 
 def contenders(build: Path, weights: Path, port: int, peer_port: int) -> Contenders:

@@ -1,4 +1,4 @@
-"""How far served masks are from those of float32."""
+"""The errors of served masks against those of float32."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from scripts.export import write as network_export
-from scripts.measure.kit.ask import ask
 from scripts.measure.kit.our_server import Product
 from scripts.measure.kit.photos import Picture
+from scripts.measure.kit.request import send
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ def served_alphas(server: Product, pictures: list[Picture]) -> Alphas:
     """Return each picture's alpha, a byte a pixel.
 
     Raises:
-        BenchError: the server does not answer.
+        BenchError: the server does not respond with 200.
     """
     options = {"channels": "alpha", "format": "rgba", "edges": "plain"}
     return {
-        picture.name: ask(server.form(Path(picture.path), options)).content for picture in pictures
+        picture.name: send(server.form(Path(picture.path), options)).content for picture in pictures
     }
 
 
 def compare_masks(exact: Alphas, found: Alphas) -> MaskError:
-    """Hold masks against those of the same pictures in float32."""
+    """Compare masks with those of the same pictures in float32."""
     compared = {
         name: network_export.compare_masks(_mask(found[name]), _mask(exact[name])) for name in exact
     }

@@ -13,10 +13,9 @@ import requests
 from scripts.common.files import sha256_of
 from scripts.measure.bench.cases import LITSERVE, REMBG, REMBG_SINGLE
 from scripts.measure.kit.errors import BenchError
-from scripts.measure.kit.hey import Request
 from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import ProcessTree
-from scripts.measure.kit.servers import multipart
+from scripts.measure.kit.request import Request
 from scripts.torchserve.binding import HOST
 from scripts.torchserve.management_api import local_session
 from scripts.weights.fetch import PUBLISHED
@@ -28,7 +27,7 @@ LITSERVE_PROGRAM = Path(__file__).with_name("litserve_server.py")
 
 @dataclass
 class PeerServer:
-    """A server of somebody else's, in the peers' environment."""
+    """A server of another project, in the peers' environment."""
 
     name: str
     command: list[str]
@@ -40,14 +39,14 @@ class PeerServer:
 
     @property
     def log(self) -> Path:
-        """What it says."""
+        """Its log."""
         return self.folder / f"{self.name.replace(', ', '-').replace(' ', '-')}.log"
 
     def start(self) -> None:
-        """Start it, and return when it answers.
+        """Start it, and return when it responds.
 
         Raises:
-            BenchError: it ends, or never answers.
+            BenchError: it ends, or does not respond in time.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("w") as log:
@@ -64,7 +63,7 @@ class PeerServer:
             if self.root.status() == psutil.STATUS_ZOMBIE:
                 break
             try:
-                # Any answer will do, also that there is no such page.
+                # Any response will do, a 404 too.
                 local_session().get(self.url, timeout=5)
             except requests.RequestException:
                 time.sleep(0.5)
@@ -74,7 +73,7 @@ class PeerServer:
         raise BenchError(f"{self.name} does not start, see {self.log}")
 
     def stop(self) -> None:
-        """End it, if it runs."""
+        """Stop it, if it runs."""
         if self.root is not None:
             self.tree().end()
             self.root = None
@@ -86,9 +85,9 @@ class PeerServer:
         return ProcessTree(self.root)
 
     def request(self, picture: Picture, options: Mapping[str, str]) -> Request:
-        """Build what is sent: the same for all options, since the answer is always PNG."""
-        photo = "file", Path(picture.path)
-        return multipart(self.folder / "forms", self.url, self.fields, photo)
+        """Build a request: the same for all options, since the response is always PNG."""
+        photo = Path(picture.path)
+        return Request.of_form(self.folder / "forms", self.url, self.fields, photo, field="file")
 
 
 def shared_weights(folder: Path) -> Path:
@@ -105,7 +104,7 @@ def shared_weights(folder: Path) -> Path:
         raise BenchError(str(error)) from error
     found = export.is_file() and sha256_of(export) == published.sha256
     if not (found and ours.endswith(published.sha256)):
-        # rembg would fetch weights of its own without a word.
+        # rembg would fetch weights of its own silently.
         raise BenchError(
             f"the peers can't serve the same weights as ours: {export} is not the published file, "
             f"or ours ({ours}) do not come from it. Move {folder}/u2net.* away, then make bench, "

@@ -1,4 +1,4 @@
-"""Writes BENCHMARKS.md from what one run found."""
+"""Writes BENCHMARKS.md from the results of one run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,15 +21,15 @@ INTRODUCTION = """\
 Written by `make bench{quick}`; don't edit. One machine, one run, the same weights and photos for
 all.
 
-The servers take turns, round by round; only one is asked at a time, the others are idle. A ratio is
-of two turns of the same round; its median and range over the rounds are told. Load comes from
-[hey](https://github.com/rakyll/hey) on the same machine, in a closed loop: each client asks again
-when it is answered. A rate is good answers over the time to the last of them; percentiles are the
-median round's, and with few requests p99 is the slowest. CPU time and memory (PSS) are those of all
-of a server's processes, Java included; memory is the most that was seen during a turn. Each server
-is warmed up first, and its first answer checked. "others" is the most of all cores' time that went
-to anything but the server and the load generator in one of its turns; a turn with more than a
-twentieth is repeated once."""
+The servers take turns, round by round; only one is under load at a time, the others are idle. A
+ratio is of two turns of the same round; the tables give its median and range over the rounds. Load
+comes from [hey](https://github.com/rakyll/hey) on the same machine, in a closed loop: each client
+sends its next request when it has the response. A rate is the number of responses with status 200
+over the time to the last response; percentiles are the median round's, and with few requests p99 is
+the slowest. CPU time and memory (PSS) are those of all of a server's processes, Java included;
+memory is the peak of a turn. Each server is warmed up first, and its first response is checked.
+"others" is the largest share of all cores' time that other processes than the server and the load
+generator took in one turn; a turn with more than a twentieth is repeated once."""
 
 PEERS = """\
 - **rembg**: `rembg s --no-ui`, all cores for each request, as by default. PNG by Pillow, colours
@@ -37,12 +37,12 @@ PEERS = """\
 - **litserve**: rembg's library in LitServe, a worker a core, one thread each, which was faster than
   one worker with all cores (`litserve_server.py`).
 - **int8**, **bf16**, **fp32**: ours, `make serve PRECISION=...`, with `PROFILE=throughput` unless
-  "latency" is said.
+  named "latency".
 - **int8, BATCH_SIZE=...**, **int8, WORKERS=...**: the same with that setting; the workers share all
-  cores, so that fewer have more threads.
+  cores, so that fewer workers have more threads.
 - **article**: ours in fp32, one worker with all cores, with `.tolist()` or `.tobytes()` (rgba).
 
-PNG has `edges=plain`, which is what rembg does, unless "default edges" is said."""
+PNG has `edges=plain`, which is what rembg does, unless named "default edges"."""
 
 
 def write_report(results: Results, path: Path, plots: Sequence[Path], quick: bool) -> None:
@@ -55,7 +55,7 @@ def write_report(results: Results, path: Path, plots: Sequence[Path], quick: boo
         *(f"![{plot.stem}]({plot.relative_to(path.parent).as_posix()})" for plot in plots),
         f"## The machine's own peak\n\n{peak_table(results)}",
         *(f"## Case: {case}\n\n{case_table(results, case)}" for case in results.cases()),
-        f"## Where an answer's time goes\n\n{stage_table(results)}",
+        f"## Time of a response by stage\n\n{stage_table(results)}",
         f"## Masks\n\n{mask_table(results)}",
         failure_table(results),
         f"## Photos\n\n{photo_table(results.pictures)}",

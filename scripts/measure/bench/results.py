@@ -1,4 +1,4 @@
-"""All that one run found, as JSON, and the ratios in it."""
+"""The results of one run, as JSON, and the ratios in them."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ from scripts.measure.kit.photos import Picture
 
 @dataclass(frozen=True)
 class Ratios:
-    """One server against another, a ratio a round in which both had good answers."""
+    """One server against another: a ratio for each round in which both had good responses."""
 
     values: tuple[float, ...]
     errors: int = 0
@@ -29,7 +29,7 @@ class Ratios:
 
     def __str__(self) -> str:
         if not self.values:
-            return "no good answers"
+            return "no good responses"
         return f"{self.median:.2f} ({min(self.values):.2f} to {max(self.values):.2f})"
 
 
@@ -38,7 +38,7 @@ Key = Callable[[Measurement], bool]
 
 @dataclass
 class Results:
-    """What one run found."""
+    """The results of one run."""
 
     mode: str
     date: str
@@ -57,7 +57,7 @@ class Results:
     failures: dict[str, str] = field(default_factory=dict)
     """What could not be measured, by case or server, and why."""
     served: dict[str, dict[str, str]] = field(default_factory=dict)
-    """What ours tell of themselves, by server."""
+    """The settings that our servers report, by server."""
 
     def of(self, case: str, label: str) -> list[Measurement]:
         """Return a contender's rounds in a case, in their order."""
@@ -84,7 +84,7 @@ class Results:
         return Ratios(values, sum(m.errors for m in turns)) if pairs else None
 
     def peak_share(self, case: str, label: str, precision: str) -> Ratios | None:
-        """Of the machine's peak, what the network reaches through the server."""
+        """Return the share of the machine's peak that the network reaches through the server."""
         turns = self.of(case, label)
         if not turns or precision not in self.peaks:
             return None
@@ -93,11 +93,11 @@ class Results:
         return Ratios(values, sum(m.errors for m in turns))
 
     def published(self) -> "Results":
-        """Leave out where files lie on this machine."""
+        """Return the results without the paths of files on this machine."""
         return dataclasses.replace(
             self,
-            pictures=[_nowhere(picture) for picture in self.pictures],
-            mask_pictures=[_nowhere(picture) for picture in self.mask_pictures],
+            pictures=[_without_folder(picture) for picture in self.pictures],
+            mask_pictures=[_without_folder(picture) for picture in self.mask_pictures],
         )
 
     def write(self, path: Path) -> None:
@@ -120,11 +120,11 @@ class Results:
         return cls(**content)
 
 
-def _nowhere(picture: Picture) -> Picture:
+def _without_folder(picture: Picture) -> Picture:
     return dataclasses.replace(picture, path=Path(picture.path).name)
 
 
 def median_of(measurements: Iterable[Measurement], figure: Callable[[Measurement], float]) -> float:
-    """Return the middle of a figure over the rounds with good answers; NaN without any."""
+    """Return the median of a figure over the rounds with good responses; NaN without any."""
     figures = [figure(m) for m in measurements if m.good]
     return statistics.median(figures) if figures else math.nan

@@ -1,4 +1,4 @@
-"""Measure our server beside its peers, on this machine, in one run; write BENCHMARKS.md."""
+"""Measure our server and its peers on this machine, in one run; write BENCHMARKS.md."""
 
 import argparse
 from collections.abc import Sequence

@@ -18,7 +18,7 @@ from scripts.measure.bench.cases import (
 )
 from scripts.measure.bench.contenders import Contenders
 from scripts.measure.bench.mask_error import compare_masks, served_alphas
-from scripts.measure.bench.measuring import measure_case
+from scripts.measure.bench.measurement import measure_case
 from scripts.measure.bench.results import Results
 from scripts.measure.bench.stage_costs import measure_stages
 from scripts.measure.kit.errors import BenchError
@@ -31,7 +31,7 @@ from scripts.measure.kit.servers import Fleet
 from scripts.torchserve.config import ServerError
 
 STARTS = 2
-# What the others' masks are held against.
+# The other masks are compared with its masks.
 EXACT = "fp32"
 
 
@@ -56,30 +56,30 @@ class Run:
         return self.contenders.fleet
 
     def measure(self, cases: tuple[Case, ...]) -> None:
-        """Measure everything; what fails is noted, and the rest goes on."""
+        """Measure all cases; a failure is recorded, and the other cases go on."""
         try:
             self._peaks()
             for case in cases:
                 self._fleet.keep([turn.server for turn in case.turns])
                 self.results.failures.update(self._fleet.broken)
-                with self._noted(case.name):
+                with self._recorded(case.name):
                     self._case(case)
                 self.results.write(self.raw)
             self._fleet.keep([])
-            with self._noted("READY"):
+            with self._recorded("READY"):
                 self._time_to_ready()
             self._peaks()
         finally:
             self._fleet.keep([])
 
     @contextmanager
-    def _noted(self, what: str) -> Iterator[None]:
-        """Note what fails inside, and go on with the rest."""
+    def _recorded(self, what: str) -> Iterator[None]:
+        """Record a failure of the block, and go on."""
         try:
             yield
         except (BenchError, ServerError) as error:
             self.results.failures[what] = str(error)
-            self._tell(f"{what}: {error}")
+            self._print(f"{what}: {error}")
 
     def _case(self, case: Case) -> None:
         picture = self.pictures.timed[case.picture]
@@ -87,7 +87,7 @@ class Run:
         startable = dataclasses.replace(case, turns=able)
         for m in measure_case(startable, self._fleet.servers, picture, self.hey, self.lock):
             self.results.measurements.append(m)
-            self._tell(
+            self._print(
                 f"{case.name}, round {m.round}/{case.rounds}: {m.label}: "
                 f"{m.rate:.2f}/s, p50 {m.p50:.0f} ms, {m.errors} errors"
             )
@@ -105,7 +105,7 @@ class Run:
             found = measure_peaks()
         before = self.results.peaks
         self.results.peaks = {name: max(found[name], before.get(name, 0)) for name in found}
-        self._tell(", ".join(f"{name} {peak / 1e9:.0f} GOP/s" for name, peak in found.items()))
+        self._print(", ".join(f"{name} {peak / 1e9:.0f} GOP/s" for name, peak in found.items()))
 
     def _stages(self) -> None:
         picture = self.pictures.timed["1.5"]
@@ -116,7 +116,9 @@ class Run:
                     continue
                 costs = measure_stages(self._products[turn.server], picture, turn)
                 self.results.stages.append(costs)
-                self._tell(f"stages of {turn.label}: {costs.outside_share:.2f} outside the network")
+                self._print(
+                    f"stages of {turn.label}: {costs.outside_share:.2f} outside the network"
+                )
 
     def _masks(self, model: str, servers: dict[str, Product]) -> None:
         servers = {
@@ -132,7 +134,7 @@ class Run:
             if name != EXACT:
                 error = compare_masks(alphas[EXACT], alphas[name])
                 self.results.masks[f"{model} {name}"] = error
-                self._tell(f"masks of {model} {name}: {error.mean:.5f} off on average")
+                self._print(f"masks of {model} {name}: {error.mean:.5f} off on average")
 
     def _time_to_ready(self) -> None:
         server = self.contenders.default
@@ -145,8 +147,8 @@ class Run:
                 server.start()
                 server.stop()
         self.results.seconds_to_ready = server.seconds_to_ready
-        self._tell(f"READY after {min(server.seconds_to_ready):.1f} s")
+        self._print(f"READY after {min(server.seconds_to_ready):.1f} s")
 
-    def _tell(self, words: str) -> None:
+    def _print(self, words: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self.started), 60)
         print(f"[{minutes:3d}:{seconds:02d}] {words}", flush=True)

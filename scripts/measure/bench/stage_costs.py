@@ -1,16 +1,16 @@
-"""Where an answer's time goes: ``Server-Timing`` against the workers' CPU time."""
+"""The time of a response by stage: ``Server-Timing`` against the workers' CPU time."""
 
 import re
 import statistics
 from dataclasses import dataclass
 
 from scripts.measure.bench.cases import Turn
-from scripts.measure.kit.ask import ask
 from scripts.measure.kit.our_server import Product
 from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import WORKER
+from scripts.measure.kit.request import send
 
-# What the handler calls the network's run.
+# The handler's name of the network's stage.
 NETWORK = "inference"
 REQUESTS = 15
 STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
@@ -41,16 +41,16 @@ def parse_stages(header: str) -> dict[str, float]:
 
 
 def measure_stages(server: Product, picture: Picture, turn: Turn) -> StageCosts:
-    """Ask a running server one picture after another.
+    """Send a running server one picture after another.
 
     Raises:
-        BenchError: it does not answer.
+        BenchError: it does not respond with 200.
     """
     request = server.request(picture, turn.options)
-    ask(request)
+    send(request)
     tree = server.tree()
     before = tree.cpu_s(WORKER)
-    timings = [parse_stages(ask(request).headers["Server-Timing"]) for _ in range(REQUESTS)]
+    timings = [parse_stages(send(request).headers["Server-Timing"]) for _ in range(REQUESTS)]
     spent = tree.cpu_s(WORKER) - before
     medians = {name: statistics.median(timing[name] for timing in timings) for name in timings[0]}
     return StageCosts(turn.label, medians, spent * 1000 / REQUESTS)

@@ -11,18 +11,18 @@ from scripts.measure.kit.photos import Picture
 
 
 def target_table(results: Results) -> str:
-    """Say what was to be reached, and what was."""
+    """Return the table of targets and measured values."""
     rows = []
     for target in TARGETS:
-        shown, word = target.verdict(results)
+        shown, word = target.result(results)
         stretch = "" if target.stretch is None else f"{target.stretch:g}"
         goal = f"{target.direction} {target.target:g}{target.unit}"
-        rows.append((target.what, goal, stretch, shown, word))
-    return table(("what", "to reach", "stretch", "measured", "verdict"), rows)
+        rows.append((target.figure, goal, stretch, shown, word))
+    return table(("figure", "target", "stretch", "measured", "result"), rows)
 
 
 def case_table(results: Results, case: str) -> str:
-    """Tell everything about one case's contenders."""
+    """Return the table of one case: a row for each contender."""
     first = results.labels(case)[0]
     rounds = results.of(case, first)
     rows = []
@@ -38,7 +38,7 @@ def case_table(results: Results, case: str) -> str:
                     f"{median_of(turns, figure):.0f}"
                     for figure in (lambda m: m.p50, lambda m: m.p95, lambda m: m.p99)
                 ),
-                f"{turns[0].answer_bytes / 1e6:.2f}",
+                f"{turns[0].response_bytes / 1e6:.2f}",
                 f"{median_of(turns, lambda m: m.cpu_s):.2f}",
                 f"{max(m.pss_bytes for m in turns) / 1e9:.2f}",
                 str(sum(m.requests for m in turns)),
@@ -48,11 +48,11 @@ def case_table(results: Results, case: str) -> str:
         )
     head = (
         *("server, format", "requests/s", f"times {first}", "p50 ms", "p95 ms", "p99 ms"),
-        *("MB an answer", "CPU s a picture", "memory GB", "answers", "errors", "others"),
+        *("MB a response", "CPU s a picture", "memory GB", "responses", "errors", "others"),
     )
     clients = rounds[0].concurrency
-    told = f"{rounds[0].picture} MP, {clients} client(s), {len(rounds)} round(s)."
-    return f"{told}\n\n{table(head, rows)}"
+    summary = f"{rounds[0].picture} MP, {clients} client(s), {len(rounds)} round(s)."
+    return f"{summary}\n\n{table(head, rows)}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -63,24 +63,28 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _range(turns: Sequence[Measurement]) -> str:
     rates = [m.rate for m in turns]
-    # Also of rounds without a good answer, whose rate is 0.
+    # Rounds without a good response count too, with a rate of 0.
     return f"{statistics.median(rates):.2f} ({min(rates):.2f} to {max(rates):.2f})"
 
 
 def machine_table(results: Results) -> str:
-    """Name the machine, the versions, and what ours say of themselves."""
+    """Return the tables of the machine, the versions, and our servers' settings."""
     peers = {f"of the peers: {name}": found for name, found in results.peers.items()}
     facts = {**results.machine, **peers, "run": f"{results.date}, {results.mode}"}
     rows = [
-        (name, ", ".join(f"{fact} {value}" for fact, value in told.items()))
-        for name, told in results.served.items()
+        (name, ", ".join(f"{fact} {value}" for fact, value in settings.items()))
+        for name, settings in results.served.items()
     ]
-    ours = f"\n\nWhat ours say of themselves:\n\n{table(('server', 'runs'), rows)}" if rows else ""
+    ours = (
+        f"\n\nOur servers, as `make status` reports them:\n\n{table(('server', 'runs'), rows)}"
+        if rows
+        else ""
+    )
     return table(("", ""), list(facts.items())) + ours
 
 
 def peak_table(results: Results) -> str:
-    """Tell the machine's peak, and how much of it the network reaches."""
+    """Return the machine's peak, and how much of it the network reaches."""
     rows = []
     for precision in PRECISIONS:
         if precision not in results.peaks:
@@ -95,14 +99,14 @@ def peak_table(results: Results) -> str:
     return (
         "Square matrix products of 2048 in torch on all cores, the best of several samples before "
         f"and after the run. u2net has {operations:.1f} thousand million operations a picture, 2 "
-        "for each multiply-add, as its convolutions are written; in float32 minimal filtering does "
-        "with fewer, so that its share may be over 1. Raw answers, 1.5 MP, 4 clients.\n\n"
+        "for each multiply-add, as its convolutions are written; in float32 minimal filtering "
+        "needs fewer, so that its share may be over 1. Raw responses, 1.5 MP, 4 clients.\n\n"
         + table(("precision", "peak, GOP/s", "served pictures/s", "share of the peak"), rows)
     )
 
 
 def stage_table(results: Results) -> str:
-    """Tell the stages of an answer; nothing if none were measured."""
+    """Return the time of each stage; "" if none were measured."""
     if not results.stages:
         return ""
     names = list(dict.fromkeys(name for costs in results.stages for name in costs.stages_ms))
@@ -124,7 +128,7 @@ def stage_table(results: Results) -> str:
 
 
 def mask_table(results: Results) -> str:
-    """Tell how far masks are from those in float32."""
+    """Return the errors of the masks against those in float32."""
     rows = [
         (name, f"{error.mean:.5f}", f"{error.worst:.5f}", f"{min(error.overlaps.values()):.3f}")
         for name, error in results.masks.items()
@@ -137,7 +141,7 @@ def mask_table(results: Results) -> str:
 
 
 def failure_table(results: Results) -> str:
-    """Tell what could not be measured; nothing if all was."""
+    """Return what could not be measured; "" if all was."""
     if not results.failures:
         return ""
     rows = [(what, why.splitlines()[0]) for what, why in results.failures.items()]
@@ -145,7 +149,7 @@ def failure_table(results: Results) -> str:
 
 
 def photo_table(pictures: Sequence[Picture]) -> str:
-    """Name photos and who took them."""
+    """Return the photos with their sources."""
     rows = [
         (p.name, f"{p.width} x {p.height}", f"{p.file_bytes / 1e6:.2f} MB", p.credit)
         for p in pictures

@@ -1,4 +1,4 @@
-"""What was to be reached, and whether it was: the table of targets."""
+"""The targets of the benchmarks, and whether a run reaches them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class Target:
-    """One row: a figure, and what it should be at least or at most."""
+    """A figure, and the value that it must reach."""
 
-    what: str
+    figure: str
     direction: Literal["at least", "at most"]
     target: float
     stretch: float | None
     measured: Callable[[Results], Ratios | float | None]
     unit: str = ""
 
-    def verdict(self, results: Results) -> tuple[str, str]:
-        """Return the figure and what to say of it."""
+    def result(self, results: Results) -> tuple[str, str]:
+        """Return the measured value and ``reached``, ``missed`` or the like."""
         found = self.measured(results)
         if found is None:
             return NOT_MEASURED, ""
         if isinstance(found, Ratios) and found.errors:
-            # A rate says nothing where answers are missing.
+            # Rates don't count where responses are missing.
             return f"{found}, {found.errors} errors", FAILED
         value = found.median if isinstance(found, Ratios) else found
         shown = str(found) if isinstance(found, Ratios) else f"{found:.4g}"
@@ -62,7 +62,7 @@ def _faster(case: str, turn: Turn, against: str = REMBG) -> Measured:
     return lambda results: results.ratios(case, turn.label, against, _rate)
 
 
-def _answers_sooner(turn: Turn) -> Measured:
+def _shorter_latency(turn: Turn) -> Measured:
     return lambda results: results.ratios(LATENCY_CASE.name, turn.label, REMBG, _inverse_p50)
 
 
@@ -103,8 +103,8 @@ TARGETS = (
     ),
     Target(f"{PNG_4}: bf16", "at least", 2.7, 2.9, _faster(THROUGHPUT.name, Turn("bf16"))),
     Target(f"{PNG_4}: fp32", "at least", 1.42, 1.5, _faster(THROUGHPUT.name, Turn("fp32"))),
-    Target(f"{P50}: int8", "at least", 4, 4.5, _answers_sooner(Turn("int8" + LATENCY))),
-    Target(f"{P50}: fp32", "at least", 1.55, 1.65, _answers_sooner(Turn("fp32" + LATENCY))),
+    Target(f"{P50}: int8", "at least", 4, 4.5, _shorter_latency(Turn("int8" + LATENCY))),
+    Target(f"{P50}: fp32", "at least", 1.55, 1.65, _shorter_latency(Turn("fp32" + LATENCY))),
     Target(
         "12 MP, PNG, 2 clients, times rembg's rate: int8",
         "at least",
@@ -126,7 +126,7 @@ TARGETS = (
     Target(f"{PEAK}: bf16", "at least", 0.82, 0.88, _peak_share("bf16")),
     Target(f"{PEAK}: fp32", "at least", 0.95, 1.0, _peak_share("fp32")),
     Target(
-        "workers' CPU time outside the network, share of an int8 answer",
+        "workers' CPU time outside the network, share of an int8 response",
         "at most",
         0.15,
         0.1,

@@ -176,7 +176,7 @@ def _floats(picture: Image.Image) -> Floats:
 def edges_refinement(line: Sequence[str]) -> None:
     """Print the table; exit with 1 if a shape misses the target."""
     parser = OptionParser("edges-refinement", "Measure refined mattes against pymatting.")
-    parser.add_argument("--size", type=int, narguments=2, default=SIZE, metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"))
     parser.take("build", "pictures")
     arguments = parser.parse_args(line)
     photos = (

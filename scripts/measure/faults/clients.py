@@ -1,4 +1,4 @@
-"""Clients that ask a server again and again, and keep every outcome."""
+"""Clients that send requests in a closed loop, and keep every outcome."""
 
 import threading
 import time
@@ -15,18 +15,18 @@ from scripts.torchserve.management_api import ManagementApi, local_session
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one request, all its tries included."""
+    """The result of one request, with all its tries."""
 
-    asked: float
+    sent: float
     """When it was sent first, by ``time.monotonic()``."""
     seconds: float
-    """Until it was answered for good."""
+    """Until the result of the last try."""
     tries: tuple[str, ...]
-    """What came of each: a status, or the name of the error instead of an answer."""
+    """The result of each: a status, or the name of the error where there was no response."""
 
     @property
     def served(self) -> bool:
-        """Whether there was a cutout in the end."""
+        """Whether the last try got a cutout."""
         return self.tries[-1] == str(HTTPStatus.OK.value)
 
 
@@ -34,8 +34,7 @@ class Outcome:
 class SteadyClients:
     """`concurrency` clients of one model, each with one request at a time.
 
-    A request that is not served is tried `retries` times more. A client that was not served pauses
-    for `pause_s`.
+    A request that is not served is sent up to `retries` times more, after `pause_s`.
     """
 
     config: ServerConfig
@@ -56,9 +55,9 @@ class SteadyClients:
         self._over = threading.Event()
 
     @contextmanager
-    def asking(self) -> Iterator["SteadyClients"]:
-        """Ask while inside; at the end wait for what is on its way."""
-        threads = [threading.Thread(target=self._keep_asking) for _ in range(self.concurrency)]
+    def sending(self) -> Iterator["SteadyClients"]:
+        """Send requests while the block runs; then wait for those in flight."""
+        threads = [threading.Thread(target=self._keep_sending) for _ in range(self.concurrency)]
         for thread in threads:
             thread.start()
         try:
@@ -68,19 +67,19 @@ class SteadyClients:
             for thread in threads:
                 thread.join()
 
-    def _keep_asking(self) -> None:
+    def _keep_sending(self) -> None:
         with local_session() as session:
             while not self._over.is_set():
-                self.outcomes.append(self._ask(session))
+                self.outcomes.append(self._send(session))
 
-    def _ask(self, session: requests.Session) -> Outcome:
-        asked, tries = time.monotonic(), []
+    def _send(self, session: requests.Session) -> Outcome:
+        sent, tries = time.monotonic(), []
         for _ in range(1 + self.retries):
             tries.append(self._try(session))
             if tries[-1] == str(HTTPStatus.OK.value):
                 break
             time.sleep(self.pause_s)
-        return Outcome(asked, time.monotonic() - asked, tuple(tries))
+        return Outcome(sent, time.monotonic() - sent, tuple(tries))
 
     def _try(self, session: requests.Session) -> str:
         try:

@@ -1,7 +1,7 @@
-"""Kill workers of a running server, again and again, while clients ask it; tell what they got.
+"""Kill workers of a running server under load, and count what the clients got.
 
-As soon as all workers of the model are READY, one of them gets SIGKILL. The server itself is
-neither started nor ended.
+When all workers of the model are READY, one of them gets SIGKILL, again and again. The server
+itself is neither started nor stopped.
 """
 
 import random
@@ -23,50 +23,50 @@ from scripts.torchserve.process import TorchServeProcess
 
 RETRIES, PAUSE_S = 2, 4.0
 LOOK_AGAIN_S = 0.1
-# A client that waits longer would not call it an answer.
-HANGS_AFTER_S = 60.0
+# Then a client gives up.
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
 class Killing:
-    """What the clients got, and how long it took from each kill until all workers were READY."""
+    """What the clients got, and the seconds from each kill until all workers were READY."""
 
     seconds: float
     plain: Sequence[Outcome]
-    """Of clients that ask once."""
-    patient: Sequence[Outcome]
-    """Of clients that ask up to three times."""
+    """Of clients that send each request once."""
+    retrying: Sequence[Outcome]
+    """Of clients that send it up to three times."""
     recoveries: Sequence[float]
 
     @property
-    def without_an_answer(self) -> list[str]:
-        """Every request that got no status, by the name of its error."""
-        tries = [each for outcome in (*self.plain, *self.patient) for each in outcome.tries]
+    def without_response(self) -> list[str]:
+        """The requests that got no response, each as the name of its error."""
+        tries = [each for outcome in (*self.plain, *self.retrying) for each in outcome.tries]
         return [each for each in tries if not each.isdigit()]
 
     @property
     def sound(self) -> bool:
-        """Whether every request was answered, with a cutout or a 5xx, and all patient ones served.
+        """Whether each request got a cutout or a 5xx, and each with retries a cutout.
 
-        And whether a worker was killed at all and all were READY in the end.
+        And whether a worker was killed and all were READY in the end.
         """
-        tries = {each for outcome in (*self.plain, *self.patient) for each in outcome.tries}
-        answers = all(each == "200" or (each.isdigit() and each[0] == "5") for each in tries)
-        return answers and bool(self.recoveries) and all(each.served for each in self.patient)
+        tries = {each for outcome in (*self.plain, *self.retrying) for each in outcome.tries}
+        responses = all(each == "200" or (each.isdigit() and each[0] == "5") for each in tries)
+        return responses and bool(self.recoveries) and all(each.served for each in self.retrying)
 
     def report(self) -> str:
-        """Tell all of it in words."""
+        """Return it in words."""
         last = Counter(outcome.tries[-1] for outcome in self.plain)
-        served = sum(outcome.served for outcome in self.patient)
-        again = sum(len(outcome.tries) > 1 for outcome in self.patient)
-        slowest = max(each.seconds for each in (*self.plain, *self.patient))
+        served = sum(outcome.served for outcome in self.retrying)
+        again = sum(len(outcome.tries) > 1 for outcome in self.retrying)
+        slowest = max(each.seconds for each in (*self.plain, *self.retrying))
         lines = [
             f"{len(self.recoveries)} workers were killed in {self.seconds:.0f} s",
-            f"asked once: {len(self.plain)} requests, "
+            f"sent once: {len(self.plain)} requests, "
             + ", ".join(f"{count} x {status}" for status, count in sorted(last.items())),
-            f"asked up to {1 + RETRIES} times, {PAUSE_S:.0f} s apart: {len(self.patient)} requests,"
+            f"sent up to {1 + RETRIES} times, {PAUSE_S:.0f} s apart: {len(self.retrying)} requests,"
             f" {again} of them more than once, {served} served",
-            f"without an answer: {len(self.without_an_answer)}; the slowest took {slowest:.1f} s",
+            f"without a response: {len(self.without_response)}; the slowest took {slowest:.1f} s",
         ]
         if self.recoveries:
             lines.append(
@@ -79,30 +79,30 @@ class Killing:
 def kill_workers(
     config: ServerConfig, model: str, picture: bytes, seconds: float, concurrency: int
 ) -> Killing:
-    """Kill random workers of a model for a while, under half plain and half patient clients.
+    """Kill random workers of a model for a while, with half the clients plain and half retrying.
 
     Raises:
-        ServerError: the workers don't come back.
+        ServerError: the workers don't get READY again.
     """
     api = ManagementApi(config)
     version = str(api.describe(model)["modelVersion"])
     recoveries: list[float] = []
-    plain = SteadyClients(config, model, picture, concurrency // 2, timeout_s=HANGS_AFTER_S)
-    patient = SteadyClients(
+    plain = SteadyClients(config, model, picture, concurrency // 2, timeout_s=TIMEOUT_S)
+    retrying = SteadyClients(
         config,
         model,
         picture,
         concurrency - concurrency // 2,
         retries=RETRIES,
         pause_s=PAUSE_S,
-        timeout_s=HANGS_AFTER_S,
+        timeout_s=TIMEOUT_S,
     )
     begin = time.monotonic()
-    with plain.asking(), patient.asking():
+    with plain.sending(), retrying.sending():
         while time.monotonic() - begin < seconds:
             recoveries.append(_kill_one(api, model, version))
             print(f"  killed {len(recoveries)}, READY after {recoveries[-1]:.1f} s", flush=True)
-    return Killing(time.monotonic() - begin, plain.outcomes, patient.outcomes, recoveries)
+    return Killing(time.monotonic() - begin, plain.outcomes, retrying.outcomes, recoveries)
 
 
 def _kill_one(api: ManagementApi, model: str, version: str) -> float:
@@ -110,7 +110,7 @@ def _kill_one(api: ManagementApi, model: str, version: str) -> float:
     described = api.describe(model, version)
     count = len(described["workers"])
     api.wait_until_ready(model, version, count)
-    # One that TorchServe is starting has no process yet, and stands there with -1.
+    # A worker that TorchServe is starting has no process yet; its pid is -1.
     pids = [pid for pid in _ready(api, model, version) if pid > 0]
     if not pids:
         raise ServerError(f"{model} {version} has no worker to kill: make scale WORKERS=2")
@@ -120,11 +120,11 @@ def _kill_one(api: ManagementApi, model: str, version: str) -> float:
     deadline = begin + described["startupTimeout"]
     while time.monotonic() < deadline:
         ready = _ready(api, model, version)
-        # Until TorchServe has noticed, the dead one counts as READY.
+        # Until TorchServe notices, the killed worker is listed as READY.
         if len(ready) == count and victim not in ready:
             return time.monotonic() - begin
         time.sleep(LOOK_AGAIN_S)
-    raise ServerError(f"{model} {version}: the workers don't come back; see make status")
+    raise ServerError(f"{model} {version}: the workers don't get READY again; see make status")
 
 
 def _ready(api: ManagementApi, model: str, version: str) -> list[int]:
@@ -133,7 +133,7 @@ def _ready(api: ManagementApi, model: str, version: str) -> list[int]:
 
 
 def _worker_of(config: ServerConfig, pid: int) -> psutil.Process:
-    """Return a process that is proven to be a child of the server.
+    """Return a process after checking that it is a child of the server.
 
     Raises:
         ServerError: it is not, or has ended.
@@ -143,7 +143,7 @@ def _worker_of(config: ServerConfig, pid: int) -> psutil.Process:
     for process in children:
         if process.pid == pid:
             return process
-    raise ServerError(f"process {pid} is no worker of the server on port {config.port}")
+    raise ServerError(f"process {pid} is not a worker of the server on port {config.port}")
 
 
 def kill_workers_command(line: Sequence[str]) -> None:
@@ -164,4 +164,4 @@ def kill_workers_command(line: Sequence[str]) -> None:
         raise BenchError(str(error)) from error
     print(killing.report())
     if not killing.sound:
-        raise BenchError("not every request was answered, or not every one in the end")
+        raise BenchError("a request got no cutout, or no response; the counts are above")

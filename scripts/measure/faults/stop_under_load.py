@@ -1,4 +1,4 @@
-"""Stop a running server under load; tell what became of the requests it had accepted.
+"""Stop a running server under load, and count the results of the requests in flight.
 
 ``make stop-under-load`` drains it, ``make stop-under-load NOW=1`` only sends SIGTERM.
 """
@@ -29,17 +29,17 @@ def stop_under_load(line: Sequence[str]) -> None:
     except OSError as error:
         raise BenchError(str(error)) from error
     clients = SteadyClients(config, arguments.model, picture, arguments.concurrency)
-    with clients.asking():
+    with clients.sending():
         time.sleep(BEFORE_S)
         begin = time.monotonic()
         end_server(config, now=arguments.now)
         end = time.monotonic()
-    accepted = [each for each in clients.outcomes if each.asked < begin]
-    open_then = [each for each in accepted if each.asked + each.seconds >= begin]
-    last = max((each.asked + each.seconds for each in accepted if each.served), default=begin)
-    told = Counter(each.tries[-1] for each in open_then)
+    accepted = [each for each in clients.outcomes if each.sent < begin]
+    in_flight = [each for each in accepted if each.sent + each.seconds >= begin]
+    last = max((each.sent + each.seconds for each in accepted if each.served), default=begin)
+    results = Counter(each.tries[-1] for each in in_flight)
     print(
-        f"{len(open_then)} requests were on their way when the stop began: "
-        + ", ".join(f"{count} x {outcome}" for outcome, count in sorted(told.items()))
+        f"{len(in_flight)} requests were in flight when the stop began: "
+        + ", ".join(f"{count} x {result}" for result, count in sorted(results.items()))
     )
     print(f"it took {end - begin:.1f} s, {end - max(last, begin):.1f} s beyond the last cutout")

@@ -1,4 +1,4 @@
-"""The one error of ``make bench``."""
+"""The error of measurements."""
 
 from scripts.common.errors import CommandError
 

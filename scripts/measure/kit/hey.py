@@ -1,6 +1,6 @@
-"""Load on a server by hey (https://github.com/rakyll/hey): little CPU, every latency told.
+"""Load on a server by hey (https://github.com/rakyll/hey), which takes little CPU time.
 
-Closed loop: `concurrency` clients ask again as soon as they are answered.
+Closed loop: each of `concurrency` clients sends the next request when it has the response.
 """
 
 import csv
@@ -14,47 +14,35 @@ from pathlib import Path
 
 from scripts.measure.kit.debian import unpack
 from scripts.measure.kit.errors import BenchError
+from scripts.measure.kit.percentiles import percentile
+from scripts.measure.kit.request import TIMEOUT_S, Request
 
 OTHERWISE = "install hey (apt install hey, or https://github.com/rakyll/hey) and have it on PATH"
-TIMEOUT_S = 600
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is sent again and again; `body` is a file."""
-
-    url: str
-    headers: dict[str, str]
-    content_type: str
-    body: Path
 
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it."""
+    """The result of one run of hey."""
 
     seconds: float
-    """From the first request to the last answer."""
+    """From the first request to the last response."""
     latencies_ms: tuple[float, ...]
-    """Of the good answers, the shortest first."""
+    """Of the responses with status 200, ascending."""
     errors: int
-    """Answers of another status than 200, and requests without an answer."""
+    """Responses of another status, and requests without a response."""
 
     @property
     def rate(self) -> float:
-        """Good answers a second."""
+        """Responses with status 200 a second."""
         return len(self.latencies_ms) / self.seconds if self.latencies_ms else 0.0
 
     def percentile(self, share: float) -> float:
-        """Return the milliseconds within which this share of the requests was answered."""
-        if not self.latencies_ms:
-            return math.nan
-        rank = math.ceil(share * len(self.latencies_ms))
-        return self.latencies_ms[max(rank, 1) - 1]
+        """Return the milliseconds within which this share of the responses came."""
+        return percentile(self.latencies_ms, share)
 
 
 def find_hey(folder: Path) -> Path:
-    """Return the generator: the one on PATH, or Debian's, unpacked below `folder`.
+    """Return hey's path: the one on PATH, or Debian's, unpacked below `folder`.
 
     Raises:
         BenchError: it can't be fetched.
@@ -68,10 +56,10 @@ def drive(
 ) -> Load:
     """Send this many requests, a multiple of `concurrency`.
 
-    `prefix` runs the generator elsewhere: ``ip netns exec ...``.
+    `prefix` is put before the command, such as ``ip netns exec ...``.
 
     Raises:
-        BenchError: the generator fails, or can't send exactly so many.
+        BenchError: hey fails, or `requests` is no multiple of `concurrency`.
     """
     if requests % concurrency:
         raise BenchError(f"{requests} requests can't be shared by {concurrency} clients")
@@ -88,7 +76,7 @@ def drive(
 
 
 def parse_csv(text: str, sent: int) -> Load:
-    """Read what hey writes: a row an answer, none for a request that had no answer."""
+    """Parse hey's CSV: a row for each response; a request without one has no row."""
     rows = list(csv.DictReader(StringIO(text)))
     starts = [float(row["offset"]) for row in rows]
     took = [float(row["response-time"]) for row in rows]

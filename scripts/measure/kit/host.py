@@ -1,4 +1,4 @@
-"""Which machine this is, and which versions run on it."""
+"""The machine, and the versions that run on it."""
 
 import os
 import platform
@@ -12,8 +12,8 @@ import psutil
 from u2net_cutout.network.cpu_features import cpu_fact
 
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8", "amx_bf16")
-# What a model tells of itself that says nothing of how it runs.
-STANDING = (
+# Fields of a model's description that don't describe how it runs.
+NOT_SETTINGS = (
     *("model", "version", "variant", "weights_sha256", "weights_source", "license"),
     *("input_size", "formats", "limits"),
 )
@@ -47,7 +47,7 @@ def served_facts(status: Mapping[str, Any]) -> dict[str, str]:
     """Return how one model runs, and on how many workers, from ``make status JSON=1``."""
     (version,) = status["versions"]
     facts = {name: str(value) for name, value in version["description"].items()}
-    kept = {name: value for name, value in facts.items() if name not in STANDING}
+    kept = {name: value for name, value in facts.items() if name not in NOT_SETTINGS}
     return {"workers": str(len(version["workers"])), **kept}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def alone(lock: Path | None) -> Iterator[None]:
-    """Hold a file's lock meanwhile, where several measure on one machine."""
+    """Hold the lock of a file, if given, while the block runs."""
     if lock is None:
         yield
         return

@@ -11,15 +11,14 @@ from typing import Any
 
 from scripts.common.options import without_options
 from scripts.measure.kit.errors import BenchError
-from scripts.measure.kit.hey import Request
 from scripts.measure.kit.host import served_facts
 from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import ProcessTree
-from scripts.measure.kit.servers import multipart
+from scripts.measure.kit.request import Request
 from scripts.torchserve.config import ServerConfig
 from scripts.torchserve.process import TorchServeProcess
 
-# The fastest precision that the machine can have within its bound.
+# The fastest precision of this machine that holds its bound.
 AUTO = "auto"
 
 # Folders below the build folder that every precision can use.
@@ -38,7 +37,7 @@ class Product:
     profile: str = "throughput"
     model: str = "u2net"
     batch_size: int | None = None
-    """None, here and below: as `make serve` has it by default."""
+    """None, here and below: the default of `make serve`."""
     workers: int | None = None
     place: str = "bench"
     """The folder below `build` that holds its own."""
@@ -58,7 +57,7 @@ class Product:
         """
         self._share()
         command = self.command(*arguments)
-        # What the make that runs this exports would change what is measured.
+        # The variables of the make that runs this must not change what is measured.
         environment = without_options(os.environ)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -81,7 +80,7 @@ class Product:
         """Start it, and return when it is READY.
 
         Raises:
-            BenchError: it does not get so, or runs in another precision than it should.
+            BenchError: it does not get READY, or runs in another precision.
         """
         start = time.monotonic()
         self.make("serve")
@@ -92,11 +91,11 @@ class Product:
             raise BenchError(f"{self.name} runs in {runs_in}, not in {self.precision}")
 
     def status(self) -> dict[str, Any]:
-        """Return what ``make status`` shows, as values."""
+        """Return what ``make status JSON=1`` prints."""
         return dict(json.loads(self.make("status", "JSON=1")))
 
     def stop(self) -> None:
-        """End it, if it runs."""
+        """Stop it, if it runs."""
         self.make("stop")
 
     def tree(self) -> ProcessTree:
@@ -109,14 +108,14 @@ class Product:
         return ProcessTree(process)
 
     def request(self, picture: Picture, options: Mapping[str, str]) -> Request:
-        """Build what is sent."""
+        """Build a request with a picture."""
         return self.form(Path(picture.path), options)
 
     def form(self, photo: Path, options: Mapping[str, str]) -> Request:
-        """Build a form with any options."""
+        """Build a request with a photo and any options."""
         url = f"http://127.0.0.1:{self.port}/predictions/{self.model}"
         forms = self.build / self.place / "forms"
-        return multipart(forms, url, options, ("image_file", photo), self.make("token"))
+        return Request.of_form(forms, url, options, photo, token=self.make("token"))
 
     def _share(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,9 @@ import psutil
 from scripts.common.options import OptionParser, positive
 from scripts.gateway.keys import DEFAULT_CLIENT, key_of
 from scripts.measure.kit.errors import BenchError
-from scripts.measure.kit.hey import Request, drive, find_hey
+from scripts.measure.kit.hey import drive, find_hey
 from scripts.measure.kit.lock import alone
+from scripts.measure.kit.request import Request
 from scripts.measure.scale_out.namespaces import (
     PUBLIC_PORT,
     SimulatedMachine,
@@ -55,12 +56,12 @@ class Arrangement:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one turn gave."""
+    """The result of one turn."""
 
     rate: float
     """Pictures a second."""
     cpu_s: float
-    """CPU seconds a picture. What else runs on the machine hardly touches it."""
+    """CPU seconds a picture. Other work on the machine hardly changes it."""
 
 
 @contextmanager
@@ -111,7 +112,7 @@ def _arrange(
 
 
 def take_turn(arrangement: Arrangement, hey: Path, requests: int, clients: int) -> Turn:
-    """Send so many pictures, and print what came of it.
+    """Send so many pictures, and print the result.
 
     Raises:
         BenchError: a request fails.
@@ -121,8 +122,8 @@ def take_turn(arrangement: Arrangement, hey: Path, requests: int, clients: int) 
     if load.errors:
         raise BenchError(f"{arrangement.name}: {load.errors} requests failed")
     turn = Turn(load.rate, (arrangement.cpu_s() - before) / requests)
-    told = f"{turn.rate:.2f} pictures a second, {turn.cpu_s:.3f} CPU seconds each"
-    print(f"{arrangement.name}: {told}", flush=True)
+    line = f"{turn.rate:.2f} pictures a second, {turn.cpu_s:.3f} CPU seconds each"
+    print(f"{arrangement.name}: {line}", flush=True)
     return turn
 
 

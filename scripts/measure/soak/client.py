@@ -1,117 +1,122 @@
-"""Sends the soak's requests and says what was wrong with each answer."""
+"""Sends the soak's requests and compares each response with the expected one."""
 
-import asyncio
 import hashlib
 import json
+import socket
+import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import aiohttp
+import requests
+from requests.adapters import HTTPAdapter
 
-from scripts.measure.soak.request import Ask, HangUp
+from scripts.measure.soak.request import HangUp, SoakRequest
 from scripts.torchserve.binding import HOST
-from scripts.torchserve.management_api import ManagementApi
+from scripts.torchserve.management_api import ManagementApi, local_session
 
 TIMEOUT_S = 120
-# A client that leaves while it waits is in the queue or at work by then.
-PATIENCE_S = 0.05
+# A request has arrived by then: it is in the queue or with a worker.
+ARRIVED_S = 0.05
+# SO_LINGER, on, 0 seconds: the connection is reset, not closed in order.
+RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one request."""
+    """The result of one request."""
 
     name: str
     ended: float
     """Seconds of ``time.monotonic``."""
     seconds: float
     status: int
-    """0: no answer, which is right where the client left."""
+    """0: no response, which is right where the client hung up."""
     problem: str | None = None
 
 
 @dataclass
 class SoakClient:
-    """One server, asked for one model; remembers the first answer to each request."""
+    """A client of one model; it remembers the first response to each request.
+
+    Several threads may use it, as many as there are `connections`.
+    """
 
     api: ManagementApi
     model: str
-    session: aiohttp.ClientSession
     token: str = ""
+    connections: int = 10
     digests: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of the first good answer to each request, its type and its size."""
+    """SHA-256, media type and size of the first good response to each request."""
 
-    def url(self, ask: Ask) -> str:
-        """Return the address that a request is sent to."""
-        path = ask.path if ask.path.count("/") else f"{ask.path}/{self.model}"
-        return f"{self.api.config.inference_address}/{path}"
+    def __post_init__(self) -> None:
+        self._session = local_session()
+        self._session.mount("http://", HTTPAdapter(pool_maxsize=self.connections))
 
-    def headers(self, ask: Ask) -> dict[str, str]:
-        """Return the headers of a request."""
-        token = self.token if ask.authorized else "wrong"
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": ask.content_type}
-        return {**headers, **({"Accept": ask.accept} if ask.accept else {})}
-
-    async def send(self, ask: Ask) -> Outcome:
-        """Send a request and hold its answer against what is due, and against the first one."""
+    def send(self, request: SoakRequest) -> Outcome:
+        """Send a request; compare its response with what is expected, and with the first one."""
         start = time.monotonic()
         status, problem = 0, None
         try:
-            if ask.hang_up:
-                await self._leave(ask, ask.hang_up)
+            if request.hang_up:
+                self._hang_up(request, request.hang_up)
             else:
-                status, problem = await self._ask(ask)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            problem = f"no answer: {error!r}"
+                status, problem = self._send(request)
+        except (requests.RequestException, OSError) as error:
+            problem = f"no response: {error!r}"
         ended = time.monotonic()
-        return Outcome(ask.name, ended, ended - start, status, problem)
+        return Outcome(request.name, ended, ended - start, status, problem)
 
-    async def _ask(self, ask: Ask) -> tuple[int, str | None]:
-        timeout = aiohttp.ClientTimeout(TIMEOUT_S)
-        async with self.session.request(
-            ask.method, self.url(ask), data=ask.body, headers=self.headers(ask), timeout=timeout
-        ) as answer:
-            content = await answer.read()
-            kind = answer.headers.get("Content-Type", "")
-            size = answer.headers.get("X-Width", ""), answer.headers.get("X-Height", "")
-        if answer.status != ask.status:
-            return answer.status, f"{answer.status} {content[:200]!r} instead of {ask.status}"
-        if ask.status != 200:
-            return answer.status, self._wrong_code(ask, content)
+    def _path(self, request: SoakRequest) -> str:
+        return request.path if "/" in request.path else f"{request.path}/{self.model}"
+
+    def _headers(self, request: SoakRequest) -> dict[str, str]:
+        token = self.token if request.authorized else "wrong"
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": request.content_type}
+        return {**headers, **({"Accept": request.accept} if request.accept else {})}
+
+    def _send(self, request: SoakRequest) -> tuple[int, str | None]:
+        response = self._session.request(
+            request.method,
+            f"{self.api.config.inference_address}/{self._path(request)}",
+            data=request.body,
+            headers=self._headers(request),
+            timeout=TIMEOUT_S,
+        )
+        status, content = response.status_code, response.content
+        if status != request.status:
+            return status, f"{status} {content[:200]!r} instead of {request.status}"
+        if status != 200:
+            return status, _wrong_code(request, content)
         digest = hashlib.sha256(content).hexdigest()
-        found = f"{digest} {kind} {'x'.join(size)}"
-        if self.digests.setdefault(ask.name, found) != found:
-            return answer.status, f"{found} instead of {self.digests[ask.name]}"
-        return answer.status, None
+        size = (response.headers.get(name, "") for name in ("X-Width", "X-Height"))
+        found = f"{digest} {response.headers.get('Content-Type', '')} {'x'.join(size)}"
+        first = self.digests.setdefault(request.name, found)
+        return status, None if found == first else f"{found} instead of {first}"
 
-    @staticmethod
-    def _wrong_code(ask: Ask, content: bytes) -> str | None:
-        if ask.code is None:
-            return None
-        with suppress(ValueError, LookupError, TypeError):
-            code = json.loads(content)["errors"][0]["code"]
-            return None if code == ask.code else f"{code} instead of {ask.code}"
-        return f"{content[:200]!r} instead of {ask.code}"
-
-    async def _leave(self, ask: Ask, when: HangUp) -> None:
-        """Send a request, and close the connection at the worst moment."""
-        reader, writer = await asyncio.open_connection(HOST, self.api.config.port)
-        try:
-            lines = [
-                f"{ask.method} /{ask.path}/{self.model} HTTP/1.1",
-                f"Host: {HOST}",
-                f"Content-Length: {len(ask.body)}",
-                *(f"{name}: {value}" for name, value in self.headers(ask).items()),
-            ]
-            sent = len(ask.body) // 2 if when is HangUp.SENDING else len(ask.body)
-            writer.write("\r\n".join([*lines, "", ""]).encode() + ask.body[:sent])
-            await writer.drain()
+    def _hang_up(self, request: SoakRequest, when: HangUp) -> None:
+        """Send a request, and reset the connection before the response is complete."""
+        lines = [
+            f"{request.method} /{self._path(request)} HTTP/1.1",
+            f"Host: {HOST}",
+            f"Content-Length: {len(request.body)}",
+            *(f"{name}: {value}" for name, value in self._headers(request).items()),
+        ]
+        sent = len(request.body) // 2 if when is HangUp.SENDING else len(request.body)
+        address = HOST, self.api.config.port
+        with socket.create_connection(address, timeout=TIMEOUT_S) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            connection.sendall("\r\n".join([*lines, "", ""]).encode() + request.body[:sent])
             if when is HangUp.WAITING:
-                await asyncio.sleep(PATIENCE_S)
-            elif when is HangUp.RECEIVING:
-                async with asyncio.timeout(TIMEOUT_S):
-                    await reader.readexactly(1)
-        finally:
-            # Without a farewell: the server meets a connection that is reset.
-            writer.transport.abort()
+                time.sleep(ARRIVED_S)
+            elif when is HangUp.RECEIVING and not connection.recv(1):
+                raise ConnectionError("the server closed the connection without a response")
+
+
+def _wrong_code(request: SoakRequest, content: bytes) -> str | None:
+    if request.code is None:
+        return None
+    with suppress(ValueError, LookupError, TypeError):
+        code = json.loads(content)["errors"][0]["code"]
+        return None if code == request.code else f"{code} instead of {request.code}"
+    return f"{content[:200]!r} instead of {request.code}"

@@ -16,21 +16,21 @@ WIDTH, HEIGHT, DPI = 9, 10, 90
 
 
 def write_plot(record: Record, path: Path) -> None:
-    """Write memory, latency, answers and handles over the minutes, as PNG."""
+    """Plot memory, latency, responses and handles over the minutes, as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fig, rows = plt.subplots(4, figsize=(WIDTH, HEIGHT), sharex=True, layout="constrained")
     _memory(record, rows[0])
     _latency(record, rows[1])
-    _answers(record, rows[2])
+    _responses(record, rows[2])
     _handles(record, rows[3])
     for axes in rows:
         for start, end in record.rollouts:
             axes.axvspan(start / 60, end / 60, color="#e5e5e5", zorder=0)
-        for start, end in record.rests:
+        for start, end in record.idle:
             axes.axvspan(start / 60, end / 60, color="#eef5e5", zorder=0)
         axes.axvline(record.seconds / 60, color="#999999", linestyle=":")
         axes.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=5)
-    rows[-1].set_xlabel("minutes; grey: a rollout; green: nobody asks; dotted: the end")
+    rows[-1].set_xlabel("minutes; grey: a rollout; green: no requests; dotted: the end")
     fig.savefig(path, dpi=DPI)
     plt.close(fig)
 
@@ -61,21 +61,21 @@ def _label(name: str) -> str:
 
 
 def _latency(record: Record, axes: Any) -> None:
-    told = [window for window in record.windows if window.milliseconds]
-    minutes = [(window.start + WINDOW_S / 2) / 60 for window in told]
+    windows = [window for window in record.windows if window.milliseconds]
+    minutes = [(window.start + WINDOW_S / 2) / 60 for window in windows]
     for share in ("p50", "p95", "p99"):
         axes.semilogy(
-            minutes, [window.milliseconds[share] for window in told], linewidth=0.8, label=share
+            minutes, [window.milliseconds[share] for window in windows], linewidth=0.8, label=share
         )
-    axes.set_ylabel(f"ms, good answers of {WINDOW_S:.0f} s")
+    axes.set_ylabel(f"ms, status 200, windows of {WINDOW_S:.0f} s")
 
 
-def _answers(record: Record, axes: Any) -> None:
+def _responses(record: Record, axes: Any) -> None:
     minutes = [(window.start + WINDOW_S / 2) / 60 for window in record.windows]
     for status in sorted(record.statuses()):
         rates = [window.statuses.get(status, 0) / WINDOW_S for window in record.windows]
-        axes.plot(minutes, rates, linewidth=0.8, label="left" if status == "0" else status)
-    axes.set_ylabel("answers a second")
+        axes.plot(minutes, rates, linewidth=0.8, label="hung up" if status == "0" else status)
+    axes.set_ylabel("responses a second")
 
 
 def _handles(record: Record, axes: Any) -> None:

@@ -1,31 +1,32 @@
-"""What a soak saw, as it is written to disk."""
+"""The record of a soak, as it is written to disk."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scripts.measure.kit.percentiles import percentile
+from scripts.measure.kit.processes import ProcessSample
 from scripts.measure.soak.client import Outcome
-from scripts.measure.soak.samples import ProcessSample, Sample
+from scripts.measure.soak.samples import Sample
 
 WINDOW_S = 10.0
-# Beyond, they repeat each other.
+# More of them repeat each other.
 MOST_PROBLEMS = 100
 
 
 @dataclass(frozen=True)
 class Window:
-    """The answers of some seconds."""
+    """The responses of ``WINDOW_S`` seconds."""
 
     start: float
     """Seconds since the soak began."""
     statuses: dict[str, int]
-    """How many of each; ``0``: the client had left."""
+    """The number of each; ``0``: the client hung up."""
     milliseconds: dict[str, float]
-    """``p50``, ``p95`` and ``p99`` of the good answers; none without one."""
+    """``p50``, ``p95`` and ``p99`` of the responses with status 200; empty without any."""
 
 
 @dataclass
@@ -35,46 +36,46 @@ class Record:
     date: str
     machine: dict[str, str]
     clients: int
-    deck: int
-    """How many requests a deck has."""
+    mix: int
+    """The number of requests in the mix."""
     seconds: float = 0.0
-    """Until the last request was answered; after that the server is watched idling."""
-    asked: dict[str, int] = field(default_factory=dict)
-    """How often each request of the deck was sent."""
+    """Until the last response; after that the server idles."""
+    sent: dict[str, int] = field(default_factory=dict)
+    """How often each request of the mix was sent."""
     windows: list[Window] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
-    decks: list[float] = field(default_factory=list)
-    """When each deck was done."""
+    mixes: list[float] = field(default_factory=list)
+    """When each pass through the mix ended."""
     rollouts: list[tuple[float, float]] = field(default_factory=list)
-    rests: list[tuple[float, float]] = field(default_factory=list)
-    """When nobody asked."""
+    idle: list[tuple[float, float]] = field(default_factory=list)
+    """When no requests were sent."""
     problems: list[str] = field(default_factory=list)
-    """Answers that were not due, failed rollouts and samples that could not be taken."""
+    """Unexpected responses, failed rollouts and samples that could not be taken."""
     problem_count: int = 0
 
     @property
     def requests(self) -> int:
-        """How many were sent."""
-        return sum(self.asked.values())
+        """The number of requests that were sent."""
+        return sum(self.sent.values())
 
     def statuses(self) -> Counter[str]:
-        """Count the answers by status."""
+        """Count the responses by status."""
         total: Counter[str] = Counter()
         for window in self.windows:
             total.update(window.statuses)
         return total
 
     def add_problem(self, problem: str) -> None:
-        """Note what should not have been."""
+        """Add a problem; beyond ``MOST_PROBLEMS`` they are only counted."""
         self.problem_count += 1
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(problem)
 
     def add_outcomes(self, start: float, outcomes: Sequence[Outcome]) -> None:
-        """Note the answers of a window that began at `start`."""
+        """Add the responses of a window that began at `start`."""
         counts = Counter(outcome.name for outcome in outcomes)
         for name, count in counts.items():
-            self.asked[name] = self.asked.get(name, 0) + count
+            self.sent[name] = self.sent.get(name, 0) + count
         for outcome in outcomes:
             if outcome.problem:
                 self.add_problem(f"{start:.0f} s: {outcome.name}: {outcome.problem}")
@@ -84,7 +85,7 @@ class Record:
             Window(
                 start,
                 dict(Counter(str(outcome.status) for outcome in outcomes)),
-                {name: good[math.ceil(share * len(good)) - 1] for name, share in shares.items()},
+                {name: percentile(good, share) for name, share in shares.items()},
             )
         )
 
@@ -96,11 +97,11 @@ class Record:
     @classmethod
     def read(cls, path: Path) -> "Record":
         """Read what ``write`` wrote."""
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        told["windows"] = [Window(**each) for each in told["windows"]]
-        for name in ("rollouts", "rests"):
-            told[name] = [(start, end) for start, end in told.get(name, [])]
-        told["samples"] = [
+        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        fields["windows"] = [Window(**each) for each in fields["windows"]]
+        for name in ("rollouts", "idle"):
+            fields[name] = [(start, end) for start, end in fields[name]]
+        fields["samples"] = [
             Sample(
                 **{
                     **each,
@@ -110,6 +111,6 @@ class Record:
                     },
                 }
             )
-            for each in told["samples"]
+            for each in fields["samples"]
         ]
-        return cls(**told)
+        return cls(**fields)

@@ -1,15 +1,14 @@
-"""A request of the soak, and the answer that is due to it."""
+"""A request of the soak, and the response that it must get."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from urllib3.filepost import encode_multipart_formdata
-
-BOUNDARY = "a-boundary-that-no-photo-contains-4f1d"
+from scripts.measure.kit.forms import encode_form
 
 
 class HangUp(StrEnum):
-    """When a client leaves."""
+    """When a client closes the connection."""
 
     SENDING = "while sending"
     WAITING = "while waiting"
@@ -17,15 +16,15 @@ class HangUp(StrEnum):
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A request, and what is due to it."""
+class SoakRequest:
+    """A request, and the expected response."""
 
     name: str
     body: bytes
     content_type: str
     status: int = 200
     code: str | None = None
-    """Of an error in the contract's form."""
+    """Of the error, where the response is one in the contract's form."""
     accept: str | None = None
     path: str = "predictions"
     method: str = "POST"
@@ -33,8 +32,12 @@ class Ask:
     hang_up: HangUp | None = None
 
 
-def picture_form(name: str, fields: dict[str, str], picture: bytes, **due: object) -> Ask:
-    """Build a form with a picture and options; `due` are further fields of the request."""
-    part = ("image_file", ("photo", picture, "application/octet-stream"))
-    body, content_type = encode_multipart_formdata([*fields.items(), part], BOUNDARY)
-    return Ask(name, body, content_type, **due)  # type: ignore[arg-type]
+def picture_form(
+    name: str,
+    options: Mapping[str, str],
+    picture: bytes,
+    status: int = 200,
+    code: str | None = None,
+) -> SoakRequest:
+    """Build a request with a form of a picture and options."""
+    return SoakRequest(name, *encode_form(options, picture), status, code)

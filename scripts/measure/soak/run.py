@@ -1,9 +1,6 @@
-"""Ask a real server for hours in every way, and say whether it stays as it was."""
+"""Send a real server all kinds of requests for hours, and check that it stays as it was."""
 
 import argparse
-import asyncio
-import os
-import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +12,7 @@ from scripts.measure.kit.our_server import AUTO, Product
 from scripts.measure.soak.pictures import soak_pictures
 from scripts.measure.soak.plot import write_plot
 from scripts.measure.soak.record import Record
-from scripts.measure.soak.request_mix import deck
+from scripts.measure.soak.request_mix import request_mix
 from scripts.measure.soak.runner import CLIENTS, Soak
 from scripts.measure.soak.verdict import judge
 from scripts.torchserve.config import DEFAULT_PORT, ServerConfig
@@ -34,8 +31,7 @@ def _soak(arguments: argparse.Namespace) -> Record:
         workers=arguments.workers,
         place="soak",
     )
-    pip_args = shlex.split(os.environ.get("PIP_ARGS", ""))
-    asks = deck(soak_pictures(arguments.build / "photos", pip_args))
+    mix = request_mix(soak_pictures(arguments.build / "photos", arguments.pip_args))
     print("starting a server as make serve does", flush=True)
     product.start()
     try:
@@ -44,13 +40,13 @@ def _soak(arguments: argparse.Namespace) -> Record:
             datetime.now(UTC).date().isoformat(),
             {**describe_machine(), **{name: facts[name] for name in ("workers", "precision")}},
             CLIENTS,
-            len(asks),
+            len(mix),
         )
         build = product.folder.resolve()
         config = ServerConfig(arguments.port, build / "servers", build / "model-store")
         seconds = arguments.hours * 3600 if arguments.hours else arguments.minutes * 60
-        soak = Soak(product, ManagementApi(config), asks, seconds, record)
-        asyncio.run(soak.run())
+        soak = Soak(product, ManagementApi(config), mix, seconds, record)
+        soak.run()
     finally:
         product.stop()
     return record

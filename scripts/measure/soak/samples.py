@@ -1,31 +1,16 @@
-"""What a server holds: memory, handles, threads and files, looked at now and again."""
+"""Samples of a server: memory, handles and threads of its processes, and its files."""
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
+from scripts.measure.kit.processes import WORKER, ProcessSample, ProcessTree
 from scripts.torchserve.config import ServerError
 from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
 
 JVM = "JVM"
-# In the command line of a worker.
-WORKER = "model_service_worker.py"
-
-
-@dataclass(frozen=True)
-class ProcessSample:
-    """One process."""
-
-    rss: int
-    """Bytes."""
-    pss: int
-    """Bytes; shared pages are split among those that share them."""
-    handles: int
-    threads: int
 
 
 @dataclass(frozen=True)
@@ -35,25 +20,25 @@ class Sample:
     at: float
     """Seconds of ``time.monotonic``."""
     processes: dict[str, ProcessSample]
-    """By ``JVM``, and for workers by ``<version>/<process>``."""
+    """By ``JVM``, and for workers by ``<version>/<pid>``."""
     versions: list[str]
-    """Those that are registered."""
+    """The registered ones."""
     temporary_files: int
     temporary_bytes: int
     log_bytes: int
     unknown: list[int] = field(default_factory=list)
-    """Processes of workers that TorchServe does not tell of: starting, ending, or forgotten."""
+    """Process ids of workers that TorchServe does not list: starting, ending, or forgotten."""
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """Looks at one server and the workers of one model."""
+    """Samples one server and the workers of one model."""
 
     api: ManagementApi
     model: str
 
     def sample(self) -> Sample:
-        """Look once.
+        """Take one sample.
 
         Raises:
             ServerError: the server does not run any more, or does not answer.
@@ -63,21 +48,15 @@ class Sampler:
         if root is None:
             raise ServerError(f"the server on port {config.port} ended, see {config.logs}")
         described = self.api.versions(self.model)
-        version_of = {
-            worker["pid"]: each["modelVersion"] for each in described for worker in each["workers"]
-        }
+        names = {root.pid: JVM}
+        for each in described:
+            names |= {w["pid"]: f"{each['modelVersion']}/{w['pid']}" for w in each["workers"]}
         at = time.monotonic()
-        processes, unknown = {}, []
-        for process in (root, *root.children(recursive=True)):
-            try:
-                if process == root:
-                    processes[JVM] = _look_at(process)
-                elif version := version_of.get(process.pid):
-                    processes[f"{version}/{process.pid}"] = _look_at(process)
-                elif any(WORKER in part for part in process.cmdline()):
-                    unknown.append(process.pid)
-            except psutil.Error:  # it has just ended
-                continue
+        tree = ProcessTree(root)
+        found = tree.each(lambda process: (process.pid, ProcessSample.of(process)))
+        processes = {names[pid]: sample for pid, sample in found if pid in names}
+        workers = tree.each(lambda process: process.pid, WORKER)
+        unknown = [pid for pid in workers if pid not in names]
         files = list(_files(config.temporary))
         return Sample(
             at,
@@ -90,14 +69,8 @@ class Sampler:
         )
 
 
-def _look_at(process: psutil.Process) -> ProcessSample:
-    with process.oneshot():
-        memory = process.memory_full_info()
-        return ProcessSample(memory.rss, memory.pss, process.num_fds(), process.num_threads())
-
-
 def _files(folder: Path) -> Iterator[int]:
-    """Yield the size of every file below a folder."""
+    """Yield the size of each file below a folder."""
     for path in folder.rglob("*"):
         try:
             status = path.lstat()

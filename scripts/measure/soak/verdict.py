@@ -1,80 +1,81 @@
-"""Whether a server stayed as it was: memory, handles, files, answers, workers."""
+"""Whether a server stayed as it was: memory, handles, files, responses, workers."""
 
 from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 
-from scripts.measure.soak.memory_growth import WARM_UP_DECKS, Life, lives
+from scripts.measure.soak.memory_growth import WARM_UP_MIXES, Life, lives
 from scripts.measure.soak.record import Record
 from scripts.measure.soak.samples import JVM, Sample
 
 MOST_GROWTH = 0.05
-# The JVM's rests that are compared, as a share of all at either end: as the windows of workers.
-SHARE_OF_RESTS = 4
-FEWEST_RESTS = 4
+# The JVM's memory is compared between the first and the last of the idle times: a quarter each,
+# like the windows of workers.
+SHARE_OF_IDLE = 4
+FEWEST_IDLE = 4
 # Handles and threads follow the connections that are open at the moment.
 SLACK = 4
-# Of problems, in words.
+# Kinds of problems that are printed.
 MOST_KINDS = 10
-# What unpacks a version, or is being ended, is not lost.
+# A worker that is starting or being stopped is not lost.
 GRACE_S = 15.0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was judged."""
+    """The result of one check."""
 
     name: str
-    told: str
+    text: str
     good: bool
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """All of them."""
+    """The results of all checks."""
 
     findings: list[Finding]
 
     @property
     def good(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether all checks passed."""
         return all(finding.good for finding in self.findings)
 
     def __str__(self) -> str:
         return "\n".join(
-            f"{'good' if each.good else 'BAD '}  {each.name}: {each.told}" for each in self.findings
+            f"{'good' if each.good else 'BAD '}  {each.name}: {each.text}" for each in self.findings
         )
 
 
 def judge(record: Record) -> Verdict:
-    """Judge a soak."""
-    findings = [_answers(record), _workers(record)]
+    """Check a soak's record."""
+    findings = [_responses(record), _workers(record)]
     living = list(lives(record))
     for life in living:
         memory = _idle_memory(record) if life.name == JVM else _memory(life)
         findings += [memory, _handles(life)]
     if not any(life.name != JVM for life in living):
-        told = f"the soak was too short: no worker lived long beyond {WARM_UP_DECKS} decks"
-        findings.append(Finding("memory", told, False))
+        text = f"the soak was too short: no worker lived long beyond {WARM_UP_MIXES} mixes"
+        findings.append(Finding("memory", text, False))
     return Verdict([*findings, _temporary(record), _logs(record)])
 
 
-def _answers(record: Record) -> Finding:
+def _responses(record: Record) -> Finding:
     statuses = ", ".join(
-        f"{count} left" if status == "0" else f"{count} x {status}"
+        f"{count} hung up" if status == "0" else f"{count} x {status}"
         for status, count in sorted(record.statuses().items())
     )
-    told = f"{record.problem_count} unexpected of {record.requests} ({statuses})"
-    # Without the moment, so that one that comes again and again is told once.
+    text = f"{record.problem_count} unexpected of {record.requests} ({statuses})"
+    # Without the time, so that a repeated problem is one kind.
     kinds = Counter(problem.partition(": ")[2] for problem in record.problems)
     words = "".join(
         f"\n        {count} x {kind[:200]}" for kind, count in kinds.most_common(MOST_KINDS)
     )
-    return Finding("answers", told + words, record.problem_count == 0)
+    return Finding("responses", text + words, record.problem_count == 0)
 
 
 def lost_workers(samples: list[Sample]) -> list[str]:
-    """Return the workers that ended while their version was served on."""
+    """Return the workers that ended while their version was still served."""
     last_seen: dict[str, float] = {}
     version_seen: dict[str, float] = {}
     for sample in samples:
@@ -88,7 +89,7 @@ def lost_workers(samples: list[Sample]) -> list[str]:
 
 
 def forgotten_workers(samples: list[Sample]) -> list[int]:
-    """Return the processes that live, and of which TorchServe has not told for long."""
+    """Return the processes that live, and that TorchServe has not listed for ``GRACE_S``."""
     first_seen: dict[int, float] = {}
     forgotten = set()
     for sample in samples:
@@ -101,45 +102,45 @@ def _workers(record: Record) -> Finding:
     lost, forgotten = lost_workers(record.samples), forgotten_workers(record.samples)
     seen = {name for sample in record.samples for name in sample.processes} - {JVM}
     replaced = f", {len(record.rollouts)} rollouts" if record.rollouts else ""
-    left = f", {len(forgotten)} live on that nobody knows of" if forgotten else ""
-    told = f"{len(lost)} of {len(seen)} lost{replaced}{left}"
-    return Finding("workers", told, not lost and not forgotten)
+    left = f", {len(forgotten)} alive that TorchServe does not list" if forgotten else ""
+    text = f"{len(lost)} of {len(seen)} lost{replaced}{left}"
+    return Finding("workers", text, not lost and not forgotten)
 
 
 def _memory(life: Life) -> Finding:
     before, after = (size / 2**20 for size in life.kept())
     growth = after / before - 1
-    told = (
+    text = (
         f"keeps {before:.0f} MiB after warm-up, {after:.0f} at the end ({growth:+.1%}); "
         "at most {:.0f}, then {:.0f}".format(*(size / 2**20 for size in life.most()))
     )
-    return Finding(f"memory of {life.name}", told, growth <= MOST_GROWTH)
+    return Finding(f"memory of {life.name}", text, growth <= MOST_GROWTH)
 
 
 def _idle_memory(record: Record) -> Finding:
-    """Compare what the JVM holds at rest, in the first quarter of the rests and in the last.
+    """Compare the JVM's idle memory in the first quarter of the idle times with the last.
 
-    While it works its heap is as large as its garbage collector likes, within ``-Xmx``.
+    Under load its heap is as large as its garbage collector lets it be, within ``-Xmx``.
     """
     held = []
-    for start, end in record.rests:
-        rested = [each for each in record.samples if start <= each.at <= end]
-        alone = [each for each in rested if len(each.versions) == 1 and JVM in each.processes]
+    for start, end in record.idle:
+        samples = [each for each in record.samples if start <= each.at <= end]
+        alone = [each for each in samples if len(each.versions) == 1 and JVM in each.processes]
         if alone:
             held.append(min(each.processes[JVM].rss for each in alone) / 2**20)
     most = max(each.processes[JVM].rss for each in record.samples if JVM in each.processes) / 2**20
     name = f"memory of {JVM}"
-    if len(held) < FEWEST_RESTS:
-        return Finding(name, f"the soak was too short to rest; at most {most:.0f} MiB", False)
-    few = len(held) // SHARE_OF_RESTS
+    if len(held) < FEWEST_IDLE:
+        return Finding(name, f"the soak was too short to idle; at most {most:.0f} MiB", False)
+    few = len(held) // SHARE_OF_IDLE
     before, after = median(held[:few]), median(held[-few:])
     growth = after / before - 1
-    rests = ", ".join(f"{each:.0f}" for each in held)
-    told = (
-        f"idle {before:.0f} MiB in the first rests, {after:.0f} in the last ({growth:+.1%}); "
-        f"at most {most:.0f}; all rests: {rests}"
+    times = ", ".join(f"{each:.0f}" for each in held)
+    text = (
+        f"idle {before:.0f} MiB at first, {after:.0f} at last ({growth:+.1%}); "
+        f"at most {most:.0f}; all idle times: {times}"
     )
-    return Finding(name, told, growth <= MOST_GROWTH)
+    return Finding(name, text, growth <= MOST_GROWTH)
 
 
 def _handles(life: Life) -> Finding:
@@ -147,9 +148,9 @@ def _handles(life: Life) -> Finding:
         life.growth(lambda sample: sample.handles),
         life.growth(lambda sample: sample.threads),
     )
-    told = "handles {:.0f}, then {:.0f}; threads {:.0f}, then {:.0f}".format(*handles, *threads)
+    text = "handles {:.0f}, then {:.0f}; threads {:.0f}, then {:.0f}".format(*handles, *threads)
     good = all(after <= before + SLACK for before, after in (handles, threads))
-    return Finding(f"handles of {life.name}", told, good)
+    return Finding(f"handles of {life.name}", text, good)
 
 
 def _temporary(record: Record) -> Finding:
@@ -158,18 +159,18 @@ def _temporary(record: Record) -> Finding:
     if not single:
         return Finding("temporary files", "never seen with one version alone", False)
     first, last = single[0], single[-1]
-    told = (
+    text = (
         f"{first.temporary_files} of {first.temporary_bytes / 2**20:.1f} MiB, "
         f"then {last.temporary_files} of {last.temporary_bytes / 2**20:.1f} MiB"
     )
-    return Finding("temporary files", told, last.temporary_files <= first.temporary_files)
+    return Finding("temporary files", text, last.temporary_files <= first.temporary_files)
 
 
 def _logs(record: Record) -> Finding:
-    """Tell what the logs take: they are cut by size, so that this is no leak."""
+    """Report the size of the logs. They are rotated by size, so that this is no leak."""
     if not record.samples:
         return Finding("logs", "never seen", False)
     size = record.samples[-1].log_bytes
     per_thousand = 1000 * size / max(1, record.requests)
-    told = f"{size / 2**20:.1f} MiB, {per_thousand / 2**20:.2f} per thousand requests"
-    return Finding("logs", told, True)
+    text = f"{size / 2**20:.1f} MiB, {per_thousand / 2**20:.2f} per thousand requests"
+    return Finding("logs", text, True)

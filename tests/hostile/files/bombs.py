@@ -1,4 +1,4 @@
-"""Small files that want to become large: in pixels, memory or time."""
+"""Small files that take much memory or time to decode."""
 
 import gzip
 import struct
@@ -28,7 +28,7 @@ OVER, WITHIN, LONG = 20_000, 7000, 30_000
 
 
 def bombs(*, full: bool) -> Files:
-    """Return how to make each file, by name; not `full`: those that take no seconds to make."""
+    """Return a function that makes each file, by name; without `full`, only the quick ones."""
     quick: Files = {
         "PNG bomb": lambda: _grey_png(OVER, OVER),
         "PNG of 49 megapixels": lambda: _grey_png(WITHIN, WITHIN),
@@ -176,7 +176,7 @@ def _claiming(data: bytes, side: int) -> bytes:
 
 
 def animations(*, frames: int) -> Files:
-    """Return how to make animations of so many frames."""
+    """Return functions that make animations of so many frames, by name."""
 
     def animated(file_format: str) -> bytes:
         pictures = [picture("RGB").resize((8, 8))]

@@ -1,4 +1,4 @@
-"""Files that are not what they seem, or carry odd things beside their pixels."""
+"""Malformed files: other kinds of files, polyglots, and malformed metadata beside sound pixels."""
 
 import struct
 import zipfile
@@ -26,7 +26,7 @@ SVG = (
 ORIENTATION, EXIF_IFD, INTEROPERABILITY, MAKER_NOTE = 0x0112, 0x8769, 0xA005, 0x927C
 
 
-def odd_files() -> Iterator[tuple[str, bytes]]:
+def malformed_files() -> Iterator[tuple[str, bytes]]:
     """Yield files by name."""
     yield from _other_kinds()
     yield from _polyglots()
@@ -41,7 +41,7 @@ def odd_files() -> Iterator[tuple[str, bytes]]:
         small = samples()["png"]
         extra = chunk(b"iCCP", b"p\0\0" + zlib.compress(profile))
         yield f"PNG with a profile: {name}", small[:PNG_HEADER_END] + extra + small[PNG_HEADER_END:]
-    yield from _png_oddities()
+    yield from _malformed_png()
     yield "TIFF of 5,000 pages", _pages(5000)
     yield "TIFF whose pages go in circles", _pages(2, circle=True)
 
@@ -148,7 +148,7 @@ def _sound_profile() -> bytes:
     return jpeg[at : at + length]
 
 
-def _png_oddities() -> Iterator[tuple[str, bytes]]:
+def _malformed_png() -> Iterator[tuple[str, bytes]]:
     small = samples()["png"]
     for name, extra in {
         "gamma of zero": chunk(b"gAMA", bytes(4)),

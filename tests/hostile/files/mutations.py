@@ -1,4 +1,4 @@
-"""Breaks sound files, by chance or one after the other; the same seed breaks them the same way."""
+"""Damages sound files at random; the same seed damages them in the same way."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -14,7 +14,7 @@ def cuts(data: bytes) -> Sequence[int]:
 
 
 def broken(rng: Random, data: bytes, others: Sequence[bytes]) -> bytes:
-    """Return a file broken in up to four ways; `others` lend it their pieces."""
+    """Return a file damaged in up to four ways, with pieces of `others`."""
     held = bytearray(data)
     for _ in range(rng.randint(1, 4)):
         if held:
@@ -28,7 +28,7 @@ def _flip_bits(rng: Random, held: bytearray, _: bytes) -> None:
 
 
 def _flip_in_front(rng: Random, held: bytearray, _: bytes) -> None:
-    """Headers stand in front, and break more than pixels do."""
+    """Change a byte of the header, which breaks more than pixels do."""
     held[rng.randrange(min(len(held), 200))] = rng.randrange(256)
 
 

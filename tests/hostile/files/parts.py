@@ -1,4 +1,4 @@
-"""Builds what files are made of: PNG chunks, JPEG segments, TIFF directories, ISO boxes."""
+"""Builds the parts of files: PNG chunks, JPEG segments, TIFF directories."""
 
 import struct
 import zlib
@@ -10,7 +10,6 @@ from PIL import Image
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_HEADER_END = 33
-TIFF_TYPES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1, 12: 8, 13: 4}
 
 
 def encoded(picture: Image.Image, file_format: str, **options: Any) -> bytes:
@@ -28,7 +27,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 def png(
     width: int, height: int, pixels: bytes, *extra: bytes, depth: int = 8, kind: int = 2
 ) -> bytes:
-    """Return a PNG whose packed rows are `pixels`, whatever its header says."""
+    """Return a PNG whose rows are `pixels`, compressed; they need not match the header."""
     header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
     data = chunk(b"IDAT", zlib.compress(pixels, 9))
     return b"".join([PNG_SIGNATURE, chunk(b"IHDR", header), *extra, data, chunk(b"IEND", b"")])
@@ -84,9 +83,3 @@ def tiff(width: int, height: int, pixels: bytes, **fields: int) -> bytes:
     tags |= {322: value["tile_width"], 323: value["tile_length"]} if tiled else {278: value["rows"]}
     tags |= {where: tail_of(len(tags) + 2), length: value.get("length", len(pixels))}
     return directory([(tag, 4, 1, tags[tag]) for tag in sorted(tags)], pixels)
-
-
-def box(kind: bytes, *contents: bytes) -> bytes:
-    """Return a box of ISO/IEC 14496-12, as AVIF and HEIC are made of."""
-    data = b"".join(contents)
-    return struct.pack(">I", len(data) + 8) + kind + data

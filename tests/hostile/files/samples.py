@@ -1,4 +1,4 @@
-"""Sound little pictures of every kind that is read: what the broken ones are made from."""
+"""Small sound pictures of every kind that is read; the broken ones are derived from them."""
 
 from functools import cache
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""Files whose headers tell another size than their pixels have."""
+"""Files whose headers give another size than their pixels have."""
 
 import re
 import struct
@@ -10,7 +10,7 @@ SIDES = (0, 1, 2, 63, 7000, 16_383, 30_000, 65_535, 1 << 24, (1 << 31) - 1, (1 <
 JPEG_FRAME = re.compile(rb"\xff[\xc0\xc1\xc2]..\x08", re.DOTALL)
 
 
-def lying_files() -> Iterator[tuple[str, bytes]]:
+def wrong_headers() -> Iterator[tuple[str, bytes]]:
     """Yield files by name: each field of a size in each format, with each of `SIDES`."""
     for name, data in samples().items():
         for at, layout in _size_fields(name, data):
@@ -19,12 +19,12 @@ def lying_files() -> Iterator[tuple[str, bytes]]:
                     size = struct.pack(layout, width, height)
                 except struct.error:  # not in so few bytes
                     continue
-                lie = data[:at] + size + data[at + len(size) :]
-                yield f"{name} that claims {width} x {height} at {at}", lie
+                wrong = data[:at] + size + data[at + len(size) :]
+                yield f"{name} that claims {width} x {height} at {at}", wrong
 
 
 def _size_fields(name: str, data: bytes) -> list[tuple[int, str]]:
-    """Return where the sizes stand, and how they are packed."""
+    """Return the offsets of the sizes, and their struct formats."""
     find = _FIELDS.get(name.partition("-")[0])
     return find(data) if find else []
 
@@ -45,7 +45,7 @@ def _in_gif(data: bytes) -> list[tuple[int, str]]:
 
 
 def _in_tiff(data: bytes) -> list[tuple[int, str]]:
-    """Return where values lie in the first directory of a classic little-endian file."""
+    """Return the offsets of the tags in the first directory of a classic little-endian file."""
     if not data.startswith(b"II*\0"):
         return []
     (start,) = struct.unpack_from("<I", data, 4)

@@ -1,4 +1,4 @@
-"""Forms that are broken, or hold what no form should."""
+"""Malformed forms."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ EVIL = b"\r\nX-Evil: 1"
 def broken_forms(to: Address, png: bytes) -> Iterator[Message]:
     """Yield forms of both kinds; `png` is a sound picture."""
     yield from _many_fields(to, png)
-    yield from _odd_texts(to, png)
-    yield from _odd_parts(to, png)
+    yield from _malformed_texts(to, png)
+    yield from _malformed_parts(to, png)
     yield from _urlencoded(to, png)
 
 
@@ -26,7 +26,7 @@ def _many_fields(to: Address, png: bytes) -> Iterator[Message]:
     yield to.form("a value of a megabyte", form([picture, _field(b"format", b"png" * 350_000)]))
 
 
-def _odd_texts(to: Address, png: bytes) -> Iterator[Message]:
+def _malformed_texts(to: Address, png: bytes) -> Iterator[Message]:
     picture = _picture(png)
     for what, text in {
         "a line break": EVIL,
@@ -53,7 +53,7 @@ def _odd_texts(to: Address, png: bytes) -> Iterator[Message]:
         yield to.form(f"{what} in the boundary", form([picture]), FORM_TYPE + text)
 
 
-def _odd_parts(to: Address, png: bytes) -> Iterator[Message]:
+def _malformed_parts(to: Address, png: bytes) -> Iterator[Message]:
     sound, file = form([_picture(png)]), b'name="image"; filename="a"'
     yield to.form("no boundary", sound, b"multipart/form-data")
     yield to.form("an empty boundary", sound, b"multipart/form-data; boundary=")

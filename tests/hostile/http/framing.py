@@ -1,4 +1,4 @@
-"""Requests that are wrong as HTTP, or just unusual; each is a whole connection."""
+"""Requests with malformed or unusual HTTP; each has a connection of its own."""
 
 import gzip
 from collections.abc import Iterator
@@ -38,8 +38,8 @@ def _bodies(to: Address, png: bytes) -> Iterator[Message]:
     )
     yield Message("trailers", [head + chunks(200)[0] + b"0\r\nX-Evil: 1\r\n\r\n"])
     for size in (b"ffffffffffffffff", b"-1", b"xyz", b"", b"1 1"):
-        yield Message(f"a chunk of {size!r}", [head + size + b"\r\n" + png], owed=False)
-    yield Message("chunks without end", [head, *chunks(50)], owed=False)
+        yield Message(f"a chunk of {size!r}", [head + size + b"\r\n" + png], response_due=False)
+    yield Message("chunks without end", [head, *chunks(50)], response_due=False)
     slow = [to.head([(b"Content-Length", str(len(png)).encode())]), png[:50], png[50:90], png[90:]]
     yield Message("a slow body", slow, PAUSE_S)
     waiting = to.head([(b"Content-Length", str(len(png)).encode()), (b"Expect", b"100-continue")])
@@ -54,19 +54,19 @@ def _bodies(to: Address, png: bytes) -> Iterator[Message]:
 def _lengths(to: Address, png: bytes) -> Iterator[Message]:
     for length in (b"-1", b"abc", b"1e3", b"0x10", b"99999999999999999999", b"9" * 200, b""):
         yield Message(
-            f"length {length!r}", [to.head([(b"Content-Length", length)]) + png], owed=False
+            f"length {length!r}", [to.head([(b"Content-Length", length)]) + png], response_due=False
         )
     short = to.head([(b"Content-Length", b"20")])
-    yield Message("a length that is too small", [short + png], owed=False)
+    yield Message("a length that is too small", [short + png], response_due=False)
     long = to.head([(b"Content-Length", b"5000")])
-    yield Message("a length that is too large", [long + png], owed=False)
+    yield Message("a length that is too large", [long + png], response_due=False)
     two = to.head([(b"Content-Length", b"20"), (b"Content-Length", str(len(png)).encode())])
-    yield Message("two lengths", [two + png], owed=False)
+    yield Message("two lengths", [two + png], response_due=False)
     both = to.head([(b"Content-Length", b"20"), (b"Transfer-Encoding", b"chunked")])
-    yield Message("a length and chunks", [both + b"3\r\nabc\r\n0\r\n\r\n"], owed=False)
+    yield Message("a length and chunks", [both + b"3\r\nabc\r\n0\r\n\r\n"], response_due=False)
     over = to.head([(b"Content-Length", b"60000000")])
-    yield Message("more than the server takes", [over + bytes(100_000)], owed=False)
-    yield Message("no length", [to.head() + png], owed=False)
+    yield Message("more than the server takes", [over + bytes(100_000)], response_due=False)
+    yield Message("no length", [to.head() + png], response_due=False)
 
 
 def _heads(to: Address, png: bytes) -> Iterator[Message]:
@@ -115,9 +115,11 @@ def _heads(to: Address, png: bytes) -> Iterator[Message]:
         "/predictions/" + "x" * 3000,
     ):
         yield to.message(f"path {path[:60]}", png, path=path)
-    yield Message("a header with a zero", [to.head([(b"X", b"a\0b")])], owed=False)
-    yield Message("a header without a colon", [to.head()[:-2] + b"evil\r\n\r\n"], owed=False)
-    yield Message("a folded header", [to.head()[:-2] + b" folded\r\n\r\n"], owed=False)
+    yield Message("a header with a zero", [to.head([(b"X", b"a\0b")])], response_due=False)
+    yield Message(
+        "a header without a colon", [to.head()[:-2] + b"evil\r\n\r\n"], response_due=False
+    )
+    yield Message("a folded header", [to.head()[:-2] + b" folded\r\n\r\n"], response_due=False)
 
 
 def _no_http(to: Address) -> Iterator[Message]:
@@ -133,4 +135,4 @@ def _no_http(to: Address) -> Iterator[Message]:
         "half a head": to.head()[:40],
         "a picture": samples()["jpeg"],
     }.items():
-        yield Message(f"no HTTP: {name}", [data], owed=False)
+        yield Message(f"no HTTP: {name}", [data], response_due=False)

@@ -1,4 +1,4 @@
-"""Puts HTTP requests together byte by byte, right ones and wrong ones."""
+"""HTTP requests built byte by byte, well-formed and malformed."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,13 +25,13 @@ class Message:
     pause_s: float = 0
     """Between two of them."""
     method: str = "POST"
-    owed: bool = True
-    """The server has to answer; it may also hang up on what is no whole request."""
+    response_due: bool = True
+    """The server has to respond; without it, closing the connection is right as well."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Whom requests go to."""
+    """The model, the token and the path of requests."""
 
     model: str
     token: str
@@ -56,13 +56,13 @@ class Address:
         method: str = "POST",
         path: str = "",
     ) -> Message:
-        """Return a request with a right length."""
+        """Return a request with a correct Content-Length."""
         length = (b"Content-Length", str(len(body)).encode())
         head = self.head([*headers, length], method=method, path=path)
         return Message(name, [head + body], method=method)
 
     def form(self, name: str, body: bytes, content_type: bytes = FORM_TYPE) -> Message:
-        """Return a form whose body is already put together."""
+        """Return a request with a form whose body is given."""
         return self.message(name, body, [(b"Content-Type", content_type)])
 
 
@@ -79,7 +79,7 @@ def form(parts: Iterable[bytes]) -> bytes:
 
 
 def of_row(address: Address, name: str, row: Row) -> Message:
-    """Return the request that would arrive as this row, as far as HTTP can tell it."""
+    """Return the request that arrives as this row, as far as HTTP can express it."""
     path = f"/explanations/{address.model}" if row.explain else ""
     headers = [
         (key.encode(), _header(value))
@@ -118,5 +118,5 @@ def _is_header(name: str, value: Any) -> bool:
 
 
 def _header(value: str) -> bytes:
-    # What breaks the head itself stands in http_framing.py.
+    # What breaks the head itself is in framing.py.
     return value.encode(errors="surrogatepass").translate(None, b"\r\n\0")

@@ -1,4 +1,4 @@
-"""Requests as TorchServe hands them over, with something wrong about them."""
+"""Malformed requests, as the rows that TorchServe passes to the handler."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ class Row:
 
 
 def shaped(rng: Random, data: bytes) -> Row:
-    """Return a row that brings a file in one of the ways in which files come."""
+    """Return a row with a file in one of the forms that the handler accepts."""
     text = base64.b64encode(data).decode()
     return rng.choice(
         [
@@ -50,12 +50,12 @@ def shaped(rng: Random, data: bytes) -> Row:
 
 
 def with_background(sound: bytes, data: bytes) -> Row:
-    """Return a row with a sound picture and this file to lie it on."""
+    """Return a row with a sound picture and `data` as its background."""
     return Row({"image_file": sound, BACKGROUND_FIELD: bytearray(data)})
 
 
-def odd_rows(sound: bytes) -> Iterator[tuple[str, Row]]:
-    """Yield rows by name; where they hold a picture, it is sound."""
+def malformed_rows(sound: bytes) -> Iterator[tuple[str, Row]]:
+    """Yield rows by name; a picture in them is sound."""
     text = base64.b64encode(sound).decode()
     picture = {"image": sound}
     yield "10,000 fields", Row(picture | {f"f{number}": b"1" for number in range(10_000)})

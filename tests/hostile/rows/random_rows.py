@@ -1,4 +1,4 @@
-"""Requests with options, JSON and headers made up by chance; their picture is sound."""
+"""Requests with random options, JSON and headers; their picture is sound."""
 
 import base64
 import json
@@ -29,7 +29,7 @@ GOOD: Mapping[str, Sequence[str]] = MappingProxyType(
         "edges": ("matte", "plain", "refined"),
     }
 )
-# What values are made of that break parsers.
+# Pieces of values that break parsers.
 PIECES = (
     *("", "0", "-1", "1e999", "NaN", "٣", "px", "%", "#", "0x10", "1_000", "true", "%00", "'"),
     *("../../etc/passwd", "{{7*7}}", "é", "🙂", "rgb(1,2,3)", "hsl(0,0%,0%)"),
@@ -38,7 +38,7 @@ PIECES = (
 
 
 def random_row(rng: Random, sound: bytes) -> Row:
-    """Return a row with options, headers or JSON made up."""
+    """Return a row with random options, headers or JSON."""
     return rng.choice((_random_form, _random_json, _random_headers))(rng, sound)
 
 

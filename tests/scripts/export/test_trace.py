@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from scripts.export.trace import Operation, convolution, network_steps
+from scripts.export.trace import Operation, Step, convolution, network_steps
 from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
 
 
@@ -11,32 +11,30 @@ def network() -> SaliencyNetwork:
         return SaliencyNetwork(VARIANTS["u2netp"], batch_norm=False).eval()
 
 
-def test_every_convolution_is_a_step_and_once(network: SaliencyNetwork) -> None:
+@pytest.fixture(scope="module")
+def steps(network: SaliencyNetwork) -> list[Step]:
+    return network_steps(network)
+
+
+def test_every_convolution_is_a_step_and_once(network: SaliencyNetwork, steps: list[Step]) -> None:
     names = [name for name, m in network.named_modules() if isinstance(m, torch.nn.Conv2d)]
-    steps = network_steps(network)
 
     met = [step.convolution for step in steps if step.operation is Operation.CONVOLUTION]
     assert sorted(met) == sorted(names)
     assert met[0] == "stage1.rebnconvin.conv_s1"
 
 
-def test_the_first_step_is_the_picture_and_the_last_the_seven_maps(
-    network: SaliencyNetwork,
-) -> None:
-    steps = network_steps(network)
-
+def test_the_first_step_is_the_picture_and_the_last_the_seven_maps(steps: list[Step]) -> None:
     assert (steps[0].operation, steps[0].shape) == (Operation.INPUT, (1, 3, 320, 320))
     assert (steps[-1].operation, steps[-1].shape) == (Operation.SIGMOID, (1, 7, 320, 320))
 
 
-def test_steps_take_only_what_was_there_before(network: SaliencyNetwork) -> None:
-    for place, step in enumerate(network_steps(network)):
+def test_steps_take_only_what_was_there_before(steps: list[Step]) -> None:
+    for place, step in enumerate(steps):
         assert all(source < place for source in step.inputs)
 
 
-def test_sums_and_concatenations_take_all_their_parts(network: SaliencyNetwork) -> None:
-    steps = network_steps(network)
-
+def test_sums_and_concatenations_take_all_their_parts(steps: list[Step]) -> None:
     for step in steps:
         if step.operation is Operation.CONCATENATE:
             assert sum(steps[source].shape[1] for source in step.inputs) == step.shape[1]
@@ -54,5 +52,5 @@ def test_writing_down_leaves_the_network_as_it_is() -> None:
 
 
 def test_what_is_no_convolution_is_refused(network: SaliencyNetwork) -> None:
-    with pytest.raises(TypeError, match="stage1 is no convolution"):
+    with pytest.raises(TypeError, match="stage1 is not a convolution"):
         convolution(network, "stage1")

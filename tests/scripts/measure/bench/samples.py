@@ -26,7 +26,7 @@ def measured(case: Case, turn: Turn, rates: list[float], **figures: float) -> li
                 "worker_cpu_s": 0.3,
             }
             | {name: value for name, value in figures.items() if name != "pss_bytes"},
-            answer_bytes=1_500_000,
+            response_bytes=1_500_000,
             other_load=0.01,
             pss_bytes=int(figures.get("pss_bytes", 10**9)),
         )

@@ -64,7 +64,7 @@ def test_a_turn_without_a_good_answer_does_not_cost_the_report(tmp_path: Path) -
     write_report(results, tmp_path / "BENCHMARKS.md", plots, quick=False)
 
     assert [plot.name for plot in plots] == ["throughput.png", "sizes.png"]
-    assert "no good answers, 30 errors | failed |" in (tmp_path / "BENCHMARKS.md").read_text()
+    assert "no good responses, 30 errors | failed |" in (tmp_path / "BENCHMARKS.md").read_text()
 
 
 def test_plots_are_small_pictures(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_without_any_good_answer_that_is_told() -> None:
 
     ratios = results.ratios(THROUGHPUT.name, INT8.label, REMBG, lambda m: m.rate)
 
-    assert str(ratios) == "no good answers"
+    assert str(ratios) == "no good responses"
 
 
 def test_without_a_peak_there_is_no_share_of_it() -> None:

@@ -6,8 +6,8 @@ from scripts.measure.bench.targets import FAILED, NOT_MEASURED, TARGETS, Target
 from tests.scripts.measure.bench.samples import measured, results_of
 
 INT8 = TARGETS[0]
-MEMORY = next(target for target in TARGETS if "memory" in target.what)
-OUTSIDE = next(target for target in TARGETS if "outside" in target.what)
+MEMORY = next(target for target in TARGETS if "memory" in target.figure)
+OUTSIDE = next(target for target in TARGETS if "outside" in target.figure)
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def test_a_ratio_is_judged_by_its_median(rate: float, word: str) -> None:
         measured(THROUGHPUT, Turn("int8"), [1, rate, 9]),
     )
 
-    assert INT8.verdict(results) == (f"{rate:.2f} (1.00 to 9.00)", word)
+    assert INT8.result(results) == (f"{rate:.2f} (1.00 to 9.00)", word)
 
 
 @pytest.mark.parametrize("rates", [[0, 9], [0, 0]])
@@ -32,7 +32,7 @@ def test_with_errors_nothing_is_reached(failing: str, rates: list[float]) -> Non
         )
     )
 
-    shown, word = INT8.verdict(results)
+    shown, word = INT8.result(results)
 
     assert word == FAILED
     assert f"{10 * rates.count(0)} errors" in shown
@@ -45,7 +45,7 @@ def test_less_is_better_of_memory(pss: float, word: str) -> None:
         measured(THROUGHPUT, Turn("int8"), [1], pss_bytes=pss * 1e9),
     )
 
-    assert MEMORY.verdict(results)[1].startswith(word)
+    assert MEMORY.result(results)[1].startswith(word)
 
 
 def test_what_is_outside_the_network_is_int8s() -> None:
@@ -55,12 +55,12 @@ def test_what_is_outside_the_network_is_int8s() -> None:
         StageCosts("int8, png", {"inference": 90}, 100),
     ]
 
-    assert OUTSIDE.verdict(results) == ("0.1", "stretch reached")
+    assert OUTSIDE.result(results) == ("0.1", "stretch reached")
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.what)
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.figure)
 def test_what_was_not_measured_is_neither_reached_nor_missed(target: Target) -> None:
-    assert target.verdict(results_of()) == (NOT_MEASURED, "")
+    assert target.result(results_of()) == (NOT_MEASURED, "")
 
 
 def test_the_quick_run_measures_every_target_of_a_case() -> None:
@@ -68,7 +68,7 @@ def test_the_quick_run_measures_every_target_of_a_case() -> None:
         *(measured(case, turn, [1.0]) for case in QUICK for turn in case.turns),
     )
 
-    missing = [t.what for t in TARGETS if t.verdict(results)[0] == NOT_MEASURED]
+    missing = [t.figure for t in TARGETS if t.result(results)[0] == NOT_MEASURED]
 
     # Those come from the steps between the cases.
     assert all(any(word in what for word in ("outside", "mean error", "READY")) for what in missing)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from scripts.measure.kit.errors import BenchError
-from scripts.measure.kit.hey import Request, drive, parse_csv
+from scripts.measure.kit.hey import drive, parse_csv
+from scripts.measure.kit.request import Request
 from tests.conftest import ROOT
 
 HEAD = (

@@ -5,11 +5,21 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from scripts.measure.kit.processes import ProcessTree, peak_memory
+from scripts.measure.kit.processes import OtherLoad, ProcessTree, peak_memory
 
 # A parent of no work, and its child: 64 MB of its own, and some CPU time.
 CHILD = "x = bytearray(b'x') * 2**26; sum(range(3_000_000)); print(flush=True); input()"
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}, 'named-child'])"
+
+# Takes half a second of a core, once it has a line of input.
+BUSY = """\
+import time
+input()
+start = time.process_time()
+while time.process_time() < start + 0.5: pass
+print(flush=True)
+input()"""
+IDLE = "input()"
 
 
 @pytest.fixture
@@ -35,6 +45,18 @@ def test_a_childs_memory_counts(tree: ProcessTree) -> None:
     assert peak.pss_bytes > 2**26
 
 
+def test_a_process_that_ends_while_it_is_read_is_left_out(tree: ProcessTree) -> None:
+    (child,) = tree.root.children()
+
+    def ended_first(process: psutil.Process) -> int:
+        if process == child:
+            process.kill()
+            psutil.wait_procs([process], timeout=15)
+        return int(process.memory_full_info().pss)
+
+    assert len(list(tree.each(ended_first))) == 1
+
+
 def test_the_whole_family_ends(tree: ProcessTree) -> None:
     family = [tree.root, *tree.root.children(recursive=True)]
 
@@ -45,3 +67,29 @@ def test_the_whole_family_ends(tree: ProcessTree) -> None:
     assert all(
         not process.is_running() or process.status() == psutil.STATUS_ZOMBIE for process in family
     )
+
+
+def started(program: str) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe)
+
+
+def test_what_is_not_the_servers_is_others() -> None:
+    with started(BUSY) as busy, started(IDLE) as idle:
+        assert busy.stdin is not None
+        assert busy.stdout is not None
+        served, not_served = (
+            OtherLoad(ProcessTree(psutil.Process(each.pid))) for each in (busy, idle)
+        )
+
+        busy.stdin.write(b"\n")
+        busy.stdin.flush()
+        busy.stdout.readline()
+        beside_idle, beside_busy = not_served.seconds(), served.seconds()
+
+        for each in (busy, idle):
+            each.communicate(b"\n")
+
+    # Whatever else the machine did meanwhile is in both.
+    assert beside_idle >= 0.4
+    assert beside_idle - beside_busy == pytest.approx(0.5, abs=0.2)

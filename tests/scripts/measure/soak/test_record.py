@@ -8,7 +8,7 @@ from scripts.measure.soak.record import MOST_PROBLEMS, Record
 from tests.scripts.measure.soak.samples import soaked
 
 
-def test_a_window_counts_its_answers_and_tells_how_long_the_good_ones_took() -> None:
+def test_a_window_counts_its_responses_and_has_percentiles_of_the_good_ones() -> None:
     record = Record("2030-01-01", {}, 4, 2)
     refused = Outcome("text", 1, 9, 415)
 
@@ -17,10 +17,10 @@ def test_a_window_counts_its_answers_and_tells_how_long_the_good_ones_took() -> 
     (window,) = record.windows
     assert window.statuses == {"200": 3, "415": 1}
     assert window.milliseconds == {"p50": 200, "p95": 300, "p99": 300}
-    assert (record.asked, record.requests) == ({"png": 3, "text": 1}, 4)
+    assert (record.sent, record.requests) == ({"png": 3, "text": 1}, 4)
 
 
-def test_problems_are_counted_also_where_there_are_too_many_to_tell() -> None:
+def test_problems_are_counted_also_where_there_are_too_many_to_keep() -> None:
     record = Record("2030-01-01", {}, 4, 1)
 
     record.add_outcomes(0, [Outcome("png", 1, 1, 500, "500 instead of 200")] * 150)

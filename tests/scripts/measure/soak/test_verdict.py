@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from scripts.measure.kit.processes import ProcessSample
 from scripts.measure.soak.client import Outcome
 from scripts.measure.soak.record import Record
-from scripts.measure.soak.samples import ProcessSample
 from scripts.measure.soak.verdict import forgotten_workers, judge, lost_workers
 from tests.scripts.measure.soak.samples import SECONDS, WORKER, soaked, steady
 
@@ -41,11 +41,11 @@ def test_a_leak_in_the_jvm_is_found() -> None:
     assert bad(soaked(jvm=leaks)) == ["memory of JVM", "handles of JVM"]
 
 
-def test_an_answer_that_was_not_due_is_told() -> None:
+def test_an_unexpected_response_is_reported() -> None:
     record = soaked()
     record.add_outcomes(600, [Outcome("png", 600, 1, 500, "500 instead of 200")])
 
-    assert bad(record) == ["answers"]
+    assert bad(record) == ["responses"]
     assert "1 x png: 500 instead of 200" in str(judge(record))
 
 
@@ -71,11 +71,11 @@ def test_a_worker_that_torchserve_has_forgotten_is_found() -> None:
 
     assert forgotten_workers(record.samples) == [8]
     assert bad(record) == ["workers"]
-    assert "1 live on" in str(judge(record))
+    assert "1 alive" in str(judge(record))
 
 
-def test_the_jvm_is_judged_by_what_it_mostly_holds_at_rest() -> None:
-    """Of nine rests two are compared at either end: one that is high is no growth."""
+def test_the_jvm_is_judged_by_what_it_mostly_holds_while_it_idles() -> None:
+    """Of nine idle times two are compared at either end: one high value is no growth."""
 
     def peaks(at: float) -> ProcessSample:
         return replace(steady(at), rss=(900 if 420 <= at < 500 else 500) << 20)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.measure.bench.measuring import requests_for
+from scripts.measure.bench.measurement import requests_for
 from scripts.measure.kit.lock import alone
 
 

@@ -2,8 +2,7 @@ from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
-from scripts.measure.kit.hey import Request
-from scripts.measure.kit.servers import multipart
+from scripts.measure.kit.request import Request
 
 
 def parsed(request: Request) -> list[Message]:
@@ -16,7 +15,9 @@ def test_a_form_holds_the_options_and_the_photo(tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"\xff\xd8 not really")
 
-    request = multipart(tmp_path / "forms", "http://x", {"edges": "plain"}, ("file", photo), "t0k")
+    request = Request.of_form(
+        tmp_path / "forms", "http://x", {"edges": "plain"}, photo, field="file", token="t0k"
+    )
 
     option, picture = parsed(request)
     assert request.headers == {"Authorization": "Bearer t0k"}
@@ -32,7 +33,7 @@ def test_the_same_form_is_one_file(tmp_path: Path) -> None:
     forms = tmp_path / "forms"
 
     bodies = {
-        multipart(forms, "http://x", {"format": format}, ("file", photo)).body
+        Request.of_form(forms, "http://x", {"format": format}, photo).body
         for format in ("png", "png", "webp")
     }
 
