@@ -11,14 +11,14 @@ from scripts.common.options import parse
 from scripts.gateway.config import GatewayConfig
 from scripts.gateway.keys import DEFAULT_CLIENT, key_of
 from scripts.gateway.nginx import STOP_TIMEOUT_S, GatewayProcess
-from scripts.gateway.sides import PrivateSide, PublicSide, checked_word
-from scripts.torchserve.binding import HOST
+from scripts.gateway.sides import PrivateSide, PublicSide, bind_address, checked_word
+from scripts.torchserve.binding import HOST, is_loopback
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.process import TorchServeProcess
 
 LISTEN = f"{HOST}:8000"
 COMMON = ("port", "build", "model")
-PUBLIC = ("machines", "certificate", "private-key")
+PUBLIC = ("machines", "certificate", "private-key", "plaintext")
 # Below the build folder.
 PUBLIC_FOLDER = "gateway"
 MACHINE_FOLDER = "gateway-machine"
@@ -145,7 +145,7 @@ def gateway_machine(line: Sequence[str]) -> None:
         listen=LISTEN,
         timeout=PublicSide.read_timeout_s,
     )
-    listen, server = checked_word("LISTEN", arguments.listen), _server(arguments)
+    listen, server = bind_address(arguments.listen), _server(arguments)
     allow = tuple(checked_word("ALLOW", each) for each in arguments.allow)
     private = PrivateSide(server, _model(arguments), listen, allow, arguments.timeout)
     _warn_without_server(server)
@@ -198,8 +198,14 @@ def _public(arguments: Any) -> PublicSide:
             ("PRIVATE_KEY", arguments.private_key),
         )
     )
+    listen = bind_address(arguments.listen)
+    if not (certificate or arguments.plaintext or is_loopback(listen)):
+        raise ServerError(
+            f"keys would travel to {listen} in clear text: set CERTIFICATE and PRIVATE_KEY, or "
+            "PLAINTEXT=1 where something in front speaks TLS"
+        )
     return PublicSide(
-        checked_word("LISTEN", arguments.listen),
+        listen,
         tuple(checked_word("MACHINES", each) for each in arguments.machines),
         certificate,
         private_key,

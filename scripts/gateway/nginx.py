@@ -14,8 +14,17 @@ import psutil
 from scripts.gateway.config import GatewayConfig
 from scripts.torchserve.config import ServerError
 
-PACKAGES = ("nginx", "libnginx-mod-http-js", "libnginx-mod-http-headers-more-filter")
-MODULES = ("ngx_http_js_module.so", "ngx_http_headers_more_filter_module.so")
+PACKAGES = (
+    "nginx",
+    "libnginx-mod-http-js",
+    "libnginx-mod-http-headers-more-filter",
+    "libnginx-mod-stream",
+)
+MODULES = (
+    "ngx_http_js_module.so",
+    "ngx_http_headers_more_filter_module.so",
+    "ngx_stream_module.so",
+)
 
 # Answers on their way get this long; TorchServe's own time for one is 30 s.
 STOP_TIMEOUT_S = 40
@@ -73,7 +82,7 @@ class GatewayProcess:
             self._hand_over(running)
             return
         command = self._checked()
-        self.config.socket.unlink(missing_ok=True)
+        self._remove_sockets()
         _run([*command, "-e", str(self.config.log)])
 
     def start_in_foreground(self) -> subprocess.Popen[bytes]:
@@ -83,11 +92,16 @@ class GatewayProcess:
             ServerError: nginx is not installed, or does not take a setting.
         """
         command = self._checked()
-        self.config.socket.unlink(missing_ok=True)
+        self._remove_sockets()
         # A session of its own: Ctrl-C is for this process, which then lets nginx end its requests.
         return subprocess.Popen(
             [*command, "-e", "stderr", "-g", "daemon off;"], start_new_session=True
         )
+
+    def _remove_sockets(self) -> None:
+        """Remove what a crash left behind, which nginx could not bind to."""
+        self.config.public_socket.unlink(missing_ok=True)
+        self.config.private_socket.unlink(missing_ok=True)
 
     def _checked(self) -> list[str]:
         """Write the configuration and have nginx look at it; return the command that starts it."""
@@ -107,9 +121,9 @@ class GatewayProcess:
             workers = set(running.children())
             running.send_signal(signal.SIGHUP)
             deadline = time.monotonic() + RELOAD_TIMEOUT_S
-            # It has taken them over when it has started new workers. It tries a taken address
-            # several times, for seconds, before it gives up.
-            while not set(running.children()) - workers:
+            # It has taken them over when it has started new workers and the old ones do not listen
+            # any more. It tries a taken address several times, for seconds, before it gives up.
+            while not set(running.children()) - workers or any(map(_listens, workers)):
                 complaints = self.config.log.read_bytes()[logged:].decode(errors="replace")
                 if re.search(r"\[emerg\](?!.* failed \(98)", complaints):
                     raise _failure(complaints)
@@ -160,6 +174,14 @@ class GatewayProcess:
         except psutil.AccessDenied as error:
             raise ServerError(f"process {process.pid} belongs to another user") from error
         return True
+
+
+def _listens(worker: psutil.Process) -> bool:
+    try:
+        connections = worker.net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return False
+    return any(each.status == psutil.CONN_LISTEN for each in connections)
 
 
 def _run(command: list[str]) -> None:

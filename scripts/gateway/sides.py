@@ -31,7 +31,7 @@ class PublicSide:
     def url(self) -> str:
         """Where a client on this machine reaches it."""
         host, _, port = self.listen.rpartition(":")
-        everywhere = ("", "*", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
+        everywhere = ("*", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
         host = HOST if host in everywhere else host
         return f"{'https' if self.certificate else 'http'}://{host}:{port}"
 
@@ -47,6 +47,18 @@ class PrivateSide:
     allow: tuple[str, ...] = ()
     """Addresses of those gateways."""
     read_timeout_s: int = 120
+
+
+def bind_address(listen: str) -> str:
+    """Return an address and a port to listen on; a port alone is that of loopback.
+
+    Raises:
+        ServerError: there is no port.
+    """
+    host, _, port = checked_word("LISTEN", listen).rpartition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+        raise ServerError(f"LISTEN={listen}: expected a port, or address:port")
+    return f"{host or HOST}:{port}"
 
 
 def checked_word(name: str, value: str) -> str:
