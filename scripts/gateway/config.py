@@ -1,4 +1,4 @@
-"""The settings of one gateway, and nginx's configuration made of them and ``deploy/nginx``."""
+"""The settings of one gateway, and nginx's configuration from them and ``deploy/nginx``."""
 
 import os
 import pwd
@@ -74,11 +74,11 @@ class GatewayConfig:
 
     @property
     def log(self) -> Path:
-        """What nginx has to complain about."""
+        """The log of errors."""
         return self.folder / "error.log"
 
     def files(self) -> list[Path]:
-        """Return those of nginx's configuration that are there."""
+        """Return the files of nginx's configuration that exist."""
         return list(self.folder.rglob("*.conf"))
 
     def write(self, modules: Path, mime_types: Path) -> None:
@@ -87,7 +87,7 @@ class GatewayConfig:
         Raises:
             ServerError: a setting can't be written into it.
         """
-        # The socket lets in without a key, the keys are the keys: nobody else may look in here.
+        # The private side's socket needs no key, and the keys are here: closed to other users.
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         for name in FOLDERS:

@@ -1,4 +1,4 @@
-"""Starts, finds and ends one gateway's nginx. It only ends what it started itself."""
+"""Starts, finds and stops one gateway's nginx, and no other process."""
 
 import os
 import re
@@ -26,7 +26,7 @@ MODULES = (
     "ngx_stream_module.so",
 )
 
-# Answers on their way get this long; TorchServe's own time for one is 30 s.
+# Responses in progress have this long; TorchServe's own deadline for one is 30 s.
 STOP_TIMEOUT_S = 40
 RELOAD_TIMEOUT_S = 15
 
@@ -67,19 +67,19 @@ class Nginx:
 
 @dataclass(frozen=True)
 class GatewayProcess:
-    """The nginx of one gateway."""
+    """The nginx process of one gateway."""
 
     config: GatewayConfig
 
     def start(self) -> None:
-        """Start it in the background, or let the running one take the settings over.
+        """Start it in the background, or give the running one the new settings.
 
         Raises:
             ServerError: nginx is not installed, does not take a setting, or does not start.
         """
         running = self.find()
         if running is not None:
-            self._hand_over(running)
+            self._reload(running)
             return
         command = self._checked()
         self._remove_sockets()
@@ -104,7 +104,7 @@ class GatewayProcess:
         self.config.private_socket.unlink(missing_ok=True)
 
     def _checked(self) -> list[str]:
-        """Write the configuration and have nginx look at it; return the command that starts it."""
+        """Write the configuration and have nginx check it; return the command that starts it."""
         nginx = Nginx.find()
         self.config.write(nginx.modules, nginx.mime_types)
         command = [str(nginx.program), "-p", str(self.config.folder)]
@@ -112,8 +112,8 @@ class GatewayProcess:
         _run([*command, "-e", "stderr", "-q", "-t"])
         return command
 
-    def _hand_over(self, running: psutil.Process) -> None:
-        """Let the running one take the settings over; if it does not, the old ones are put back."""
+    def _reload(self, running: psutil.Process) -> None:
+        """Give the running one the new settings; if it refuses them, restore the old ones."""
         before = {file: file.read_text(encoding="utf-8") for file in self.config.files()}
         try:
             self._checked()
@@ -121,14 +121,14 @@ class GatewayProcess:
             workers = set(running.children())
             running.send_signal(signal.SIGHUP)
             deadline = time.monotonic() + RELOAD_TIMEOUT_S
-            # It has taken them over when it has started new workers and the old ones do not listen
-            # any more. It tries a taken address several times, for seconds, before it gives up.
+            # It has them when it has started new worker processes and the old ones do not listen
+            # any more. It tries an address in use several times, for seconds, before it gives up.
             while not set(running.children()) - workers or any(map(_listens, workers)):
                 complaints = self.config.log.read_bytes()[logged:].decode(errors="replace")
                 if re.search(r"\[emerg\](?!.* failed \(98)", complaints):
                     raise _failure(complaints)
                 if time.monotonic() > deadline:
-                    raise ServerError(f"nginx keeps its old settings: {self.config.log} tells why")
+                    raise ServerError(f"nginx keeps its old settings: see {self.config.log}")
                 time.sleep(0.05)
         except (ServerError, psutil.Error) as error:
             for file in self.config.files():
@@ -137,12 +137,12 @@ class GatewayProcess:
                 file.write_text(text, encoding="utf-8")
             if isinstance(error, ServerError):
                 raise
-            raise ServerError(f"nginx ended: {self.config.log} may tell why") from error
+            raise ServerError(f"nginx ended: see {self.config.log}") from error
 
     def find(self) -> psutil.Process | None:
         """Return the running nginx, or None.
 
-        The number in the file may belong to a stranger by now; the command line tells.
+        The number in the file may belong to another process by now; the command line shows it.
         """
         try:
             process = psutil.Process(int((self.config.folder / "nginx.pid").read_text()))
@@ -152,14 +152,14 @@ class GatewayProcess:
             return None
 
     def stop(self) -> bool:
-        """End it, after the requests in hand; say whether there was one.
+        """Stop it after the requests in progress; return whether there was one.
 
         Raises:
             ServerError: it belongs to another user.
         """
         process = self.find()
         if process is None:
-            # After a crash it is left behind; nobody starts while this command runs.
+            # A crash leaves it behind.
             (self.config.folder / "nginx.pid").unlink(missing_ok=True)
             return False
         try:

@@ -1,8 +1,10 @@
 """A real nginx without a TorchServe behind it: what the gateway does by itself."""
 
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,25 @@ def lone_gateway(folder: Path, **settings: Any) -> LoneGateway:
     server = ServerConfig(1, folder / "servers", folder / "model-store")
     config = GatewayConfig(folder / "gateway", "u2netp", public, PrivateSide(server, "u2netp"))
     return LoneGateway(config, public)
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """Mount a disk of 1 MiB on a folder, which is made."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Leave no room on the disk of a folder."""
+    with pytest.raises(OSError, match="No space left"):
+        (folder / "filler").write_bytes(bytes(2 << 20))
 
 
 @pytest.fixture

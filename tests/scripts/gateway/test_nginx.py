@@ -13,7 +13,7 @@ import pytest
 from scripts.gateway.config import GatewayConfig
 from scripts.gateway.nginx import MODULES, GatewayProcess, Nginx
 from scripts.torchserve.config import ServerError
-from tests.scripts.gateway.conftest import LoneGateway, lone_gateway
+from tests.scripts.gateway.conftest import LoneGateway, fill, lone_gateway, small_disk
 
 UNFINISHED = 5000
 
@@ -150,23 +150,15 @@ def test_after_a_reload_every_request_sees_the_new_settings(lone: LoneGateway) -
 @pytest.fixture
 def full(short_folder: Path) -> Iterator[LoneGateway]:
     """A gateway whose folder is full."""
-    mounted = short_folder / "gateway"
-    mounted.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mounted)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("nothing can be mounted here")
     lone = lone_gateway(short_folder)
-    try:
+    with small_disk(lone.config.folder):
         lone.write_keys("alice alices-key")
         lone.process.start()
         try:
-            with pytest.raises(OSError, match="No space left"):
-                (mounted / "filler").write_bytes(bytes(2 << 20))
+            fill(lone.config.folder)
             yield lone
         finally:
             lone.process.stop()
-    finally:
-        subprocess.run(["umount", str(mounted)], check=True)
 
 
 def test_a_full_disk_costs_counts_but_no_response(full: LoneGateway) -> None:
