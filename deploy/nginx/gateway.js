@@ -1,130 +1,26 @@
-// What nginx's own directives can't do: look keys up, count, keep TorchServe's tokens, and put its
-// errors apart from the handler's. Written for njs 0.7 (Debian 12) and later.
-import crypto from 'crypto';
+// What nginx's own directives can't do: look up keys, count requests, add TorchServe's tokens, and tell its
+// errors from the handler's. Written for njs 0.7 (Debian 12) and later.
 import fs from 'fs';
+import keys from './keys.js';
 
 // A token is renewed when it has less than this left, as scripts/torchserve/management_api.py does. Renewing one
 // ends the one before at once; a request that was on its way with it is sent again (see redirect).
 const MARGIN_MS = 20000;
-// Whoever renews has this long; then another may.
+// A request that renews it has this long; then another may.
 const CLAIM_MS = 5000;
 const WINDOW_S = 60;
 const REMEMBERED_MS = 1000;
 const MOST_TRIES = 4;
 const PAUSE_MS = 100;
 
-// With 500 after an accident, with 507 when the kernel ended it.
+// TorchServe's body when a worker dies: 500, or 507 if the kernel ended it for its memory.
 const WORKER_DIED = '{\n  "code": 500,\n  "type": "InternalServerException",\n  "message": "Worker died."\n}\n';
-
-// Keys are looked up in a table of their SHA-256 sums, which costs the same whatever their number: nginx
-// may not spend more time on a wrong key when there are more clients. The table is a file, `tables/<state
-// of the key file>`: as njs 0.7 keeps nothing from one request to the next, all worker processes read it.
-// It begins with the offsets of its buckets, and a bucket holds the keys whose sums begin alike, each as
-// "<sum> <client> <requests a minute>".
-const PREFIX = 3;  // hexadecimal digits
-const BUCKETS = 4096;
-const OFFSET_BYTES = 4;
-const NO_RATE_OF_ITS_OWN = '-';
-const NO_NUMBER = '?';
-// The clock of a file system ticks every few milliseconds. A file that has just changed may change again
-// without a trace, so the table made of it is made again after this time.
-const SETTLED_MS = 500;
-
-function clientOf(r, key) {
-    const sum = crypto.createHash('sha256').update(key).digest('hex');
-    let client;
-    bucketOf(r, parseInt(sum.slice(0, PREFIX), 16)).split('\n').forEach(line => {
-        if (line && sameSum(line, sum) && !client) {
-            const words = line.split(' ');
-            client = {name: words[1], rate: words[2]};
-        }
-    });
-    // What is no number would be no limit.
-    if (client && client.rate === NO_NUMBER) {
-        r.error(`keys: ${client.name} is refused: its rate is no number of requests a minute`);
-        return undefined;
-    }
-    return client;
-}
-
-// Takes the same time wherever the two differ.
-function sameSum(line, sum) {
-    let difference = 0;
-    for (let i = 0; i < sum.length; i++) {
-        difference |= line.charCodeAt(i) ^ sum.charCodeAt(i);
-    }
-    return difference === 0;
-}
-
-function bucketOf(r, number) {
-    const folder = r.variables.gateway_folder;
-    const state = fs.statSync(`${folder}/keys`);
-    const settled = Date.now() - state.ctimeMs > SETTLED_MS;
-    const table = [state.dev, state.ino, state.size, state.ctimeMs, settled].join('-');
-    let file;
-    try {
-        file = fs.openSync(`${folder}/tables/${table}`);
-    } catch (e) {
-        const buckets = bucketsOf(fs.readFileSync(`${folder}/keys`, 'utf8'));
-        try {
-            writeTable(`${folder}/tables`, table, buckets);
-        } catch (error) {
-            r.error(`keys: no table can be written: ${error.message}`);
-        }
-        return buckets[number];
-    }
-    try {
-        const bounds = Buffer.alloc(2 * OFFSET_BYTES);
-        fs.readSync(file, bounds, 0, bounds.length, number * OFFSET_BYTES);
-        const begin = bounds.readUInt32LE(0);
-        const bucket = Buffer.alloc(bounds.readUInt32LE(OFFSET_BYTES) - begin);
-        fs.readSync(file, bucket, 0, bucket.length, begin);
-        return bucket.toString();
-    } finally {
-        fs.closeSync(file);
-    }
-}
-
-// Lines of the key file are a name, a key and, if it has one of its own, requests a minute. Regular
-// expressions would take 0.3 ms a line.
-function bucketsOf(keys) {
-    const buckets = new Array(BUCKETS).fill('');
-    keys.split('\t').join(' ').split('\r').join('').split('\n').forEach(line => {
-        const words = line.split(' ').filter(word => word);
-        if (words.length > 1 && /^[\w-]+$/.test(words[0])) {
-            const sum = crypto.createHash('sha256').update(words[1]).digest('hex');
-            const rate = words[2] === undefined ? NO_RATE_OF_ITS_OWN
-                : /^\d+$/.test(words[2]) ? words[2] : NO_NUMBER;
-            buckets[parseInt(sum.slice(0, PREFIX), 16)] += `${sum} ${words[0]} ${rate}\n`;
-        }
-    });
-    return buckets;
-}
-
-function writeTable(folder, name, buckets) {
-    const offsets = Buffer.alloc((BUCKETS + 1) * OFFSET_BYTES);
-    let offset = offsets.length;
-    buckets.forEach((bucket, number) => {
-        offsets.writeUInt32LE(offset, number * OFFSET_BYTES);
-        offset += bucket.length;
-    });
-    offsets.writeUInt32LE(offset, BUCKETS * OFFSET_BYTES);
-    const unfinished = `${folder}/unfinished-${process.pid}`;
-    const before = fs.readdirSync(folder);
-    fs.writeFileSync(unfinished, Buffer.concat([offsets, Buffer.from(buckets.join(''))]));
-    fs.renameSync(unfinished, `${folder}/${name}`);
-    before.filter(old => old !== name && !old.startsWith('unfinished')).forEach(old => removeFile(`${folder}/${old}`));
-}
-
-function removeFile(path) {
-    try { fs.unlinkSync(path); } catch (e) { /* another process did */ }
-}
 
 // auth_request: 204 to go on, 403 to end with $refusal; with a body, so that error_page does not apply
 // here already.
 function identify(r) {
     const key = r.variables.shown_key;
-    const client = key && clientOf(r, key);
+    const client = key && keys.clientOf(r, key);
     r.variables.refusal = client ? '' : key ? 'wrong_key' : 'missing_key';
     r.variables.client = client ? client.name : '';
     if (!client) {
@@ -138,7 +34,7 @@ function identify(r) {
 }
 
 function isOver(r, client) {
-    const limit = Number(client.rate === NO_RATE_OF_ITS_OWN ? r.variables.rate_limit : client.rate);
+    const limit = Number(client.rate || r.variables.rate_limit);
     const now = Math.floor(Date.now() / 1000);
     const reset = now - now % WINDOW_S + WINDOW_S;
     let used;
@@ -172,7 +68,7 @@ function count(folder, name, period) {
     return fs.statSync(file).size;
 }
 
-// Makes a folder, and removes others of a kind with their files; says whether this request made it.
+// Makes a folder and removes old ones with their files; returns whether this request made it.
 function makeFolder(folder, name, isOld) {
     try {
         fs.mkdirSync(`${folder}/${name}`);
@@ -184,14 +80,14 @@ function makeFolder(folder, name, isOld) {
     }
     fs.readdirSync(folder).filter(old => old !== name && isOld(old)).forEach(old => {
         try {
-            fs.readdirSync(`${folder}/${old}`).forEach(file => removeFile(`${folder}/${old}/${file}`));
+            fs.readdirSync(`${folder}/${old}`).forEach(file => fs.unlinkSync(`${folder}/${old}/${file}`));
             fs.rmdirSync(`${folder}/${old}`);
         } catch (e) { /* another process did */ }
     });
     return true;
 }
 
-// The body has arrived, all of it; only now a machine is taken.
+// The whole body has arrived; only now the request goes to a machine.
 function forward(r) {
     r.internalRedirect('@machines');
 }
@@ -200,11 +96,11 @@ function triesOf(r) {
     return (r.headersIn['X-Tries'] || '').length;
 }
 
-function keysOf(r) {
+function tokensOf(r) {
     return JSON.parse(fs.readFileSync(r.variables.key_file, 'utf8'));
 }
 
-// `make stop` lays a file beside the tokens before TorchServe drains.
+// `make stop` writes a file beside the tokens before TorchServe drains; it is there until the next start.
 function isDraining(r) {
     try {
         fs.statSync(`${r.variables.key_file.replace(/[^/]*$/, '')}draining`);
@@ -216,15 +112,15 @@ function isDraining(r) {
 
 async function tokenOf(r, kind) {
     for (let waited = 0; waited <= CLAIM_MS; waited += PAUSE_MS) {
-        const keys = keysOf(r);
-        const expires = keys[kind]['expiration time'].slice(0, 19);
+        const tokens = tokensOf(r);
+        const expires = tokens[kind]['expiration time'].slice(0, 19);
         const left = Date.parse(`${expires}Z`) - Date.now();
         if (left <= MARGIN_MS && claim(r, kind, expires, left)) {
-            await fromManagement(r, '/token', `type=${kind}`, keys.API.key);
-            return keysOf(r)[kind].key;
+            await fromManagement(r, '/token', `type=${kind}`, tokens.API.key);
+            return tokensOf(r)[kind].key;
         }
         if (left > 0) {
-            return keys[kind].key;
+            return tokens[kind].key;
         }
         await pause(PAUSE_MS);
     }
@@ -255,9 +151,9 @@ async function fromManagement(r, path, args, token) {
     return reply.responseText;
 }
 
-// auth_request of a machine: sets $token. A request that was sent with one that had just ended, or while
-// TorchServe was writing its file, is back with another mark in X-Tries. While TorchServe drains, nothing
-// more is sent there: 401, which another machine may answer instead.
+// auth_request of a machine: sets $token. A request that was sent with a token that had just ended, or while
+// TorchServe wrote its file, comes back with another mark in X-Tries. While TorchServe drains, it gets no more
+// requests: 401, and another machine may take this one.
 async function authorise(r) {
     if (isDraining(r)) {
         r.return(401);
@@ -292,8 +188,8 @@ async function refuse(r) {
     r.internalRedirect(ready ? '/_refused/overloaded' : '/_refused/unavailable');
 }
 
-// How many workers of a model are READY. The Management API is asked once a second, and whenever it can't be
-// written down.
+// Returns how many workers of a model are READY. The number is read from the Management API and holds for a
+// second; where it can't be written, it is read for each request.
 async function readyWorkers(r, model) {
     const file = `${r.variables.gateway_folder}/readiness/${model.replace('/', ',')}`;
     try {
@@ -318,8 +214,8 @@ async function readyWorkers(r, model) {
     return ready;
 }
 
-// Finds TorchServe's own errors among the statuses that the handler has as well, and tells the public
-// side what to do instead of passing them on: ask again, whichever machine, or refuse.
+// Finds TorchServe's own errors among the statuses that the handler has as well, and has the public side send
+// the request again, to any machine, or refuse it.
 function redirect(r) {
     if (r.status < 400 || r.headersOut['X-Error-Code']) {
         return;

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.options import parse
-from scripts.gateway.config import GatewayConfig
+from scripts.gateway.config import MOST_FILES, GatewayConfig, address_connections, open_files
 from scripts.gateway.keys import DEFAULT_CLIENT, key_of
 from scripts.gateway.nginx import STOP_TIMEOUT_S, GatewayProcess
 from scripts.gateway.sides import PrivateSide, PublicSide, bind_address, checked_word
@@ -46,6 +46,7 @@ def gateway(line: Sequence[str]) -> None:
         _warn_without_server(private.server)
     config = GatewayConfig(_build(arguments) / PUBLIC_FOLDER, model, public, private)
     key_of(config.keys, DEFAULT_CLIENT)
+    _warn_of_few_files()
     GatewayProcess(config).start()
     (config.folder / "url").write_text(public.url, encoding="utf-8")
     print(f"the gateway runs at {public.url}, in front of {public.behind}")
@@ -76,6 +77,7 @@ def gateway_run(line: Sequence[str]) -> None:
     config = GatewayConfig(folder, model, public, private, console=True)
     if arguments.keys is not None:
         link_keys(config.keys, arguments.keys)
+    _warn_of_few_files()
     nginx = GatewayProcess(config).start_in_foreground()
     try:
         print(f"the gateway starts at {public.url}", flush=True)
@@ -153,6 +155,15 @@ def link_keys(link: Path, keys: Path) -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(keys.absolute())
+
+
+def _warn_of_few_files() -> None:
+    if open_files() < MOST_FILES:
+        print(
+            f"nginx may open {open_files()} files here, so an address has {address_connections()} "
+            f"connections: raise the hard limit (ulimit -Hn) to {MOST_FILES} for more",
+            file=sys.stderr,
+        )
 
 
 def _warn_without_server(server: ServerConfig) -> None:

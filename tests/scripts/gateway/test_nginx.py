@@ -4,12 +4,14 @@ import dataclasses
 import os
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from scripts.common.paths import ROOT
 from scripts.gateway.config import GatewayConfig
 from scripts.gateway.nginx import MODULES, GatewayProcess, Nginx
 from scripts.torchserve.config import ServerError
@@ -91,6 +93,26 @@ def test_unfinished_heads_from_one_address_leave_room_for_others(lone: LoneGatew
     # It is let in again, and what it was refused does not fill the log.
     assert lone.request("/").status_code == 200
     assert "limiting connections" not in lone.config.log.read_text()
+
+
+def test_where_few_files_may_be_opened_it_starts_and_says_so(short_folder: Path) -> None:
+    lone = lone_gateway(short_folder)
+    command = [sys.executable, "-m", "scripts", "gateway", "--build", str(short_folder)]
+    limited = ["sh", "-c", 'ulimit -n 1024 && exec "$@"', "sh", *command]
+    try:
+        started = subprocess.run(
+            [*limited, "--listen", lone.public.listen],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        page = lone.request("/")
+    finally:
+        lone.process.stop()
+
+    assert (started.returncode, page.status_code) == (0, 200)
+    assert "1024 files here, so an address has 64 connections" in started.stderr
 
 
 def test_the_log_has_the_address_of_the_client(lone: LoneGateway) -> None:
