@@ -16,13 +16,15 @@ from scripts.torchserve.config import LONGEST_SOCKET_PATH, ServerError
 TEMPLATES = ROOT / "deploy" / "nginx"
 WEB = ROOT / "deploy" / "web"
 
-# More would only take memory: these are 5,000 unfinished heads on two cores.
+# nginx takes some 3.5 MB for them in each worker process.
 MOST_FILES = 16384
 # One address may hold this part of what one of nginx's worker processes can; a connection of a
 # client is up to three there.
 SHARE_OF_AN_ADDRESS = 1 / 8
 # Times that a request goes to a machine (gateway.js, redirect), each with a timeout of its own.
 TRIES = 4
+# nginx's http module closes an idle connection before.
+IDLE_S = 90
 
 FOLDERS = ("tmp", "servers", "streams", "tables", "counts", "renewals", "readiness")
 
@@ -126,7 +128,7 @@ class GatewayConfig:
         return {
             "LISTEN": public.listen,
             "ADDRESS_CONNECTIONS": str(address_connections()),
-            "SESSION_TIMEOUT": str((TRIES + 1) * public.read_timeout_s),
+            "SESSION_TIMEOUT": str(TRIES * public.read_timeout_s + IDLE_S),
             "PUBLIC_SOCKET": str(self.public_socket),
             "PROTOCOLS": " ssl http2" if tls else "",
             "TLS": lines if tls else "",

@@ -128,6 +128,7 @@ def test_the_log_has_the_address_of_the_client(lone: LoneGateway) -> None:
         ("GET / HTTP/3.1\r\nHost: x\r\n", 505, "not_supported"),
         ("GET / HTTP/1.1\r\nHost: x\r\nIf-Match: none\r\n", 412, "condition_failed"),
         ("GET / HTTP/1.1\r\nHost: x\r\nRange: bytes=999999-\r\n", 416, "condition_failed"),
+        ("GET /healthz HTTP/1.1\r\nHost: x\r\nIf-Match: none\r\n", 503, "unavailable"),
         ("TRACE / HTTP/1.1\r\nHost: x\r\n", 405, "method_not_allowed"),
         ("GET / HTTP/1.1\r\n", 400, "bad_request"),
         ("nonsense\r\n", 400, "bad_request"),
@@ -181,6 +182,27 @@ def full(short_folder: Path) -> Iterator[LoneGateway]:
             yield lone
         finally:
             lone.process.stop()
+
+
+def test_a_request_whose_client_sends_no_more_is_closed(lone: LoneGateway) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\n"
+    body = head.replace(b"GET /", b"PUT /v1.0/removebg")
+    body += b"X-Api-Key: alices-key\r\nContent-Length: 9\r\n\r\nhalf"
+    with lone.connect() as first, lone.connect() as second:
+        for client, part in ((first, head), (second, body)):
+            client.settimeout(120)
+            client.sendall(part)
+
+        assert (first.recv(1 << 16), second.recv(1 << 16)) == (b"", b"")
+
+
+def test_a_large_request_on_a_full_disk_gets_an_error_of_the_contracts_form(
+    full: LoneGateway,
+) -> None:
+    refused = full.request("/v1.0/removebg", "alices-key", method="POST", data=bytes(1 << 20))
+
+    assert refused.status_code == 500
+    assert refused.json()["errors"][0]["code"] == "internal_error"
 
 
 def test_a_full_disk_costs_counts_but_no_response(full: LoneGateway) -> None:
