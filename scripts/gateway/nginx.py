@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,14 +120,15 @@ class GatewayProcess:
             self._checked()
             logged = self.config.log.stat().st_size
             workers = set(running.children())
+            ports = set().union(*map(_listening_ports, workers))
             running.send_signal(signal.SIGHUP)
             deadline = time.monotonic() + RELOAD_TIMEOUT_S
             # It has them when it has started new worker processes and the old ones do not listen
             # any more. It tries an address in use several times, for seconds, before it gives up.
-            while not set(running.children()) - workers or any(map(_listens, workers)):
+            while not set(running.children()) - workers or any(map(_listening_ports, workers)):
                 complaints = self.config.log.read_bytes()[logged:].decode(errors="replace")
                 if re.search(r"\[emerg\](?!.* failed \(98)", complaints):
-                    raise _failure(complaints)
+                    raise _failure(complaints, ports)
                 if time.monotonic() > deadline:
                     raise ServerError(f"nginx keeps its old settings: see {self.config.log}")
                 time.sleep(0.05)
@@ -176,12 +178,12 @@ class GatewayProcess:
         return True
 
 
-def _listens(worker: psutil.Process) -> bool:
+def _listening_ports(worker: psutil.Process) -> set[int]:
     try:
         connections = worker.net_connections("tcp")
     except psutil.NoSuchProcess:
-        return False
-    return any(each.status == psutil.CONN_LISTEN for each in connections)
+        return set()
+    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 def _run(command: list[str]) -> None:
@@ -191,7 +193,12 @@ def _run(command: list[str]) -> None:
     raise _failure(done.stderr)
 
 
-def _failure(complaints: str) -> ServerError:
-    if taken := re.search(r"bind\(\) to (\S+) failed \(98", complaints):
+def _failure(complaints: str, own_ports: Set[int] = frozenset()) -> ServerError:
+    if taken := re.search(r"bind\(\) to (\S+:(\d+)) failed \(98", complaints):
+        if int(taken[2]) in own_ports:
+            # nginx can't widen or narrow an address while it listens there.
+            return ServerError(
+                f"{taken[1]} overlaps the gateway's address: make gateway-stop first"
+            )
         return ServerError(f"{taken[1]} is taken by another process: choose another LISTEN")
     return ServerError(f"nginx does not start:\n{complaints.strip()}")
