@@ -17,7 +17,7 @@ serve)
     ;;
 gateway)
     exec .venv/bin/python -m scripts gateway-run --build "$build" --model "$MODEL" \
-        --listen 0.0.0.0:8000 --keys /etc/cutout/keys "$@"
+        --listen 0.0.0.0:8000 --plaintext --keys /etc/cutout/keys "$@"
     ;;
 ready)
     exec .venv/bin/python -m scripts ready --build "$build" --model "$MODEL" "$@"

@@ -1,44 +1,28 @@
-// What nginx's own directives can't do: look keys up, count, keep TorchServe's tokens, and put its
-// errors apart from the handler's. Written for njs 0.7 (Debian 12) and later.
+// What nginx's own directives can't do: look up keys, count requests, add TorchServe's tokens, and tell its
+// errors from the handler's. Written for njs 0.7 (Debian 12) and later.
 import fs from 'fs';
+import keys from './keys.js';
 
 // A token is renewed when it has less than this left, as scripts/torchserve/management_api.py does. Renewing one
 // ends the one before at once; a request that was on its way with it is sent again (see redirect).
 const MARGIN_MS = 20000;
-// Whoever renews has this long; then another may.
+// A request that renews it has this long; then another may.
 const CLAIM_MS = 5000;
 const WINDOW_S = 60;
+const REMEMBERED_MS = 1000;
 const MOST_TRIES = 4;
 const PAUSE_MS = 100;
 
-// With 500 after an accident, with 507 when the kernel ended it.
+// TorchServe's body when a worker dies: 500, or 507 if the kernel ended it for its memory.
 const WORKER_DIED = '{\n  "code": 500,\n  "type": "InternalServerException",\n  "message": "Worker died."\n}\n';
-
-function presentedKey(r) {
-    const bearer = /^Bearer +(\S+)$/i.exec(r.headersIn['Authorization'] || '');
-    return r.headersIn['X-Api-Key'] || (bearer ? bearer[1] : '');
-}
-
-// A line of the key file: name, key and, if it has one of its own, requests a minute.
-function clientOf(r, key) {
-    const lines = fs.readFileSync(`${r.variables.gateway_folder}/keys`, 'utf8').split('\n');
-    const client = lines.map(line => line.trim().split(/\s+/))
-        .find(words => words.length > 1 && /^[\w-]+$/.test(words[0]) && words[1] === key);
-    // What is no number would be no limit.
-    if (client && client.length > 2 && !/^\d+$/.test(client[2])) {
-        r.error(`keys: ${client[0]} is refused: its rate is no number of requests a minute`);
-        return undefined;
-    }
-    return client;
-}
 
 // auth_request: 204 to go on, 403 to end with $refusal; with a body, so that error_page does not apply
 // here already.
 function identify(r) {
-    const key = presentedKey(r);
-    const client = key && clientOf(r, key);
+    const key = r.variables.shown_key;
+    const client = key && keys.clientOf(r, key);
     r.variables.refusal = client ? '' : key ? 'wrong_key' : 'missing_key';
-    r.variables.client = client ? client[0] : '';
+    r.variables.client = client ? client.name : '';
     if (!client) {
         r.return(403, r.variables.refusal);
     } else if (r.uri === '/_identify' || !isOver(r, client)) {
@@ -49,12 +33,18 @@ function identify(r) {
     }
 }
 
-// The size of a file that only grows is a counter that all worker processes share; njs 0.7 has no other.
 function isOver(r, client) {
-    const limit = Number(client[2] || r.variables.rate_limit);
+    const limit = Number(client.rate || r.variables.rate_limit);
     const now = Math.floor(Date.now() / 1000);
     const reset = now - now % WINDOW_S + WINDOW_S;
-    const used = mark(r, 'counts', client[0], reset, 'a');
+    let used;
+    try {
+        used = count(`${r.variables.gateway_folder}/counts`, client.name, reset);
+    } catch (e) {
+        // A full disk costs the count, not the response.
+        r.error(`a request of ${client.name} is not counted: ${e.message}`);
+        return false;
+    }
     r.variables.rate_limit_limit = limit;
     r.variables.rate_limit_remaining = Math.max(0, limit - used);
     r.variables.rate_limit_reset = reset;
@@ -62,22 +52,42 @@ function isOver(r, client) {
     return used > limit;
 }
 
-// Writes a byte into <group>/<name>.<period>, and removes those of periods before; returns the bytes.
-function mark(r, group, name, period, flag) {
-    const folder = `${r.variables.gateway_folder}/${group}`;
-    const file = `${name}.${period}`;
-    fs.appendFileSync(`${folder}/${file}`, '.', {flag: flag});
-    const marks = fs.statSync(`${folder}/${file}`).size;
-    if (marks === 1) {
-        const olds = fs.readdirSync(folder).filter(old => old.startsWith(`${name}.`) && old !== file);
-        olds.forEach(old => {
-            try { fs.unlinkSync(`${folder}/${old}`); } catch (e) { /* another process did */ }
-        });
+// The size of a file that only grows is a counter that all worker processes share; njs 0.7 has no other.
+// Each period has a folder; the first request of a period removes those before.
+function count(folder, name, period) {
+    const file = `${folder}/${period}/${name}`;
+    try {
+        fs.appendFileSync(file, '.');
+    } catch (e) {
+        if (e.code !== 'ENOENT') {
+            throw e;
+        }
+        makeFolder(folder, String(period), old => old < String(period));
+        fs.appendFileSync(file, '.');
     }
-    return marks;
+    return fs.statSync(file).size;
 }
 
-// The body has arrived, all of it; only now a machine is taken.
+// Makes a folder and removes old ones with their files; returns whether this request made it.
+function makeFolder(folder, name, isOld) {
+    try {
+        fs.mkdirSync(`${folder}/${name}`);
+    } catch (e) {
+        if (e.code === 'EEXIST') {
+            return false;
+        }
+        throw e;
+    }
+    fs.readdirSync(folder).filter(old => old !== name && isOld(old)).forEach(old => {
+        try {
+            fs.readdirSync(`${folder}/${old}`).forEach(file => fs.unlinkSync(`${folder}/${old}/${file}`));
+            fs.rmdirSync(`${folder}/${old}`);
+        } catch (e) { /* another process did */ }
+    });
+    return true;
+}
+
+// The whole body has arrived; only now the request goes to a machine.
 function forward(r) {
     r.internalRedirect('@machines');
 }
@@ -86,11 +96,11 @@ function triesOf(r) {
     return (r.headersIn['X-Tries'] || '').length;
 }
 
-function keysOf(r) {
+function tokensOf(r) {
     return JSON.parse(fs.readFileSync(r.variables.key_file, 'utf8'));
 }
 
-// `make stop` lays a file beside the tokens before TorchServe drains.
+// `make stop` writes a file beside the tokens before TorchServe drains; it is there until the next start.
 function isDraining(r) {
     try {
         fs.statSync(`${r.variables.key_file.replace(/[^/]*$/, '')}draining`);
@@ -102,15 +112,15 @@ function isDraining(r) {
 
 async function tokenOf(r, kind) {
     for (let waited = 0; waited <= CLAIM_MS; waited += PAUSE_MS) {
-        const keys = keysOf(r);
-        const expires = keys[kind]['expiration time'].slice(0, 19);
+        const tokens = tokensOf(r);
+        const expires = tokens[kind]['expiration time'].slice(0, 19);
         const left = Date.parse(`${expires}Z`) - Date.now();
         if (left <= MARGIN_MS && claim(r, kind, expires, left)) {
-            await fromManagement(r, '/token', `type=${kind}`, keys.API.key);
-            return keysOf(r)[kind].key;
+            await fromManagement(r, '/token', `type=${kind}`, tokens.API.key);
+            return tokensOf(r)[kind].key;
         }
         if (left > 0) {
-            return keys[kind].key;
+            return tokens[kind].key;
         }
         await pause(PAUSE_MS);
     }
@@ -121,12 +131,14 @@ function pause(milliseconds) {
     return new Promise(resolve => setTimeout(resolve, milliseconds));
 }
 
-// One request renews a token; the others go on with it while it is good, and wait when it is not.
+// One request renews a token; the others go on with it while it is good, and wait when it is not. Where
+// nothing can be written, several may renew it.
 function claim(r, kind, expires, left) {
+    const name = `${kind}.${expires}.${Math.ceil(left / CLAIM_MS)}`;
     try {
-        return mark(r, 'renewals', kind, `${expires}.${Math.ceil(left / CLAIM_MS)}`, 'ax') === 1;
+        return makeFolder(`${r.variables.gateway_folder}/renewals`, name, old => old.startsWith(`${kind}.`));
     } catch (e) {
-        return false;
+        return true;
     }
 }
 
@@ -139,9 +151,9 @@ async function fromManagement(r, path, args, token) {
     return reply.responseText;
 }
 
-// auth_request of a machine: sets $token. A request that was sent with one that had just ended, or while
-// TorchServe was writing its file, is back with another mark in X-Tries. While TorchServe drains, nothing
-// more is sent there: 401, which another machine may answer instead.
+// auth_request of a machine: sets $token. A request that was sent with a token that had just ended, or while
+// TorchServe wrote its file, comes back with another mark in X-Tries. While TorchServe drains, it gets no more
+// requests: 401, and another machine may take this one.
 async function authorise(r) {
     if (isDraining(r)) {
         r.return(401);
@@ -161,24 +173,49 @@ async function authorise(r) {
 
 // TorchServe's /ping is 200 while models load and while workers die again and again.
 async function health(r) {
-    if (isDraining(r)) {
-        r.internalRedirect('/_refused/overloaded');
+    const ready = isDraining(r) ? 0 : await readyWorkers(r, r.variables.model);
+    if (!ready) {
+        r.internalRedirect('/_refused/unavailable');
         return;
     }
+    r.headersOut['Content-Type'] = 'application/json';
+    r.return(200, JSON.stringify({status: 'ready', workers: ready}));
+}
+
+// TorchServe has the same 503 for a full queue and for a model without a worker.
+async function refuse(r) {
+    const ready = await readyWorkers(r, r.variables.asked_model);
+    r.internalRedirect(ready ? '/_refused/overloaded' : '/_refused/unavailable');
+}
+
+// Returns how many workers of a model are READY. The number is read from the Management API and holds for a
+// second; where it can't be written, it is read for each request.
+async function readyWorkers(r, model) {
+    const file = `${r.variables.gateway_folder}/readiness/${model.replace('/', ',')}`;
+    try {
+        const known = Date.now() - fs.statSync(file).mtimeMs < REMEMBERED_MS && fs.readFileSync(file, 'utf8');
+        if (known) {
+            return Number(known);
+        }
+    } catch (e) { /* nothing was written */ }
     let ready = 0;
     try {
         const token = await tokenOf(r, 'management');
-        const versions = await fromManagement(r, `/models/${r.variables.model}`, '', token);
+        const versions = await fromManagement(r, `/models/${model}`, '', token);
         ready = JSON.parse(versions)[0].workers.filter(worker => worker.status === 'READY').length;
     } catch (e) {
         r.error(`no readiness: ${e.message}`);
     }
-    r.headersOut['Content-Type'] = 'application/json';
-    r.return(ready ? 200 : 503, JSON.stringify({status: ready ? 'ready' : 'not ready', workers: ready}));
+    try {
+        fs.writeFileSync(file, String(ready));
+    } catch (e) {
+        r.error(`readiness is not remembered: ${e.message}`);
+    }
+    return ready;
 }
 
-// Finds TorchServe's own errors among the statuses that the handler has as well, and tells the public
-// side what to do instead of passing them on: ask again, whichever machine, or refuse.
+// Finds TorchServe's own errors among the statuses that the handler has as well, and has the public side send
+// the request again, to any machine, or refuse it.
 function redirect(r) {
     if (r.status < 400 || r.headersOut['X-Error-Code']) {
         return;
@@ -193,4 +230,4 @@ function redirect(r) {
     }
 }
 
-export default {identify, forward, authorise, health, redirect};
+export default {identify, forward, authorise, health, refuse, redirect};

@@ -112,7 +112,8 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
         "options": Option("further options of u2net-cutout", shlex.split, ()),
     },
     "Gateway": {
-        "listen": Option("address:port of the gateway"),
+        "listen": Option("port, or address:port, of the gateway"),
+        "plaintext": Option("listen beyond loopback without TLS", switch=True),
         "machines": Option("addresses of the machines behind it", words, ()),
         "allow": Option("addresses of gateways that need no key", words, ()),
         "certificate": Option("file, for TLS", Path),

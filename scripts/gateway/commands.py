@@ -1,4 +1,4 @@
-"""Start and end the gateway, and hand out its keys: what the Makefile's gateway targets call."""
+"""The gateway's commands: start and stop it, print its address and its keys."""
 
 import signal
 import subprocess
@@ -8,72 +8,79 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.options import parse
-from scripts.gateway.config import GatewayConfig
+from scripts.gateway.config import MOST_FILES, GatewayConfig, address_connections, open_files
 from scripts.gateway.keys import DEFAULT_CLIENT, key_of
 from scripts.gateway.nginx import STOP_TIMEOUT_S, GatewayProcess
-from scripts.gateway.sides import PrivateSide, PublicSide, checked_word
-from scripts.torchserve.binding import HOST
+from scripts.gateway.sides import PrivateSide, PublicSide, bind_address, checked_word
+from scripts.torchserve.binding import HOST, is_loopback
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.process import TorchServeProcess
 
 LISTEN = f"{HOST}:8000"
 COMMON = ("port", "build", "model")
-PUBLIC = ("machines", "certificate", "private-key")
+PUBLIC = ("machines", "certificate", "private-key", "plaintext")
+PUBLIC_DEFAULTS = {
+    "listen": LISTEN,
+    "rate": PublicSide.rate,
+    "origin": PublicSide.origin,
+    "timeout": PublicSide.read_timeout_s,
+}
 # Below the build folder.
 PUBLIC_FOLDER = "gateway"
 MACHINE_FOLDER = "gateway-machine"
 
 
-def start_public(config: GatewayConfig, public: PublicSide) -> None:
+def gateway(line: Sequence[str]) -> None:
     """Start the public side, with this machine's private side or in front of others'.
 
     Raises:
         ServerError: it does not start.
     """
+    arguments = parse(
+        "gateway", "Start nginx in front of the server.", line, *COMMON, *PUBLIC, **PUBLIC_DEFAULTS
+    )
+    public, model = _public(arguments), _model(arguments)
+    private = None
+    if not public.machines:
+        private = PrivateSide(_server(arguments), model, read_timeout_s=arguments.timeout)
+        _warn_without_server(private.server)
+    config = GatewayConfig(_build(arguments) / PUBLIC_FOLDER, model, public, private)
     key_of(config.keys, DEFAULT_CLIENT)
+    _warn_of_few_files()
     GatewayProcess(config).start()
     (config.folder / "url").write_text(public.url, encoding="utf-8")
-    behind = ", ".join(public.machines) or "this machine"
-    print(f"the gateway answers at {public.url}, in front of {behind}")
+    print(f"the gateway runs at {public.url}, in front of {public.behind}")
     print(f"  POST pictures to {public.url}/v1.0/removebg")
     print("  with the header  X-Api-Key: $(make -s gateway-key)")
 
 
-def start_machine(config: GatewayConfig, private: PrivateSide) -> None:
-    """Start the private side alone, for gateways of other machines.
+def gateway_run(line: Sequence[str]) -> None:
+    """Run the public side in the foreground, as containers do.
 
-    Raises:
-        ServerError: it does not start, or would let everybody in.
-    """
-    if not private.allow:
-        raise ServerError("say who may come in without a key: ALLOW=<address of the gateway>")
-    GatewayProcess(config).start()
-    print(f"{private.listen} answers {', '.join(private.allow)} without a key, and nobody else")
-
-
-def link_keys(link: Path, keys: Path) -> None:
-    """Have the gateway read the keys that others keep, wherever their file leads to by then.
-
-    Kubernetes exchanges a secret's files by a link on the way, and removes the folder before.
-    """
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(keys.absolute())
-
-
-def run_public(config: GatewayConfig, public: PublicSide, keys: Path | None) -> None:
-    """Run the public side until it ends; on SIGTERM, answer what is in hand and end it.
-
-    `keys` is a file of keys that others keep, such as a secret of Kubernetes.
+    On SIGTERM it ends after the requests in progress.
 
     Raises:
         ServerError: it does not start, or ended by itself.
     """
-    if keys is not None:
-        link_keys(config.keys, keys)
+    arguments = parse(
+        "gateway-run",
+        "Run the gateway in the foreground.",
+        line,
+        *COMMON,
+        *PUBLIC,
+        "keys",
+        **PUBLIC_DEFAULTS,
+    )
+    public, model = _public(arguments), _model(arguments)
+    private = PrivateSide(_server(arguments), model, read_timeout_s=arguments.timeout)
+    folder = _build(arguments) / PUBLIC_FOLDER
+    config = GatewayConfig(folder, model, public, private, console=True)
+    if arguments.keys is not None:
+        link_keys(config.keys, arguments.keys)
+    _warn_of_few_files()
     nginx = GatewayProcess(config).start_in_foreground()
     try:
-        print(f"the gateway is to answer at {public.url}", flush=True)
+        print(f"the gateway starts at {public.url}", flush=True)
         status = nginx.wait()
     except (KeyboardInterrupt, SystemExit):
         nginx.send_signal(signal.SIGQUIT)
@@ -83,59 +90,15 @@ def run_public(config: GatewayConfig, public: PublicSide, keys: Path | None) -> 
             nginx.terminate()
             nginx.wait()
         return
-    raise ServerError(f"nginx ended with {status}; its last lines may tell why")
-
-
-def _warn_without_server(server: ServerConfig) -> None:
-    if TorchServeProcess(server).find() is None:
-        print(f"no server runs on port {server.port} yet: make serve", file=sys.stderr)
-
-
-def gateway(line: Sequence[str]) -> None:
-    """Start the public side, with this machine's private side or in front of others'."""
-    arguments = parse(
-        "gateway",
-        "Start nginx in front of the server.",
-        line,
-        *COMMON,
-        *PUBLIC,
-        listen=LISTEN,
-        rate=PublicSide.rate,
-        origin=PublicSide.origin,
-        timeout=PublicSide.read_timeout_s,
-    )
-    public, server = _public(arguments), _server(arguments)
-    private = None
-    if not public.machines:
-        private = PrivateSide(server, _model(arguments), read_timeout_s=arguments.timeout)
-        _warn_without_server(server)
-    folder = _build(arguments) / PUBLIC_FOLDER
-    start_public(GatewayConfig(folder, _model(arguments), public, private), public)
-
-
-def gateway_run(line: Sequence[str]) -> None:
-    """Run the public side in the foreground, as containers do."""
-    arguments = parse(
-        "gateway-run",
-        "Run the gateway in the foreground.",
-        line,
-        *COMMON,
-        *PUBLIC,
-        "keys",
-        listen=LISTEN,
-        rate=PublicSide.rate,
-        origin=PublicSide.origin,
-        timeout=PublicSide.read_timeout_s,
-    )
-    public, model = _public(arguments), _model(arguments)
-    private = PrivateSide(_server(arguments), model, read_timeout_s=arguments.timeout)
-    folder = _build(arguments) / PUBLIC_FOLDER
-    config = GatewayConfig(folder, model, public, private, console=True)
-    run_public(config, public, arguments.keys)
+    raise ServerError(f"nginx ended with {status}: its last lines say why")
 
 
 def gateway_machine(line: Sequence[str]) -> None:
-    """Start the private side alone, for gateways of other machines."""
+    """Start the private side alone, for gateways of other machines.
+
+    Raises:
+        ServerError: it does not start, or would let every machine in.
+    """
     arguments = parse(
         "gateway-machine",
         "Let gateways of other machines in.",
@@ -145,16 +108,23 @@ def gateway_machine(line: Sequence[str]) -> None:
         listen=LISTEN,
         timeout=PublicSide.read_timeout_s,
     )
-    listen, server = checked_word("LISTEN", arguments.listen), _server(arguments)
+    if not arguments.allow:
+        raise ServerError("name who may come in without a key: ALLOW=<address of the gateway>")
+    listen, model = bind_address(arguments.listen), _model(arguments)
     allow = tuple(checked_word("ALLOW", each) for each in arguments.allow)
-    private = PrivateSide(server, _model(arguments), listen, allow, arguments.timeout)
-    _warn_without_server(server)
+    private = PrivateSide(_server(arguments), model, listen, allow, arguments.timeout)
+    _warn_without_server(private.server)
     folder = _build(arguments) / MACHINE_FOLDER
-    start_machine(GatewayConfig(folder, _model(arguments), private=private), private)
+    GatewayProcess(GatewayConfig(folder, model, private=private)).start()
+    print(f"{listen} lets {', '.join(allow)} in without a key, and no other address")
 
 
 def gateway_url(line: Sequence[str]) -> None:
-    """Print where the gateway answers."""
+    """Print the gateway's address.
+
+    Raises:
+        ServerError: no gateway runs.
+    """
     folder = _build(parse("gateway-url", "Print the gateway's address.", line, "build"))
     folder /= PUBLIC_FOLDER
     if GatewayProcess(GatewayConfig(folder, "")).find() is None:
@@ -169,11 +139,36 @@ def gateway_key(line: Sequence[str]) -> None:
 
 
 def gateway_stop(line: Sequence[str]) -> None:
-    """Stop whichever sides run here, after the requests in progress."""
+    """Stop the sides that run here, after the requests in progress."""
     build = _build(parse("gateway-stop", "Stop the gateway.", line, "build"))
     folders = (build / PUBLIC_FOLDER, build / MACHINE_FOLDER)
     stopped = [GatewayProcess(GatewayConfig(folder, "")).stop() for folder in folders]
     print("stopped" if any(stopped) else "no gateway runs here")
+
+
+def link_keys(link: Path, keys: Path) -> None:
+    """Have the gateway read a file of keys that others keep, such as a secret of Kubernetes.
+
+    Kubernetes exchanges a secret's files by a link in their path, and removes the folder before:
+    the new link is to the path, not to the file that it leads to now.
+    """
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(keys.absolute())
+
+
+def _warn_of_few_files() -> None:
+    if open_files() < MOST_FILES:
+        print(
+            f"nginx may open {open_files()} files here, so an address has {address_connections()} "
+            f"connections: raise the hard limit (ulimit -Hn) to {MOST_FILES} for more",
+            file=sys.stderr,
+        )
+
+
+def _warn_without_server(server: ServerConfig) -> None:
+    if TorchServeProcess(server).find() is None:
+        print(f"no server runs on port {server.port} yet: make serve", file=sys.stderr)
 
 
 def _server(arguments: Any) -> ServerConfig:
@@ -198,8 +193,14 @@ def _public(arguments: Any) -> PublicSide:
             ("PRIVATE_KEY", arguments.private_key),
         )
     )
+    listen = bind_address(arguments.listen)
+    if not (certificate or arguments.plaintext or is_loopback(listen)):
+        raise ServerError(
+            f"keys would travel to {listen} in clear text: set CERTIFICATE and PRIVATE_KEY, or "
+            "PLAINTEXT=1 where something in front speaks TLS"
+        )
     return PublicSide(
-        checked_word("LISTEN", arguments.listen),
+        listen,
         tuple(checked_word("MACHINES", each) for each in arguments.machines),
         certificate,
         private_key,

@@ -1,6 +1,6 @@
-"""The file that tells a gateway which keys it knows: a line each, name, key and requests a minute.
+"""The file of keys: a line for each client, with name, key and, optionally, requests a minute.
 
-nginx reads it at every request, so that a line that is added or removed counts at once.
+nginx notices a change of it within a second: see gateway.js, ``clientOf``.
 """
 
 import os
@@ -15,15 +15,15 @@ DEFAULT_CLIENT = "default"
 _NAME = re.compile(r"[\w-]+", re.ASCII)
 _HEAD = (
     "# name, key and, if not the gateway's own (RATE), the most requests a minute. Remove a line, "
-    "and its key\n# is refused from the next request on.\n"
+    "and its key\n# is refused within a second.\n"
 )
 
 
 def key_of(file: Path, name: str) -> str:
-    """Return a client's key; if it has none, a new one, which is added to the file.
+    """Return a client's key; if it has none, add a new one to the file.
 
     Raises:
-        ServerError: the name can't be one, or the file can't be read or written.
+        ServerError: the name is not valid, or the file can't be read or written.
     """
     if not _NAME.fullmatch(name):
         raise ServerError(f"NAME={name}: a name is made of letters, digits, - and _")

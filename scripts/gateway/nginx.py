@@ -1,4 +1,4 @@
-"""Starts, finds and ends one gateway's nginx. It only ends what it started itself."""
+"""Starts, finds and stops one gateway's nginx, and no other process."""
 
 import os
 import re
@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,19 @@ import psutil
 from scripts.gateway.config import GatewayConfig
 from scripts.torchserve.config import ServerError
 
-PACKAGES = ("nginx", "libnginx-mod-http-js", "libnginx-mod-http-headers-more-filter")
-MODULES = ("ngx_http_js_module.so", "ngx_http_headers_more_filter_module.so")
+PACKAGES = (
+    "nginx",
+    "libnginx-mod-http-js",
+    "libnginx-mod-http-headers-more-filter",
+    "libnginx-mod-stream",
+)
+MODULES = (
+    "ngx_http_js_module.so",
+    "ngx_http_headers_more_filter_module.so",
+    "ngx_stream_module.so",
+)
 
-# Answers on their way get this long; TorchServe's own time for one is 30 s.
+# Responses in progress have this long; TorchServe's own deadline for one is 30 s.
 STOP_TIMEOUT_S = 40
 RELOAD_TIMEOUT_S = 15
 
@@ -58,22 +68,22 @@ class Nginx:
 
 @dataclass(frozen=True)
 class GatewayProcess:
-    """The nginx of one gateway."""
+    """The nginx process of one gateway."""
 
     config: GatewayConfig
 
     def start(self) -> None:
-        """Start it in the background, or let the running one take the settings over.
+        """Start it in the background, or give the running one the new settings.
 
         Raises:
             ServerError: nginx is not installed, does not take a setting, or does not start.
         """
         running = self.find()
         if running is not None:
-            self._hand_over(running)
+            self._reload(running)
             return
         command = self._checked()
-        self.config.socket.unlink(missing_ok=True)
+        self._remove_sockets()
         _run([*command, "-e", str(self.config.log)])
 
     def start_in_foreground(self) -> subprocess.Popen[bytes]:
@@ -83,14 +93,19 @@ class GatewayProcess:
             ServerError: nginx is not installed, or does not take a setting.
         """
         command = self._checked()
-        self.config.socket.unlink(missing_ok=True)
+        self._remove_sockets()
         # A session of its own: Ctrl-C is for this process, which then lets nginx end its requests.
         return subprocess.Popen(
             [*command, "-e", "stderr", "-g", "daemon off;"], start_new_session=True
         )
 
+    def _remove_sockets(self) -> None:
+        """Remove what a crash left behind, which nginx could not bind to."""
+        self.config.public_socket.unlink(missing_ok=True)
+        self.config.private_socket.unlink(missing_ok=True)
+
     def _checked(self) -> list[str]:
-        """Write the configuration and have nginx look at it; return the command that starts it."""
+        """Write the configuration and have nginx check it; return the command that starts it."""
         nginx = Nginx.find()
         self.config.write(nginx.modules, nginx.mime_types)
         command = [str(nginx.program), "-p", str(self.config.folder)]
@@ -98,23 +113,24 @@ class GatewayProcess:
         _run([*command, "-e", "stderr", "-q", "-t"])
         return command
 
-    def _hand_over(self, running: psutil.Process) -> None:
-        """Let the running one take the settings over; if it does not, the old ones are put back."""
+    def _reload(self, running: psutil.Process) -> None:
+        """Give the running one the new settings; if it refuses them, restore the old ones."""
         before = {file: file.read_text(encoding="utf-8") for file in self.config.files()}
         try:
             self._checked()
             logged = self.config.log.stat().st_size
             workers = set(running.children())
+            ports = set().union(*map(_listening_ports, workers))
             running.send_signal(signal.SIGHUP)
             deadline = time.monotonic() + RELOAD_TIMEOUT_S
-            # It has taken them over when it has started new workers. It tries a taken address
-            # several times, for seconds, before it gives up.
-            while not set(running.children()) - workers:
+            # It has them when it has started new worker processes and the old ones do not listen
+            # any more. It tries an address in use several times, for seconds, before it gives up.
+            while not set(running.children()) - workers or any(map(_listening_ports, workers)):
                 complaints = self.config.log.read_bytes()[logged:].decode(errors="replace")
                 if re.search(r"\[emerg\](?!.* failed \(98)", complaints):
-                    raise _failure(complaints)
+                    raise _failure(complaints, ports)
                 if time.monotonic() > deadline:
-                    raise ServerError(f"nginx keeps its old settings: {self.config.log} tells why")
+                    raise ServerError(f"nginx keeps its old settings: see {self.config.log}")
                 time.sleep(0.05)
         except (ServerError, psutil.Error) as error:
             for file in self.config.files():
@@ -123,12 +139,12 @@ class GatewayProcess:
                 file.write_text(text, encoding="utf-8")
             if isinstance(error, ServerError):
                 raise
-            raise ServerError(f"nginx ended: {self.config.log} may tell why") from error
+            raise ServerError(f"nginx ended: see {self.config.log}") from error
 
     def find(self) -> psutil.Process | None:
         """Return the running nginx, or None.
 
-        The number in the file may belong to a stranger by now; the command line tells.
+        The number in the file may belong to another process by now; the command line shows it.
         """
         try:
             process = psutil.Process(int((self.config.folder / "nginx.pid").read_text()))
@@ -138,14 +154,14 @@ class GatewayProcess:
             return None
 
     def stop(self) -> bool:
-        """End it, after the requests in hand; say whether there was one.
+        """Stop it after the requests in progress; return whether there was one.
 
         Raises:
             ServerError: it belongs to another user.
         """
         process = self.find()
         if process is None:
-            # After a crash it is left behind; nobody starts while this command runs.
+            # A crash leaves it behind.
             (self.config.folder / "nginx.pid").unlink(missing_ok=True)
             return False
         try:
@@ -162,6 +178,14 @@ class GatewayProcess:
         return True
 
 
+def _listening_ports(worker: psutil.Process) -> set[int]:
+    try:
+        connections = worker.net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return set()
+    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
+
+
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0:
@@ -169,7 +193,12 @@ def _run(command: list[str]) -> None:
     raise _failure(done.stderr)
 
 
-def _failure(complaints: str) -> ServerError:
-    if taken := re.search(r"bind\(\) to (\S+) failed \(98", complaints):
+def _failure(complaints: str, own_ports: Set[int] = frozenset()) -> ServerError:
+    if taken := re.search(r"bind\(\) to (\S+:(\d+)) failed \(98", complaints):
+        if int(taken[2]) in own_ports:
+            # nginx can't widen or narrow an address while it listens there.
+            return ServerError(
+                f"{taken[1]} overlaps the gateway's address: make gateway-stop first"
+            )
         return ServerError(f"{taken[1]} is taken by another process: choose another LISTEN")
     return ServerError(f"nginx does not start:\n{complaints.strip()}")

@@ -1,4 +1,4 @@
-"""The settings of a gateway's two sides: what clients reach, and what stands before TorchServe."""
+"""The settings of a gateway's two sides: for clients, and in front of TorchServe."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _WORD = re.compile(r"[^\s;{}\"'$\\#]+")
 
 @dataclass(frozen=True)
 class PublicSide:
-    """What clients reach."""
+    """The side that clients reach."""
 
     listen: str
     """Address and port."""
@@ -24,21 +24,27 @@ class PublicSide:
     connections: int = 64
     """Requests at once, of a key."""
     origin: str = "*"
-    """Whose pages may ask from a browser."""
+    """Origin whose pages may send requests from a browser."""
     read_timeout_s: int = 120
+    """Seconds until a machine's response must begin."""
 
     @property
     def url(self) -> str:
         """Where a client on this machine reaches it."""
         host, _, port = self.listen.rpartition(":")
-        everywhere = ("", "*", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
+        everywhere = ("*", "0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
         host = HOST if host in everywhere else host
         return f"{'https' if self.certificate else 'http'}://{host}:{port}"
+
+    @property
+    def behind(self) -> str:
+        """The machines behind it, in words."""
+        return ", ".join(self.machines) or "this machine"
 
 
 @dataclass(frozen=True)
 class PrivateSide:
-    """What stands before one machine's TorchServe and adds its token."""
+    """The side in front of one machine's TorchServe, which adds its token."""
 
     server: ServerConfig
     model: str
@@ -49,8 +55,20 @@ class PrivateSide:
     read_timeout_s: int = 120
 
 
+def bind_address(listen: str) -> str:
+    """Return an address and a port to listen on; a port alone is that of loopback.
+
+    Raises:
+        ServerError: there is no port.
+    """
+    host, _, port = checked_word("LISTEN", listen).rpartition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+        raise ServerError(f"LISTEN={listen}: expected a port, or address:port")
+    return f"{host or HOST}:{port}"
+
+
 def checked_word(name: str, value: str) -> str:
-    """Return a setting that stands in nginx's configuration as one word.
+    """Return a setting that nginx's configuration takes as one word.
 
     Raises:
         ServerError: it would not be one.

@@ -32,6 +32,7 @@ from scripts.torchserve.config import ServerError
 from scripts.torchserve.management_api import local_session
 from scripts.torchserve.process import TorchServeProcess
 from tests.conftest import ROOT, WHEELS
+from tests.scripts.gateway.conftest import fill, small_disk
 from tests.served.conftest import (
     ONE_WORKER,
     Gate,
@@ -45,6 +46,8 @@ from tests.served.conftest import (
 
 CHELSEA = 1
 LARGEST_REQUEST = 48 << 20
+# Beyond those in progress and those that may wait (job_queue_size).
+MORE_THAN_A_QUEUE = 40
 
 
 def error_of(answer: requests.Response) -> tuple[int, str]:
@@ -186,6 +189,7 @@ def test_keys_come_and_go_without_a_restart(gate: Gate) -> None:
     keys = gate.folder / "keys"
     kept = [line for line in keys.read_text().splitlines() if not line.startswith("alice ")]
     keys.write_text("\n".join([*kept, ""]))
+    time.sleep(1)
 
     assert before == 200
     assert error_of(gate.ask("/v1.0/account", method="GET", key=key)) == (403, "auth_failed")
@@ -422,12 +426,11 @@ def test_while_the_server_drains_clients_are_told_to_come_back(
     draining = gate.served.config.key_file.with_name("draining")
     draining.touch()
     try:
-        time.sleep(1.1)  # for what /healthz remembers
         refused = gate.ask(path, method=method, data=photo if method == "POST" else None)
     finally:
         draining.unlink()
 
-    assert error_of(refused) == (503, "overloaded")
+    assert error_of(refused) == (503, "unavailable")
     assert int(refused.headers["Retry-After"]) > 0
     assert gate.ask(path, method=method, data=photo if method == "POST" else None).ok
 
@@ -604,6 +607,8 @@ def test_in_a_container_it_logs_to_the_console_and_ends_when_it_is_told(tmp_path
         ("gateway-machine", "ALLOW=<address of the gateway>"),
         ("gateway CERTIFICATE=Makefile", "TLS needs both"),
         ("gateway LISTEN=80;", "can't be written there"),
+        ("gateway LISTEN=0.0.0.0:8395", "in clear text"),
+        ("gateway RATE=-5", "RATE=-5: expected a whole number above 0"),
     ],
 )
 def test_a_command_that_makes_no_sense_says_so(tmp_path: Path, target: str, words: str) -> None:
@@ -641,10 +646,12 @@ def test_readiness_is_that_of_a_worker_and_a_worker_that_dies_costs_no_request(
     TorchServeProcess(config).start(ROOT / "config.properties", WHEELS, ONE_WORKER)
     api.wait_until_up()
     assert readiness(own) == 503
+    assert error_of(own.ask(data=photo)) == (503, "unavailable")
+    assert error_of(own.ask("/predictions/u2netp", data=photo)) == (404, "not_found")
     api._manage("POST", "/models", {"url": "u2netp.mar", "initial_workers": 0})
-    full = own.ask(data=photo)
-    assert error_of(full) == (503, "overloaded")
-    assert int(full.headers["Retry-After"]) > 0
+    idle = own.ask(data=photo)
+    assert error_of(idle) == (503, "unavailable")
+    assert int(idle.headers["Retry-After"]) > 0
 
     time.sleep(1.1)
     with ThreadPoolExecutor(1) as pool:
@@ -668,3 +675,57 @@ def test_readiness_is_that_of_a_worker_and_a_worker_that_dies_costs_no_request(
         process.send_signal(signal.SIGKILL)
         assert asked.result().status_code == 200
     assert own.served.worker_pids() != [worker]
+
+
+def test_a_full_queue_is_overloaded_and_a_stopped_server_unavailable(
+    own: Gate, photo: bytes
+) -> None:
+    config, api = own.served.config, own.served.api
+    if TorchServeProcess(config).find() is None:
+        TorchServeProcess(config).start(ROOT / "config.properties", WHEELS, ONE_WORKER)
+        api.wait_until_up()
+        api.register("u2netp", "1.0", 1)
+    (worker,) = own.served.worker_pids()
+    process = psutil.Process(worker)
+    process.suspend()
+    with ThreadPoolExecutor(MORE_THAN_A_QUEUE) as pool:
+        sent = [pool.submit(own.ask, data=photo) for _ in range(MORE_THAN_A_QUEUE)]
+        while sum(each.done() for each in sent) == 0:
+            time.sleep(0.05)
+        process.resume()
+        responses = [each.result() for each in sent]
+    refused = [response for response in responses if response.status_code != 200]
+
+    assert 0 < len(refused) < MORE_THAN_A_QUEUE
+    for response in refused:
+        assert error_of(response) == (503, "overloaded")
+        assert int(response.headers["Retry-After"]) > 0
+
+    stopped = make(own.served.build, config.port, "stop")
+    assert stopped.returncode == 0, stopped.stderr
+    time.sleep(1.1)  # readiness is remembered for a second
+    for response in (own.ask(data=photo), own.ask("/healthz", method="GET")):
+        assert error_of(response) == (503, "unavailable")
+        assert response.json()["errors"][0]["title"] == "No server is ready"
+
+
+def test_a_full_disk_under_the_gateway_costs_no_cutout(
+    served: Served, photo: bytes, cutout: bytes
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="u2net-") as folder:
+        public = PublicSide(f"{HOST}:{served.config.port + 4}")
+        private = PrivateSide(served.config, "u2netp")
+        config = GatewayConfig(Path(folder) / "gateway", "u2netp", public, private)
+        gateway = Gate(served, public.url, config.folder)
+        with small_disk(config.folder):
+            config.keys.write_text("alice alices-key\n")
+            GatewayProcess(config).start()
+            try:
+                fill(config.folder)
+                cut = gateway.ask(key="alices-key", data=photo)
+                health = gateway.ask("/healthz", method="GET", key="")
+            finally:
+                GatewayProcess(config).stop()
+
+    assert cut.content == cutout
+    assert health.status_code == 200

@@ -87,7 +87,7 @@ class SimulatedMachine:
         addresses = " ".join(machine.private_side for machine in machines)
         listen = f"{self.address}:{port}"
         starting = ("--model", model, "--machines", addresses, "--listen", listen)
-        self.run("gateway", *starting, "--rate", "1000000")
+        self.run("gateway", *starting, "--plaintext", "--rate", "1000000")
         return f"http://{listen}"
 
     def stop(self) -> None:

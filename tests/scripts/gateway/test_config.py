@@ -1,11 +1,12 @@
 """What nginx's configuration is made of; tests/served has nginx itself take it."""
 
 import re
+import resource
 from pathlib import Path
 
 import pytest
 
-from scripts.gateway.config import GatewayConfig
+from scripts.gateway.config import GatewayConfig, address_connections, open_files
 from scripts.gateway.sides import PrivateSide, PublicSide
 from scripts.torchserve.config import ServerConfig, ServerError
 
@@ -28,9 +29,9 @@ def test_a_machine_alone_is_reached_by_a_socket_that_nobody_else_can_open(tmp_pa
 
     files = written(config)
 
-    assert set(files) == {"nginx", "public", "machine"}
-    assert f"server unix:{config.socket};" in files["public"]
-    assert f"listen unix:{config.socket};" in files["machine"]
+    assert set(files) == {"nginx", "addresses", "public", "machine"}
+    assert f"server unix:{config.private_socket};" in files["public"]
+    assert f"listen unix:{config.private_socket};" in files["machine"]
     assert config.folder.stat().st_mode & 0o777 == 0o700
 
 
@@ -60,7 +61,21 @@ def test_no_place_is_left_open(tmp_path: Path) -> None:
     files = written(GatewayConfig(tmp_path / "gateway", "u2net", public, private))
 
     assert not any(re.search(r"@[A-Z]", text) for text in files.values())
-    assert "listen 0.0.0.0:443 ssl http2;" in files["public"]
+    assert "listen 0.0.0.0:443 " in files["addresses"]
+    assert "public.sock ssl http2 " in files["public"]
+
+
+@pytest.mark.parametrize(
+    ("hard", "files", "of_an_address"),
+    [(1024, 1024, 64), (20_000, 16_384, 1024), (resource.RLIM_INFINITY, 16_384, 1024)],
+)
+def test_it_opens_no_more_files_than_the_machine_lets_it(
+    hard: int, files: int, of_an_address: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (hard, hard))
+
+    assert open_files() == files
+    assert address_connections() == of_an_address
 
 
 def test_in_a_container_it_logs_to_the_console(tmp_path: Path) -> None:
