@@ -34,7 +34,7 @@ from scripts.common.options import parse
 from scripts.common.paths import ROOT, weights_of
 from scripts.export.choose import AUTO, choices, export_best
 from scripts.export.parity import PARITY_FILE
-from scripts.torchserve.config import read_properties
+from scripts.torchserve.properties import read_properties
 from scripts.torchserve.versions import checked_version
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.network.errors import ModelLoadError

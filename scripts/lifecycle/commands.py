@@ -18,19 +18,16 @@ from scripts.lifecycle.start import (
     PROPERTIES,
     end_server,
     make_room,
+    start_lock,
     start_server,
     warn_of_crowding,
 )
 from scripts.lifecycle.status import show_status
-from scripts.lifecycle.supervisor import check_ready, watch_over
+from scripts.lifecycle.supervisor import check_ready, supervise
 from scripts.torchserve.config import ServerConfig, ServerError
-from scripts.torchserve.management_api import (
-    AS_ARCHIVED,
-    TOKEN_MARGIN_FOR_PEOPLE,
-    Batching,
-    ManagementApi,
-)
+from scripts.torchserve.management_api import AS_ARCHIVED, Batching, ManagementApi
 from scripts.torchserve.process import TorchServeProcess
+from scripts.torchserve.tokens import TOKEN_MARGIN_FOR_PEOPLE
 from scripts.torchserve.versions import checked_version
 from scripts.torchserve.worker_plan import Profile, WorkerPlan, memory_of_a_worker
 
@@ -74,11 +71,12 @@ def serve(line: Sequence[str]) -> None:
         )
     memory = memory_of_a_worker(metadata.runtime)
     profile = Profile(arguments.profile)
-    plan = make_room(config, profile, arguments.workers, gpus, memory, now=arguments.now)
     wheels = (arguments.wheels or arguments.build / "wheels").resolve()
-    start_server(config, wheels, model, version, plan, batching)
+    with start_lock(config):
+        plan = make_room(config, profile, arguments.workers, gpus, memory, now=arguments.now)
+        start_server(config, wheels, model, version, plan, batching)
     if arguments.foreground:
-        watch_over(config)
+        supervise(config)
 
 
 def register(line: Sequence[str]) -> None:

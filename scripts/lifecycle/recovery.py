@@ -11,17 +11,17 @@ from typing import Any
 
 import psutil
 
-from scripts.lifecycle.drain import patience_for
-from scripts.lifecycle.pause_workers import standing_still
+from scripts.lifecycle.drain import deadline_for
+from scripts.lifecycle.pause_workers import paused
 from scripts.torchserve.config import ServerError
 from scripts.torchserve.management_api import ManagementApi
-from scripts.torchserve.restart_log import GRACE_S, Retries
+from scripts.torchserve.restart_log import GRACE_S, RestartLog
 
 # One that TorchServe will start sooner is left to it.
 LONG_PAUSE_S = 30
 
 
-def revive(api: ManagementApi, described: dict[str, Any], retries: Retries) -> None:
+def recover(api: ManagementApi, described: dict[str, Any], retries: RestartLog) -> None:
     """Replace the dead workers of a version, if there are any; say so.
 
     TorchServe can only end workers at the end of its list: those behind the first dead one are
@@ -42,9 +42,9 @@ def revive(api: ManagementApi, described: dict[str, Any], retries: Retries) -> N
         file=sys.stderr,
         flush=True,
     )
-    patience = patience_for(api, model)
+    deadline = deadline_for(api, model)
     try:
-        with standing_still(api, model, version, patience, keep=first, emptied=False):
+        with paused(api, model, version, deadline, keep=first, emptied=False):
             api.scale(model, version, first)
     finally:  # also when the user gives up: nobody else knows how many there were
         api.set_workers(model, version, described["minWorkers"])
@@ -55,7 +55,7 @@ def revive(api: ManagementApi, described: dict[str, Any], retries: Retries) -> N
     print(f"{model} {version}: {described['minWorkers']} worker(s) READY again", file=sys.stderr)
 
 
-def _first_given_up(described: dict[str, Any], retries: Retries) -> int | None:
+def _first_given_up(described: dict[str, Any], retries: RestartLog) -> int | None:
     for place, worker in enumerate(described["workers"]):
         seconds = retries.seconds_until_next(worker["id"])
         if not _lives(worker) and (seconds is None or seconds > LONG_PAUSE_S):

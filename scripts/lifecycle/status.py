@@ -3,18 +3,18 @@
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import psutil
 
 from scripts.lifecycle.process_stats import ProcessStats, age_s, stats_of
-from scripts.lifecycle.recovery import revive
+from scripts.lifecycle.recovery import recover
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
-from scripts.torchserve.restart_log import Retries
+from scripts.torchserve.restart_log import RestartLog
 from scripts.torchserve.versions import CLOSED
 
 # How long a handler's description is waited for: it queues behind the requests.
@@ -32,6 +32,11 @@ class WorkerStatus:
     restarts: int
     process: ProcessStats | None
     """None: it does not run."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is READY."""
+        return self.state == READY
 
     def __str__(self) -> str:
         restarted = f"restarted {self.restarts} times" if self.restarts else "never restarted"
@@ -51,7 +56,7 @@ class VersionStatus:
     """Requests in its queue."""
     workers: tuple[WorkerStatus, ...]
     description: dict[str, Any] | None
-    """What the handler says of itself; None where it can't be asked, or is too busy."""
+    """The handler's own description; None where there is none, or it is too busy."""
 
     @property
     def closed(self) -> bool:
@@ -61,7 +66,7 @@ class VersionStatus:
     @property
     def ready(self) -> int:
         """How many workers are READY."""
-        return sum(worker.state == READY for worker in self.workers)
+        return sum(worker.ready for worker in self.workers)
 
 
 @dataclass(frozen=True)
@@ -81,14 +86,17 @@ class ServerStatus:
         return [each.model for each in self.versions if each.closed and each.default]
 
     def summary(self) -> str:
-        """Say in one line whether requests are answered."""
+        """Return in one line whether requests are served."""
         workers = sum(len(each.workers) for each in self.versions)
         ready = sum(each.ready for each in self.versions)
         waiting = _requests(sum(each.waiting for each in self.versions))
         if not self.versions:
             return "with no model: make register"
         if self.closed_models:
-            return f"refuses requests for {', '.join(self.closed_models)}, {waiting}"
+            return (
+                f"REFUSES requests for {', '.join(self.closed_models)}, {waiting}. While make stop "
+                "or make unregister runs, wait; if none does, one was killed: make serve"
+            )
         if ready == workers > 0:
             return f"all workers READY, {waiting}"
         return f"{ready} of {workers} workers READY, {waiting}"
@@ -107,25 +115,25 @@ class ServerStatus:
             return
         for each in self.versions:
             if each.description is not None:
-                yield f"{each.model} {each.version} says of itself:"
+                yield f"{each.model} {each.version} is"
                 yield from (f"  {name}: {value}" for name, value in each.description.items())
             elif each.ready:
-                yield f"{each.model} {each.version} is too busy to say what it is"
+                yield f"{each.model} {each.version} is too busy to describe itself"
 
     def _version_lines(self, version: VersionStatus) -> Iterator[str]:
         if version.closed:
-            if version.default:
-                yield (
-                    f"{version.model} is closed while make stop or make unregister runs. If none "
-                    "does, one was killed: run it again, or make serve"
-                )
             return
+        # A worker that no request for the model reaches is not called READY.
+        refused = version.model in self.closed_models
+        state = "loaded, and refused to requests" if refused else READY
         mark = " (default)" if version.default else ""
         yield (
             f"{version.model} {version.version}{mark}: {version.ready} of {len(version.workers)} "
-            f"workers READY, {_requests(version.waiting)}"
+            f"workers {state}, {_requests(version.waiting)}"
         )
-        yield from (f"  {worker}" for worker in version.workers)
+        for worker in version.workers:
+            shown = replace(worker, state="loaded") if refused and worker.ready else worker
+            yield f"  {shown}"
 
 
 def show_status(config: ServerConfig, *, as_json: bool = False) -> None:
@@ -142,12 +150,13 @@ def show_status(config: ServerConfig, *, as_json: bool = False) -> None:
         versions = _versions(api)
     except ServerError:
         if not as_json:
-            print(f"TorchServe runs, process {process.pid}, and does not say what it serves")
+            print(f"TorchServe runs, process {process.pid}, and does not list its models")
             print(_planned(TorchServeProcess(config).plan()))
         raise
-    failure = _revive(api, versions, Retries.read(config, process))
+    failure = _recover(api, versions, RestartLog.read(config, process))
     if as_json:
-        print(json.dumps(asdict(status_of(api, process)), indent=2))
+        status = status_of(api, process)
+        print(json.dumps({**asdict(status), "closed_models": status.closed_models}, indent=2))
     else:
         print_status(api, process)
     if failure:
@@ -167,7 +176,7 @@ def status_of(api: ManagementApi, process: psutil.Process) -> ServerStatus:
     Raises:
         ServerError: it does not answer.
     """
-    versions, retries = _versions(api), Retries.read(api.config, process)
+    versions, retries = _versions(api), RestartLog.read(api.config, process)
     stats = stats_of([worker["pid"] for each in versions for worker in each["workers"]])
     defaults = {
         (entry["modelName"], api.describe(entry["modelName"])["modelVersion"])
@@ -184,7 +193,7 @@ def status_of(api: ManagementApi, process: psutil.Process) -> ServerStatus:
     )
 
 
-def revive_all(config: ServerConfig) -> None:
+def recover_all(config: ServerConfig) -> None:
     """Restart whatever workers TorchServe has given up.
 
     Raises:
@@ -193,19 +202,19 @@ def revive_all(config: ServerConfig) -> None:
     process, api = TorchServeProcess(config).find(), ManagementApi(config)
     if process is None:
         return
-    failure = _revive(api, _versions(api), Retries.read(config, process))
+    failure = _recover(api, _versions(api), RestartLog.read(config, process))
     if failure:
         raise failure
 
 
-def _revive(
-    api: ManagementApi, versions: list[dict[str, Any]], retries: Retries
+def _recover(
+    api: ManagementApi, versions: list[dict[str, Any]], retries: RestartLog
 ) -> ServerError | None:
     """Try all of them; return why it failed for one, if it did."""
     failure = None
     for described in versions:
         try:
-            revive(api, described, retries)
+            recover(api, described, retries)
         except ServerError as error:
             failure = error
     return failure
@@ -220,7 +229,7 @@ def _version_status(
     api: ManagementApi,
     described: dict[str, Any],
     defaults: set[tuple[str, str]],
-    retries: Retries,
+    retries: RestartLog,
     stats: dict[int, ProcessStats],
 ) -> VersionStatus:
     model, version = described["modelName"], described["modelVersion"]
@@ -234,7 +243,7 @@ def _version_status(
         for worker in described["workers"]
     )
     description = None
-    if not api.config.speaks_kserve and any(worker.state == READY for worker in workers):
+    if not api.config.speaks_kserve and any(worker.ready for worker in workers):
         try:
             description = api.customized(model, version, DESCRIPTION_TIMEOUT_S)
         except ServerError:  # too busy
@@ -249,7 +258,7 @@ def _version_status(
     )
 
 
-def _state(worker: dict[str, Any], retries: Retries) -> str:
+def _state(worker: dict[str, Any], retries: RestartLog) -> str:
     if worker["status"] == READY:
         return READY
     if psutil.pid_exists(worker["pid"]):

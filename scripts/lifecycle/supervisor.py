@@ -4,7 +4,7 @@ import sys
 import time
 
 from scripts.lifecycle.drain import stop
-from scripts.lifecycle.status import revive_all
+from scripts.lifecycle.status import recover_all
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
@@ -14,7 +14,7 @@ PAUSE_S = 1
 LOOK_S = 30
 
 
-def watch_over(config: ServerConfig) -> None:
+def supervise(config: ServerConfig) -> None:
     """Stay until the server ends. Told to end oneself (SIGTERM, ^C), drain it and end it.
 
     Workers that TorchServe has given up are revived; where that fails, it is tried again.
@@ -28,7 +28,7 @@ def watch_over(config: ServerConfig) -> None:
         while process.find():
             time.sleep(PAUSE_S)
             if time.monotonic() - looked > LOOK_S:
-                _revive(config)
+                _recover(config)
                 looked = time.monotonic()
     except (KeyboardInterrupt, SystemExit):
         stop(config)
@@ -40,9 +40,9 @@ def watch_over(config: ServerConfig) -> None:
     raise ServerError(f"TorchServe ended:\n{process.last_words()}")
 
 
-def _revive(config: ServerConfig) -> None:
+def _recover(config: ServerConfig) -> None:
     try:
-        revive_all(config)
+        recover_all(config)
     except ServerError as error:  # a server under load may not answer for once
         print(f"{error}; looking again in {LOOK_S} s", file=sys.stderr, flush=True)
 

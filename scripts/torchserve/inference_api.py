@@ -2,8 +2,9 @@
 
 import requests
 
+from scripts.common.http import local_session
 from scripts.torchserve.config import ServerConfig, ServerError
-from scripts.torchserve.management_api import ManagementApi, local_session
+from scripts.torchserve.management_api import ManagementApi
 
 TIMEOUT_S = 120
 

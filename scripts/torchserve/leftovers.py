@@ -21,16 +21,16 @@ END_S = 10.0
 
 
 @dataclass
-class VersionRemains:
+class VersionLeftovers:
     """A version's workers and the folders that they run in; of those that TorchServe unpacked."""
 
     processes: list[psutil.Process] = field(default_factory=list)
     folders: set[Path] = field(default_factory=set)
 
     @classmethod
-    def of(cls, config: ServerConfig, pids: Iterable[int]) -> "VersionRemains":
+    def of(cls, config: ServerConfig, pids: Iterable[int]) -> "VersionLeftovers":
         """Look at the workers, while the version is registered."""
-        remains = cls()
+        leftovers = cls()
         unpacked = config.unpacked.resolve()
         for pid in pids:
             # It has ended, or TorchServe tells -1 of one that has not begun.
@@ -39,9 +39,9 @@ class VersionRemains:
                 folder = Path(process.cwd())
                 # A model that was registered as a folder is linked to: that is somebody's own.
                 if folder.parent == unpacked:
-                    remains.processes.append(process)
-                    remains.folders.add(folder)
-        return remains
+                    leftovers.processes.append(process)
+                    leftovers.folders.add(folder)
+        return leftovers
 
     def remove(self) -> None:
         """End what is still there some seconds after the version was removed; ends no other."""

@@ -1,41 +1,30 @@
 """TorchServe's Management API with its token: register, scale, describe, remove."""
 
-import fcntl
-import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
-from typing import Any, Literal
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import psutil
 import requests
 
+from scripts.common.http import local_session
 from scripts.torchserve.config import ServerConfig, ServerError
-from scripts.torchserve.leftovers import VersionRemains
+from scripts.torchserve.leftovers import VersionLeftovers
+from scripts.torchserve.management_call import (
+    REQUEST_TIMEOUT_S,
+    AlreadyRegisteredError,
+    InvalidTokenError,
+    call,
+)
 from scripts.torchserve.process import TorchServeProcess
+from scripts.torchserve.tokens import TOKEN_MARGIN, TokenKind, Tokens
 
-TokenKind = Literal["inference", "management"]
-
-# A token is renewed when it has less than this left, so that it can still be used. Renewing one
-# ends the one before at once, for everybody, so this is no longer than a command needs...
-TOKEN_MARGIN = timedelta(seconds=20)
-# ...and a person.
-TOKEN_MARGIN_FOR_PEOPLE = timedelta(minutes=5)
-
-# A registration unpacks the archive and installs its requirements before it answers.
-REQUEST_TIMEOUT_S = 120
 POLL_PAUSE_S = 0.2
-
-
-class AlreadyRegisteredError(ServerError):
-    """TorchServe has a version of that name."""
-
-
-class InvalidTokenError(ServerError):
-    """TorchServe knows another token by now."""
 
 
 @dataclass(frozen=True)
@@ -87,43 +76,20 @@ class ManagementApi:
         Raises:
             ServerError: the server is not running.
         """
-        if TorchServeProcess(self.config).find() is None:
-            raise ServerError(f"no server runs on port {self.config.port}: make serve")
-        if not self.config.asks_for_tokens:
-            return ""
-        if self._time_left(kind) < margin:
-            with self._renewing():
-                # Another command may have done it meanwhile.
-                if self._time_left(kind) < margin:
-                    self._renew(kind)
-        return str(self._keys()[kind]["key"])
-
-    def _time_left(self, kind: TokenKind) -> timedelta:
-        return datetime.fromisoformat(self._keys()[kind]["expiration time"]) - datetime.now(UTC)
+        return Tokens(self.config).valid(kind, margin)
 
     def renew_token(self, kind: TokenKind) -> None:
         """Replace a token, if there is one; the one before is refused from now on."""
-        if self.config.asks_for_tokens:
-            with self._renewing():
-                self._renew(kind)
-
-    def _renew(self, kind: TokenKind) -> None:
-        self._call("GET", "/token", self._keys()["API"]["key"], {"type": kind})
-
-    @contextmanager
-    def _renewing(self) -> Iterator[None]:
-        """Let one command after the other renew: each ends the token of the one before."""
-        try:
-            lock = self.config.key_lock.open("w")
-        except OSError as error:
-            raise ServerError(f"the token can't be renewed: {error}") from error
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        Tokens(self.config).renew(kind)
 
     def register_without_workers(self, archive: str) -> None:
         """Register what a file of the model store holds, under the names that are in it."""
         self._manage("POST", "/models", {"url": archive, "initial_workers": 0})
+
+    def register_folder(self, folder: Path, model: str) -> None:
+        """Register an unpacked archive under the name of a model, without workers."""
+        parameters = {"url": str(folder), "model_name": model, "initial_workers": 0}
+        self._manage("POST", "/models", parameters)
 
     def register(
         self, model: str, version: str, workers: int, batching: Batching = AS_ARCHIVED
@@ -189,7 +155,7 @@ class ManagementApi:
             ServerError: it is the default and others are there.
         """
         path = f"/models/{model}/{version}"
-        remains = VersionRemains.of(self.config, self._processes(model, version))
+        leftovers = VersionLeftovers.of(self.config, self._processes(model, version))
         try:
             self._manage("DELETE", path)
         except ServerError:
@@ -197,7 +163,7 @@ class ManagementApi:
             # taken the version off its list. A second call removes what is still on it.
             if self.find(model, version):
                 self._manage("DELETE", path)
-        remains.remove()
+        leftovers.remove()
 
     def _processes(self, model: str, version: str) -> list[int]:
         """Return the processes of a version's workers; none if TorchServe does not tell."""
@@ -265,19 +231,6 @@ class ManagementApi:
         """List the registered models, each with its default version's ``modelUrl``."""
         return list(self._manage("GET", "/models", {"limit": 100})["models"])
 
-    def _keys(self) -> dict[str, dict[str, str]]:
-        try:
-            try:
-                return self._read_keys()
-            except ValueError:  # TorchServe is writing it
-                time.sleep(POLL_PAUSE_S)
-                return self._read_keys()
-        except (OSError, ValueError) as error:
-            raise ServerError(f"{self.config.key_file} is not readable: make serve") from error
-
-    def _read_keys(self) -> dict[str, dict[str, str]]:
-        return dict(json.loads(self.config.key_file.read_text(encoding="utf-8")))
-
     def _manage(
         self,
         method: str,
@@ -285,55 +238,12 @@ class ManagementApi:
         parameters: dict[str, Any] | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Any:
+        token = partial(self.token, "management")
         try:
-            answer = self._call(method, path, self.token("management"), parameters, timeout_s)
+            response = call(self.config, method, path, token(), parameters, timeout_s)
         except InvalidTokenError:  # another command has renewed it in between
-            answer = self._call(method, path, self.token("management"), parameters, timeout_s)
-        return answer.json()
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        token: str,
-        parameters: dict[str, Any] | None = None,
-        timeout_s: float = REQUEST_TIMEOUT_S,
-    ) -> requests.Response:
-        try:
-            response = local_session().request(
-                method,
-                f"{self.config.management_address}{path}",
-                params=parameters,
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=timeout_s,
-            )
-        except requests.RequestException as error:
-            raise ServerError(f"the Management API does not answer: {error}") from error
-        if not response.ok:
-            raise _error_of(response)(f"{method} {path}: {_message(response)}")
-        return response
-
-
-def local_session() -> requests.Session:
-    """Open a session that reaches this machine, whatever proxy the environment names."""
-    session = requests.Session()
-    session.trust_env = False
-    return session
-
-
-def _error_of(response: requests.Response) -> type[ServerError]:
-    if response.status_code == HTTPStatus.CONFLICT:
-        return AlreadyRegisteredError
-    return InvalidTokenError if "InvalidKeyException" in response.text else ServerError
-
-
-def _message(response: requests.Response) -> str:
-    """Return TorchServe's own words in an error answer."""
-    try:
-        words = response.json()["message"]
-    except (ValueError, LookupError, TypeError):
-        words = response.text.strip()
-    return f"{words} (status {response.status_code})"
+            response = call(self.config, method, path, token(), parameters, timeout_s)
+        return response.json()
 
 
 def _polls(timeout_s: float) -> Iterator[None]:

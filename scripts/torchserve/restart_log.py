@@ -18,7 +18,7 @@ GRACE_S = 5
 
 
 @dataclass(frozen=True)
-class Retries:
+class RestartLog:
     """Every planned start of a worker again: its id, and when it is due, in seconds since 1970."""
 
     planned: tuple[tuple[str, float], ...]
@@ -26,7 +26,7 @@ class Retries:
     """When it was told that a worker is not started again: its id, and the time."""
 
     @classmethod
-    def read(cls, config: ServerConfig, server: psutil.Process) -> "Retries":
+    def read(cls, config: ServerConfig, server: psutil.Process) -> "RestartLog":
         """Read those of a running server, as far as its log goes back.
 
         Lines are missing where the log has rolled over, or the disk was full.
