@@ -1,5 +1,6 @@
 """The settings of one TorchServe: where it listens, what it serves, to whom."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ NO_URL = "(?!)"
 # KServe's protocols, and how TorchServe calls what speaks them.
 KSERVE_ENVELOPES = {"v1": "kserve", "v2": "kservev2"}
 
-# What a unix socket's address may hold (sun_path); TorchServe's workers listen on one each.
+# The most bytes of a unix socket's address (sun_path); each of TorchServe's workers listens on one.
 LONGEST_SOCKET_PATH = 107
 
 
@@ -111,7 +112,7 @@ class ServerConfig(ServerPaths):
         if not all(1024 <= port <= 65535 for port in self.listening_ports):
             raise ServerError(f"PORT={self.port} is out of range: choose 2034 to 64600")
         socket = self.temporary / f".ts.sock.{self.port_of('first_worker') + 99}"
-        if len(str(socket)) > LONGEST_SOCKET_PATH:
+        if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
             raise ServerError(
                 f"{self.folder} is too long a path for the workers' sockets: "
                 "choose a shorter BUILD=/path"

@@ -30,8 +30,8 @@ from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.worker_plan import Profile, plan_workers
 from tests.conftest import ROOT, WHEELS
+from tests.mounts import in_a_thread, read_only
 from tests.served.conftest import ONE_WORKER, Served, await_queue, configure, make
-from tests.served.mounts import in_a_thread, read_only
 from tests.served.test_grpc import predict
 
 OK, UNAVAILABLE = HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE

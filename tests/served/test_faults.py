@@ -33,8 +33,8 @@ from scripts.torchserve.management_call import AlreadyRegisteredError
 from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.worker_plan import Profile, plan_workers
 from tests.conftest import ROOT, WHEELS
+from tests.mounts import in_a_thread, small_disk
 from tests.served.conftest import ONE_WORKER, Served, await_queue, configure, make
-from tests.served.mounts import in_a_thread, small_disk
 from tests.served.test_drain import command, read_until
 
 OK = HTTPStatus.OK
