@@ -1,4 +1,4 @@
-"""Start, fill, watch and end one TorchServe: the commands of the Makefile's server targets."""
+"""The commands that start, change, watch and end one TorchServe."""
 
 import os
 from collections.abc import Sequence
@@ -184,7 +184,7 @@ def token(line: Sequence[str]) -> None:
 
 
 def stop(line: Sequence[str]) -> None:
-    """Stop the server when every accepted request has its response."""
+    """Stop the server when every accepted request has its response, or NOW."""
     arguments = parse("stop", "Stop the server, drained unless NOW=1.", line, *SERVER, "now")
     config = _config(arguments)
     stopped = end_server(config, now=arguments.now)
@@ -217,7 +217,7 @@ def _changeable(arguments: Any) -> tuple[ServerConfig, ManagementApi]:
 def _planned_workers(plan: WorkerPlan | None) -> int:
     if plan is None:
         raise ServerError(
-            "this server was not started with a plan of this version's: say WORKERS=<how many>, or "
+            "this server has no plan that this version knows: say WORKERS=<how many>, or "
             "start it anew with make serve"
         )
     return plan.workers

@@ -1,6 +1,6 @@
 """Closes the models of a server: requests for them are refused at once, those before go on.
 
-The default version of each becomes an empty one without workers, for which TorchServe answers 503.
+The default version of each becomes an empty one without workers, for which TorchServe responds 503.
 That one is a folder beside the server's own files, written when the server starts: closing writes
 nothing into the model store, and next to nothing elsewhere.
 """

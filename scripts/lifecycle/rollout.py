@@ -50,7 +50,7 @@ def roll_out(
     idle; a hangup does not interrupt that. Called again, an interrupted rollout continues.
 
     Raises:
-        ServerError: the new version does not start or does not answer, and was removed again, the
+        ServerError: the new version does not start or fails its test, and was removed again, the
             old one serves on; or an old one's queue does not empty, and it stays.
     """
     served = api.describe(model, served_version(api, model))

@@ -1,4 +1,4 @@
-"""TorchServe's Management API with its token: register, scale, describe, remove."""
+"""TorchServe's Management API: register, scale, describe, remove."""
 
 import time
 from collections.abc import Iterator
@@ -50,23 +50,23 @@ class ManagementApi:
     config: ServerConfig
 
     def wait_until_up(self, timeout_s: float = 60) -> None:
-        """Wait until the API answers.
+        """Wait until the API responds.
 
         Raises:
-            ServerError: the server ends meanwhile, or never answers.
+            ServerError: the server ends meanwhile, or never responds.
         """
         process = TorchServeProcess(self.config)
         for _ in _polls(timeout_s):
             if process.find() is None:
                 raise ServerError(f"TorchServe ended:\n{process.last_words()}")
             try:
-                # Any answer will do, also that the token is missing.
+                # Any response will do, also that the token is missing.
                 local_session().get(f"{self.config.management_address}/models", timeout=5)
             except requests.RequestException:
                 continue
             if self.config.key_file.exists() or not self.config.asks_for_tokens:
                 return
-        raise ServerError(f"TorchServe does not answer:\n{process.last_words()}")
+        raise ServerError(f"TorchServe does not respond:\n{process.last_words()}")
 
     def token(self, kind: TokenKind, margin: timedelta = TOKEN_MARGIN) -> str:
         """Return a token that is valid for at least `margin`, renewed if need be.
@@ -115,9 +115,9 @@ class ManagementApi:
         try:
             self._manage("POST", "/models", parameters)
             self.wait_until_ready(model, version, workers)
-        except AlreadyRegisteredError:  # by another command at the same time, which looks after it
+        except AlreadyRegisteredError:  # by another command at the same time
             raise
-        except BaseException:  # also when the user gives up
+        except BaseException:  # an interruption as well
             if self.find(model, version):
                 self.unregister(model, version)
             raise
@@ -159,14 +159,14 @@ class ManagementApi:
         try:
             self._manage("DELETE", path)
         except ServerError:
-            # TorchServe stumbles over a job that a worker has in hand, before or after it has
-            # taken the version off its list. A second call removes what is still on it.
+            # TorchServe fails on a job that is in progress, before or after it has taken the
+            # version off its list. A second call removes what is still on it.
             if self.find(model, version):
                 self._manage("DELETE", path)
         leftovers.remove()
 
     def _processes(self, model: str, version: str) -> list[int]:
-        """Return the processes of a version's workers; none if TorchServe does not tell."""
+        """Return the processes of a version's workers; none if TorchServe does not list them."""
         with suppress(ServerError):
             if found := self.find(model, version):
                 return [worker["pid"] for worker in found["workers"]]
@@ -187,7 +187,7 @@ class ManagementApi:
         try:
             self._manage("PUT", f"/models/{model}/{version}", parameters)
         except ServerError:
-            # It stumbles here as it does when it removes a version, and may not have ended all.
+            # It fails here as it does when it removes a version, and may not have ended all.
             if len(self.describe(model, version)["workers"]) != workers:
                 self._manage("PUT", f"/models/{model}/{version}", parameters)
 
@@ -208,7 +208,7 @@ class ManagementApi:
     def customized(
         self, model: str, version: str, timeout_s: float = REQUEST_TIMEOUT_S
     ) -> dict[str, Any]:
-        """Return what the handler itself tells of a version; a worker must be READY.
+        """Return the handler's own description of a version; a worker must be READY.
 
         Raises:
             ServerError: none is, or the requests before this one take longer than `timeout_s`.
@@ -226,6 +226,11 @@ class ManagementApi:
         if not any(entry["modelName"] == model for entry in self.models()):
             return []
         return list(self._manage("GET", f"/models/{model}/all"))
+
+    def all_versions(self) -> list[dict[str, Any]]:
+        """Describe every registered version of every model, by the models' names."""
+        models = sorted(entry["modelName"] for entry in self.models())
+        return [version for model in models for version in self.versions(model)]
 
     def models(self) -> list[dict[str, str]]:
         """List the registered models, each with its default version's ``modelUrl``."""

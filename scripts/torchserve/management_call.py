@@ -43,7 +43,7 @@ def call(
             timeout=timeout_s,
         )
     except requests.RequestException as error:
-        raise ServerError(f"the Management API does not answer: {error}") from error
+        raise ServerError(f"the Management API does not respond: {error}") from error
     if not response.ok:
         raise _error_of(response)(f"{method} {path}: {_message(response)}")
     return response

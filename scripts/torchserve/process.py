@@ -1,4 +1,4 @@
-"""Starts, finds and ends one TorchServe. It only ends what it started itself."""
+"""Starts, finds and ends one TorchServe, and no process that it did not start."""
 
 import os
 import shutil
@@ -115,7 +115,7 @@ class TorchServeProcess:
     def plan(self) -> WorkerPlan | None:
         """Return the plan that the running server was started with.
 
-        None: another version of this program started it, or someone by hand.
+        None: an earlier version of this program started it, or a person by hand.
 
         Raises:
             ServerError: no server runs, or it belongs to another user.
@@ -129,7 +129,7 @@ class TorchServeProcess:
             raise ServerError(f"process {process.pid} belongs to another user") from error
 
     def stop(self, only: psutil.Process | None = None) -> bool:
-        """End the server and its workers; say whether there was one.
+        """End the server and its workers; return whether there was one.
 
         `only`: if it is this one, and none that was started since.
 
@@ -159,7 +159,7 @@ class TorchServeProcess:
         return True
 
     def last_words(self) -> str:
-        """Return what a server that ended by itself left in its logs."""
+        """Return the end of the logs of a server that ended by itself."""
         return f"{self.tail('ts_log.log')}\n{self.tail('server.log')}".strip()
 
     def tail(self, log: str, about: str = "", lines: int = 60) -> str:
@@ -213,7 +213,7 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def _wait_for(processes: list[psutil.Process], timeout_s: float) -> bool:
-    """Wait until all have ended; say whether they have."""
+    """Wait until all have ended; return whether they have."""
     deadline = time.monotonic() + timeout_s
     while any(map(_is_alive, processes)):
         if time.monotonic() > deadline:
