@@ -24,8 +24,9 @@ from scripts.lifecycle.start import (
 )
 from scripts.lifecycle.status import show_status
 from scripts.lifecycle.supervisor import check_ready, supervise
+from scripts.torchserve.batching import AS_ARCHIVED, Batching
 from scripts.torchserve.config import ServerConfig, ServerError
-from scripts.torchserve.management_api import AS_ARCHIVED, Batching, ManagementApi
+from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.tokens import TOKEN_MARGIN_FOR_PEOPLE
 from scripts.torchserve.versions import checked_version

@@ -6,7 +6,7 @@ import yaml
 
 from scripts.archive.build import MODEL_CONFIG, archived_metadata
 from scripts.export.choose import has_gpu
-from scripts.torchserve.management_api import Batching
+from scripts.torchserve.batching import Batching
 
 # Larger batches suit the network, but not TorchServe: it reads a batch's responses anew with every
 # piece of them that arrives. A worker that did nothing else passed on some 400 responses of 1.5 MB

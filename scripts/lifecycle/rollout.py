@@ -10,9 +10,10 @@ from scripts.archive.build import archived_metadata
 from scripts.common.running import deferred
 from scripts.lifecycle.drain import remove
 from scripts.lifecycle.maintenance import served_version
+from scripts.torchserve.batching import AS_ARCHIVED, Batching
 from scripts.torchserve.config import ServerError
 from scripts.torchserve.inference_api import request_cutout
-from scripts.torchserve.management_api import AS_ARCHIVED, Batching, ManagementApi
+from scripts.torchserve.management_api import ManagementApi
 
 SMOKE_TEST_SIZE = (64, 48)
 

@@ -10,9 +10,10 @@ from scripts.common.locks import locked
 from scripts.common.paths import ROOT
 from scripts.lifecycle.drain import stop
 from scripts.lifecycle.maintenance import write_empty_model
+from scripts.torchserve.batching import AS_ARCHIVED, Batching
 from scripts.torchserve.config import DEFAULT_PORT, ServerConfig
 from scripts.torchserve.machine import Machine
-from scripts.torchserve.management_api import AS_ARCHIVED, Batching, ManagementApi
+from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.worker_plan import (
     MEMORY_OF_A_WORKER,

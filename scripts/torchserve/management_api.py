@@ -13,6 +13,7 @@ import psutil
 import requests
 
 from scripts.common.http import local_session
+from scripts.torchserve.batching import AS_ARCHIVED, Batching
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.leftovers import VersionLeftovers
 from scripts.torchserve.management_call import (
@@ -25,22 +26,6 @@ from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.tokens import TOKEN_MARGIN, TokenKind, Tokens
 
 POLL_PAUSE_S = 0.2
-
-
-@dataclass(frozen=True)
-class Batching:
-    """How many requests share a pass and how long one waits; None: as the archive says."""
-
-    size: int | None = None
-    delay_ms: int | None = None
-
-    def parameters(self) -> dict[str, int]:
-        """Return the parameters of a registration that stand for it."""
-        named = {"batch_size": self.size, "max_batch_delay": self.delay_ms}
-        return {name: value for name, value in named.items() if value is not None}
-
-
-AS_ARCHIVED = Batching()
 
 
 @dataclass(frozen=True)
