@@ -9,10 +9,10 @@ from pathlib import Path
 import requests
 from PIL import Image
 
+from scripts.common.http import local_session
 from scripts.measure.kit.errors import BenchError
 from scripts.measure.kit.forms import encode_form
 from scripts.measure.kit.photos import Picture
-from scripts.torchserve.management_api import local_session
 
 TIMEOUT_S = 600
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import requests
 from requests.adapters import HTTPAdapter
 
+from scripts.common.http import local_session
 from scripts.measure.soak.request import HangUp, SoakRequest
 from scripts.torchserve.binding import HOST
-from scripts.torchserve.management_api import ManagementApi, local_session
+from scripts.torchserve.management_api import ManagementApi
 
 TIMEOUT_S = 120
 # A request has arrived by then: it is in the queue or with a worker.

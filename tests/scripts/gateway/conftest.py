@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import requests
 
+from scripts.common.http import local_session
 from scripts.gateway.config import GatewayConfig
 from scripts.gateway.nginx import GatewayProcess, Nginx
 from scripts.gateway.sides import PrivateSide, PublicSide
 from scripts.torchserve.binding import HOST
 from scripts.torchserve.config import ServerConfig, ServerError
-from scripts.torchserve.management_api import local_session
 
 
 def free_address() -> str:
