@@ -25,6 +25,8 @@ TESTING  := $(VENV)/.testing
 PEERS     = $(BUILD)/bench/venv/.ready
 AUDITORS  = $(BUILD)/audit/venv/.ready
 PIP       = $(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS)
+# OpenVINO requires it, and works without: it sends an event at every import, whatever imports it.
+NO_TELEMETRY = $(BIN)/python -m pip uninstall --quiet --yes openvino-telemetry
 
 ifneq ($(words $(BUILD)),1)
 $(error BUILD must be one path without spaces, not "$(BUILD)")
@@ -241,6 +243,7 @@ $(VENV)/.serving: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[serve]'
+	$(NO_TELEMETRY)
 	touch $@
 
 # pip proves only what it installs, so that nothing may be there before.
@@ -255,6 +258,7 @@ $(VENV)/.serving-hashed: pyproject.toml requirements.lock
 $(TESTING): $(SERVING)
 	rm -f $(VENV)/.serving-hashed
 	$(PIP) -e '.[serve,test,bench]'
+	$(NO_TELEMETRY)
 	touch $@
 
 $(BUILD)/wheels: model_requirements.txt | $(SERVING)

@@ -30,6 +30,7 @@ from u2net_cutout.imaging.compositing import flatten
 from u2net_cutout.imaging.decoding import register_heif, share_threads
 from u2net_cutout.matting.uncertainty import heat_map, mean_uncertainty
 from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.import_guard import skipped_imports
 from u2net_cutout.network.inputs import choose_input
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.runtime import choose_device, load_runtime, warm_up
@@ -49,7 +50,6 @@ from u2net_cutout.pipeline.response import Answer, Figures, error_answer, pictur
 from u2net_cutout.pipeline.timing import StageTiming
 from u2net_cutout.worker.batch import each, guarded, together
 from u2net_cutout.worker.cpu_affinity import CpuAllocation
-from u2net_cutout.worker.import_guard import skipped_imports
 from u2net_cutout.worker.memory_trim import give_back
 from u2net_cutout.worker.metrics import batch_measurements
 from u2net_cutout.worker.pause import stand_still

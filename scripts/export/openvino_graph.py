@@ -13,10 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import openvino
 import torch
-from openvino import Node
-from openvino import opset13 as ops
 from torch.nn import functional
 
 from scripts.export.quantisation import (
@@ -28,7 +25,11 @@ from scripts.export.quantisation import (
 )
 from scripts.export.trace import Operation, Step, biases, convolution, network_steps
 from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.openvino_library import openvino
 from u2net_cutout.network.u2net import SaliencyNetwork
+
+Node = openvino.Node
+ops = openvino.opset13
 
 EXACT = Quantisation({}, {}, {})
 SENSITIVE_NODE = "sensitive"

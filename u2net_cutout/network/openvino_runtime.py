@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import openvino
 import torch
 from torch import Tensor
 
 from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.openvino_library import openvino
 from u2net_cutout.network.precision import Precision
 
 # The precision that OpenVINO is told to calculate in where the graph does not say 8 bits. Beside
