@@ -1,0 +1,144 @@
+"""``make image-test``: build the image, run it as its manifests do, stop it under load."""
+
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from http import HTTPStatus
+from pathlib import Path
+
+import requests
+
+from scripts.common.options import OptionParser
+from scripts.common.paths import PHOTO
+from scripts.measure.image.clients import SERVED, GatewayClients
+from scripts.measure.image.containers import Pod, pod_by_hand, pod_of_deployment
+from scripts.measure.image.image_build import build_image, make_base
+from scripts.measure.image.image_size import show_size
+from scripts.measure.image.podman import ImageTestError, Podman
+from scripts.torchserve.management_api import local_session
+
+# The image's own, and what OpenShift gives a pod: any number, in root's group.
+USERS = ("10001", "123456:0")
+# As many as the queue and the workers hold, but one.
+CLIENTS = 21
+LEAST_IN_FLIGHT = 20
+START_TIMEOUT_S = 240
+LOAD_S = 5
+
+
+def image_test(line: Sequence[str]) -> None:
+    """Build the image, run it and its Deployment, and stop both under load."""
+    parser = OptionParser("image-test", "Build the image, run it and stop it under load.")
+    parser.take("pip-args")
+    parser.add_argument("--built", help="an image to test instead of building one")
+    arguments = parser.parse_args(line)
+    if shutil.which("podman") is None:
+        print("skipped, the image too: podman is not installed: apt-get install podman runc")
+        return
+    begin = time.monotonic()
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        podman = Podman.here(scratch)
+        known = set(_images(podman))
+        stack.callback(_remove_images, podman, known)
+        image = arguments.built
+        if image is None:
+            make_base(podman, scratch)
+            image = build_image(podman, scratch, arguments.pip_args)
+            print(f"built after {time.monotonic() - begin:.0f} s", flush=True)
+        show_size(podman, image)
+        key = secrets.token_urlsafe(24)
+        keys = scratch / "keys"
+        keys.write_text(f"default {key}\n", encoding="utf-8")
+        for user in USERS:
+            print(f"containers of user {user}, read-only, without capabilities", flush=True)
+            with pod_by_hand(podman, image, keys, user) as pod:
+                _stop_under_load(podman, pod, key, (pod.server,), (pod.gateway,))
+        if shutil.which("kubectl") is None:
+            print("skipped, the Deployment: apt-get install kubernetes-client")
+        else:
+            print("the Deployment, by podman kube play", flush=True)
+            with pod_of_deployment(podman, image, keys, scratch) as pod:
+                _stop_under_load(podman, pod, key, (pod.server, pod.gateway))
+    print(f"all of it took {time.monotonic() - begin:.0f} s")
+
+
+def _stop_under_load(podman: Podman, pod: Pod, key: str, *stops: tuple[str, ...]) -> None:
+    """Send SIGTERM to containers while requests are in flight, to one group after the other.
+
+    Raises:
+        ImageTestError: a request that was in flight is not served, or a container fails.
+    """
+    begin = time.monotonic()
+    _wait_until_ready(podman, pod)
+    print(f"  READY after {time.monotonic() - begin:.0f} s", flush=True)
+    clients = GatewayClients(pod.url, key, PHOTO.read_bytes(), CLIENTS)
+    with local_session() as session:
+        _expect(clients.send(session), SERVED, "a request with the key")
+        stranger = GatewayClients(pod.url, "unknown", clients.photo, 1)
+        refused = str(HTTPStatus.FORBIDDEN.value)
+        _expect(stranger.send(session), refused, "a request with an unknown key")
+    with clients.sending():
+        time.sleep(LOAD_S)
+        clients.send_no_more()
+        stop = time.monotonic()
+        codes = [code for group in stops for code in _terminate(podman, group)]
+        seconds = time.monotonic() - stop
+    in_flight = clients.in_flight(stop)
+    total, served = in_flight.total(), in_flight[SERVED]
+    print(
+        f"  SIGTERM with {total} requests in flight: {served} served, {total - served} lost; "
+        f"exit {codes} after {seconds:.1f} s",
+        flush=True,
+    )
+    if total < LEAST_IN_FLIGHT or served < total or any(codes):
+        raise ImageTestError(
+            f"{total} requests were in flight, at least {LEAST_IN_FLIGHT} were to be; their "
+            f"outcomes are {dict(in_flight)}. The containers' last lines:\n"
+            + "\n".join(podman.logs(each) for each in (pod.server, pod.gateway))
+        )
+
+
+def _wait_until_ready(podman: Podman, pod: Pod) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    with local_session() as session:
+        while time.monotonic() < deadline:
+            try:
+                if session.get(f"{pod.url}/healthz", timeout=10).ok:
+                    return
+            except requests.RequestException:
+                pass  # the gateway does not listen yet
+            for container in (pod.server, pod.gateway):
+                running = podman("inspect", "--format", "{{.State.Running}}", container)
+                if running != "true":
+                    raise ImageTestError(f"a container ended:\n{podman.logs(container)}")
+            time.sleep(1)
+    raise ImageTestError(
+        f"no worker was READY after {START_TIMEOUT_S} s:\n{podman.logs(pod.server)}"
+    )
+
+
+def _terminate(podman: Podman, containers: Sequence[str]) -> list[int]:
+    """Send SIGTERM to all of them at once; return their exit codes when they have ended."""
+    podman("kill", "--signal", "TERM", *containers)
+    return [int(code) for code in podman("wait", *containers).split()]
+
+
+def _expect(outcome: str, expected: str, what: str) -> None:
+    if outcome != expected:
+        raise ImageTestError(f"{what} got {outcome}, not {expected}")
+
+
+def _images(podman: Podman) -> list[str]:
+    return podman("images", "--all", "--quiet", "--no-trunc").split()
+
+
+def _remove_images(podman: Podman, known: set[str]) -> None:
+    """Remove the images that were not here before: ours, its base, podman's own for pods."""
+    # An image goes after those that were made from it, which are newer and listed first.
+    for image in dict.fromkeys(_images(podman)):
+        if image not in known:
+            podman("image", "rm", "--force", image)
