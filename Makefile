@@ -11,11 +11,12 @@ PIP_ARGS ?=
 HASHES   ?=
 # Where a registration takes the archive's requirements from; a host without a registry sets its own.
 WHEELS   ?= $(BUILD)/wheels
-# Further arguments of pytest, pip-audit, bench-gpu; documents to follow.
-TESTS     ?=
-AUDIT     ?=
-BENCH_GPU ?=
-DOCS      ?=
+# Further arguments of pytest, pip-audit, bench-gpu, image-test; documents to follow.
+TESTS      ?=
+AUDIT      ?=
+BENCH_GPU  ?=
+IMAGE_TEST ?=
+DOCS       ?=
 
 VENV     := .venv
 BIN      := $(VENV)/bin
@@ -212,6 +213,10 @@ scale-out: $(TESTING) archive $(WHEELS)  ## Measure workers on one machine again
 	@$(CLI) scale-out
 
 ##@ Release
+
+.PHONY: image-test
+image-test: $(SERVING)  ## Build the container image, run it and its Deployment, stop both under load; needs podman
+	@$(CLI) image-test $(IMAGE_TEST)
 
 .PHONY: lock
 lock: $(SERVING)  ## Pin the server's environment by SHA-256, for this kind of machine, in *.lock

@@ -56,15 +56,15 @@ def pod_by_hand(podman: Podman, image: str, keys: Path, user: str) -> Iterator[P
 
 
 @contextmanager
-def pod_of_deployment(podman: Podman, image: str, keys: Path, scratch: Path) -> Iterator[Pod]:
+def pod_of_deployment(
+    podman: Podman, kubectl: str, image: str, keys: Path, scratch: Path
+) -> Iterator[Pod]:
     """Run the Deployment's pod by ``podman kube play``, then remove it."""
     name, port = f"image-test-{os.getpid()}", _free_port()
     built = subprocess.run(
-        ["kubectl", "kustomize", str(OVERLAY)], capture_output=True, text=True, check=True
+        [kubectl, "kustomize", str(OVERLAY)], capture_output=True, text=True, check=True
     ).stdout
-    (deployment,) = (
-        each for each in yaml.safe_load_all(built) if each["kind"] == "Deployment"
-    )
+    (deployment,) = (each for each in yaml.safe_load_all(built) if each["kind"] == "Deployment")
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -79,9 +79,7 @@ def pod_of_deployment(podman: Podman, image: str, keys: Path, scratch: Path) -> 
     try:
         podman("kube", "play", str(file))
         containers = [f"{pod}-{each}" for each in ("torchserve", "gateway")]
-        mounts = podman(
-            "inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", *containers
-        )
+        mounts = podman("inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", *containers)
         volumes.update(mounts.split())
         server, gateway = podman("inspect", "--format", "{{.Id}}", *containers).split()
         yield Pod(server, gateway, port)

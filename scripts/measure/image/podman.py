@@ -24,12 +24,13 @@ class ImageTestError(CommandError):
 class Podman:
     """The program, with a configuration that fits this machine."""
 
+    program: str
     environment: dict[str, str]
     limits: tuple[str, ...]
     """The limits of processes, as ``--ulimit`` takes them."""
 
     @classmethod
-    def here(cls, scratch: Path) -> "Podman":
+    def here(cls, program: str, scratch: Path) -> "Podman":
         """Configure podman by a file in `scratch`, unless CONTAINERS_CONF names another."""
         files = _at_most(resource.RLIMIT_NOFILE, MOST_FILES)
         processes = _at_most(resource.RLIMIT_NPROC, MOST_PROCESSES)
@@ -40,10 +41,10 @@ class Podman:
             lines += ["[engine]", 'runtime = "runc"', 'cgroup_manager = "cgroupfs"']
         file = scratch / "containers.conf"
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return cls({"CONTAINERS_CONF": str(file), **os.environ}, limits)
+        return cls(program, {"CONTAINERS_CONF": str(file), **os.environ}, limits)
 
     def __call__(self, *arguments: str) -> str:
-        """Run a command of podman's; return what it prints.
+        """Run a command; return what it prints.
 
         Raises:
             ImageTestError: it fails.
@@ -55,16 +56,16 @@ class Podman:
         return done.stdout.strip()
 
     def succeeds(self, *arguments: str) -> bool:
-        """Run a command of podman's; return whether it succeeds."""
+        """Run a command; return whether it succeeds."""
         return self._run(arguments).returncode == 0
 
     def show(self, *arguments: str) -> None:
-        """Run a command of podman's that prints its progress.
+        """Run a command that prints its progress.
 
         Raises:
             ImageTestError: it fails.
         """
-        done = subprocess.run(["podman", *arguments], env=self.environment, check=False)
+        done = subprocess.run([self.program, *arguments], env=self.environment, check=False)
         if done.returncode != 0:
             raise ImageTestError(f"podman {arguments[0]} failed; its messages are above")
 
@@ -75,7 +76,7 @@ class Podman:
 
     def _run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["podman", *arguments],
+            [self.program, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,

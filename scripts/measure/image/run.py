@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -35,19 +35,19 @@ def image_test(line: Sequence[str]) -> None:
     parser.take("pip-args")
     parser.add_argument("--built", help="an image to test instead of building one")
     arguments = parser.parse_args(line)
-    if shutil.which("podman") is None:
+    if (program := shutil.which("podman")) is None:
         print("skipped, the image too: podman is not installed: apt-get install podman runc")
         return
     begin = time.monotonic()
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        podman = Podman.here(scratch)
-        known = set(_images(podman))
-        stack.callback(_remove_images, podman, known)
+        podman = Podman.here(program, scratch)
         image = arguments.built
         if image is None:
-            make_base(podman, scratch)
+            if base := make_base(podman, scratch):
+                stack.callback(podman, "image", "rm", base)
             image = build_image(podman, scratch, arguments.pip_args)
+            stack.callback(podman, "image", "rm", image)
             print(f"built after {time.monotonic() - begin:.0f} s", flush=True)
         show_size(podman, image)
         key = secrets.token_urlsafe(24)
@@ -57,11 +57,11 @@ def image_test(line: Sequence[str]) -> None:
             print(f"containers of user {user}, read-only, without capabilities", flush=True)
             with pod_by_hand(podman, image, keys, user) as pod:
                 _stop_under_load(podman, pod, key, (pod.server,), (pod.gateway,))
-        if shutil.which("kubectl") is None:
+        if (kubectl := shutil.which("kubectl")) is None:
             print("skipped, the Deployment: apt-get install kubernetes-client")
         else:
             print("the Deployment, by podman kube play", flush=True)
-            with pod_of_deployment(podman, image, keys, scratch) as pod:
+            with pod_of_deployment(podman, kubectl, image, keys, scratch) as pod:
                 _stop_under_load(podman, pod, key, (pod.server, pod.gateway))
     print(f"all of it took {time.monotonic() - begin:.0f} s")
 
@@ -106,11 +106,10 @@ def _wait_until_ready(podman: Podman, pod: Pod) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     with local_session() as session:
         while time.monotonic() < deadline:
-            try:
+            # The gateway may not listen yet.
+            with suppress(requests.RequestException):
                 if session.get(f"{pod.url}/healthz", timeout=10).ok:
                     return
-            except requests.RequestException:
-                pass  # the gateway does not listen yet
             for container in (pod.server, pod.gateway):
                 running = podman("inspect", "--format", "{{.State.Running}}", container)
                 if running != "true":
@@ -130,15 +129,3 @@ def _terminate(podman: Podman, containers: Sequence[str]) -> list[int]:
 def _expect(outcome: str, expected: str, what: str) -> None:
     if outcome != expected:
         raise ImageTestError(f"{what} got {outcome}, not {expected}")
-
-
-def _images(podman: Podman) -> list[str]:
-    return podman("images", "--all", "--quiet", "--no-trunc").split()
-
-
-def _remove_images(podman: Podman, known: set[str]) -> None:
-    """Remove the images that were not here before: ours, its base, podman's own for pods."""
-    # An image goes after those that were made from it, which are newer and listed first.
-    for image in dict.fromkeys(_images(podman)):
-        if image not in known:
-            podman("image", "rm", "--force", image)
