@@ -12,11 +12,12 @@ def show_size(podman: Podman, image: str) -> None:
     """Print the size of each layer that has one, of the large folders and packages."""
     history = podman("history", "--format", "{{.Size}}\t{{.CreatedBy}}", image)
     print("size of the image by layer:")
-    for line in history.splitlines():
-        size, _, made_by = line.partition("\t")
-        if size != "0 B":
-            print(f"  {size:>8}  {' '.join(made_by.split())[:80]}")
-    whole, environment, archive = (_megabytes(podman, image, folder)[folder] for folder in FOLDERS)
+    for layer in history.splitlines():
+        layer_size, _, made_by = layer.partition("\t")
+        if layer_size != "0 B":
+            print(f"  {layer_size:>8}  {' '.join(made_by.split())[:80]}")
+    sizes = [_megabytes(podman, image, folder)[folder] for folder in FOLDERS]
+    whole, environment, archive = sizes
     print("by folder:")
     _row(whole - environment - archive, "system, nginx, this project")
     _row(archive, "archive, and the wheels of its requirements")
