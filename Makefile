@@ -11,12 +11,11 @@ PIP_ARGS ?=
 HASHES   ?=
 # Where a registration takes the archive's requirements from; a host without a registry sets its own.
 WHEELS   ?= $(BUILD)/wheels
-# Further arguments of pytest, pip-audit, bench-gpu, image-test; documents to follow.
-TESTS      ?=
-AUDIT      ?=
-BENCH_GPU  ?=
-IMAGE_TEST ?=
-DOCS       ?=
+# Further arguments of pytest, pip-audit, bench-gpu; documents to follow.
+TESTS     ?=
+AUDIT     ?=
+BENCH_GPU ?=
+DOCS      ?=
 
 VENV     := .venv
 BIN      := $(VENV)/bin
@@ -35,73 +34,35 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# Every target that is a word; files have a folder in their name.
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
-.PHONY: help
 help:
 	@$(PYTHON) -m scripts help
 
 ##@ Serve
 
-.PHONY: serve
 serve: archive $(WHEELS)  ## Start TorchServe in the background, with MODEL registered and READY
-	@$(CLI) serve
-
-.PHONY: status
 status: installed  ## Show the server, its models and workers; JSON=1 for programs
-	@$(CLI) status
-
-.PHONY: stop
 stop: installed  ## Stop the server when every accepted request is answered; at once with NOW=1
-	@$(CLI) stop
-
-.PHONY: cutout
 cutout: installed  ## Cut IMAGE out into OUTPUT: files, or folders
-	@$(CLI) cutout
-
-.PHONY: token
 token: installed  ## Print a valid token; KIND=inference or management
-	@$(CLI) token
-
-.PHONY: logs
 logs: installed  ## Follow the server's logs
-	@$(CLI) logs
 
 ##@ Models
 
-.PHONY: register
 register: running archive  ## Register MODEL with the running server
-	@$(CLI) register
-
-.PHONY: rollout
 rollout: running archive  ## Replace the served version of MODEL by VERSION, without a failed request
-	@$(CLI) rollout
-
-.PHONY: scale
 scale: installed  ## Give MODEL this many WORKERS
-	@$(CLI) scale
-
-.PHONY: unregister
 unregister: installed  ## Remove MODEL from the running server, or only VERSION of it
-	@$(CLI) unregister
 
 ##@ Build
 
-.PHONY: install
 install: $(TESTING)  ## Set up the environment for development, in .venv
-
-.PHONY: weights
 weights: $(SERVING)  ## Fetch, verify and convert the weights of MODEL, or take CHECKPOINT=/path
-	@$(CLI) weights
-
-.PHONY: archive
 archive: $(SERVING)  ## Build build/model-store/MODEL.mar as VERSION
-	@$(CLI) archive
-
-.PHONY: verify
 verify: installed  ## Verify MODEL's weights and archive against their records
-	@$(CLI) verify
 
-.PHONY: clean
 clean:  ## Remove what was generated, but not the environment, the gateway's keys, folders of your own
 	@for each in $(BUILD)/gateway*/nginx.pid; do [ ! -e "$$each" ] || \
 		! grep -qs nginx "/proc/$$(cat "$$each")/cmdline" || \
@@ -114,130 +75,88 @@ clean:  ## Remove what was generated, but not the environment, the gateway's key
 
 ##@ Gateway
 
-.PHONY: gateway
 gateway: installed  ## Start nginx in front of it all: remove.bg's API, keys, limits, the page
-	@$(CLI) gateway
-
-.PHONY: gateway-machine
 gateway-machine: installed  ## Let gateways of other machines in: LISTEN=address:port ALLOW=theirs
-	@$(CLI) gateway-machine
-
-.PHONY: gateway-url
 gateway-url: installed  ## Print where the gateway answers
-	@$(CLI) gateway-url
-
-.PHONY: gateway-key
 gateway-key: installed  ## Print the key of NAME, made if there is none
-	@$(CLI) gateway-key
-
-.PHONY: gateway-stop
 gateway-stop: installed  ## Stop the gateway, after the requests in progress
-	@$(CLI) gateway-stop
 
 ##@ Develop
 
-.PHONY: test
 test: $(TESTING) $(BUILD)/wheels  ## Run every test, those against a real TorchServe included
 	@for model in u2net u2netp; do \
 		CHECKPOINT= $(CLI) weights --build $(BUILD)/test --model $$model || exit 1; done
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
-.PHONY: lint
 lint: $(TESTING)  ## Check style, types and the layers of imports; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports --no-cache
 
-.PHONY: format
 format: $(TESTING)  ## Apply the fixes that ruff can make
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-.PHONY: contract
 contract: $(SERVING)  ## Write the table of options into docs/options.md and docs/openapi.json
-	@$(CLI) contract
 
-.PHONY: follow-docs
 follow-docs:  ## Run the commands of the documents, in a copy; FRESH=1 sets that up anew; DOCS="README.md ..."
 	@$(PYTHON) -m scripts follow-docs $(DOCS)
 
-.PHONY: torture
 torture: running $(TESTING)  ## Feed hostile input to the decoder, and to the running server's MODEL
 	@$(BIN)/python -m tests.hostile decoder
 	@$(BIN)/python -m tests.hostile server
 
-.PHONY: fuzz
 fuzz: $(TESTING)  ## Fuzz the reading of requests and pictures for SECONDS, guided by coverage
 	$(PIP) -e '.[torture]'
 	@$(BIN)/python -m tests.hostile fuzz
 
 ##@ Measure
 
-.PHONY: bench
 bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tolist(); write BENCHMARKS.md
 	@for model in u2net u2netp; do CHECKPOINT= $(CLI) weights --model $$model || exit 1; done
 	@$(CLI) bench
 
-.PHONY: bench-gpu
 bench-gpu: weights  ## Measure pictures a second on a GPU, by size of batch, against its own peak
 	@$(CLI) bench-gpu $(BENCH_GPU)
 
-.PHONY: edges
-edges: $(TESTING)  ## Measure what edges=matte and edges=refined do, and cost, against pymatting
+edges: $(TESTING) u2net  ## Measure what edges=matte and edges=refined do, and cost, against pymatting
 	$(PIP) -e '.[edges]'
-	@$(CLI) weights --model u2net
 	@$(CLI) edges-foreground
 	@$(CLI) edges-refinement
 
-.PHONY: soak
-soak: $(TESTING) $(WHEELS)  ## Send a server of its own every kind of request, for MINUTES (10) or HOURS
-	@$(CLI) weights --model u2net
-	@$(CLI) soak
-
-.PHONY: overload
-overload: $(TESTING) $(WHEELS)  ## Offer a server of its own four times what it can do
-	@$(CLI) weights --model u2net
-	@$(CLI) overload
-
-.PHONY: kill-workers
+soak: $(TESTING) u2net $(WHEELS)  ## Send a server of its own every kind of request, for MINUTES (10) or HOURS
+overload: $(TESTING) u2net $(WHEELS)  ## Offer a server of its own four times what it can do
 kill-workers: running  ## Kill workers of the running server for DURATION seconds, under load
-	@$(CLI) kill-workers
-
-.PHONY: stop-under-load
 stop-under-load: running  ## Stop the running server under load and count what is lost; NOW=1 as well
-	@$(CLI) stop-under-load
-
-.PHONY: scale-out
 scale-out: $(TESTING) archive $(WHEELS)  ## Measure workers on one machine against as many machines; needs root
-	@$(CLI) scale-out
 
 ##@ Release
 
-.PHONY: image-test
-image-test: $(SERVING)  ## Build the container image, run it and its Deployment, stop both under load; needs podman
-	@$(CLI) image-test $(IMAGE_TEST)
-
-.PHONY: lock
+image-test: $(SERVING)  ## Build the image, run it and its Deployment, stop both under load; needs podman
 lock: $(SERVING)  ## Pin the server's environment by SHA-256, for this kind of machine, in *.lock
-	@$(CLI) lock
 
 # --strict: what could not be looked up counts as a finding, not as none.
-.PHONY: audit
 audit: $(AUDITORS)  ## Look the pinned packages up in a vulnerability database; AUDIT="-s osv" asks OSV
 	@$(<D)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 		-r requirements.lock -r model_requirements.lock $(AUDIT) \
 		|| { echo "make audit: see above. Either something is vulnerable, or it could not be looked up: then nothing is proven" >&2; exit 1; }
 
-.PHONY: sbom
 sbom: $(SERVING) $(AUDITORS) archive  ## Write the bill of materials of what serves to build/sbom.json (CycloneDX)
 	@$(BUILD)/audit/venv/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
 		-o $(BUILD)/audit/environment.json $(BIN)/python
 	@$(BUILD)/audit/venv/bin/python -m scripts sbom --environment $(BUILD)/audit/environment.json \
 		--jar $(VENV)/lib/python3.*/site-packages/ts/frontend/model-server.jar
 
+# What these targets do is the command of their name.
+archive cutout contract gateway gateway-key gateway-machine gateway-stop gateway-url image-test kill-workers \
+lock logs overload register rollout scale scale-out serve soak status stop stop-under-load token unregister verify weights:
+	@$(CLI) $@
+
+u2net: $(SERVING)
+	@$(CLI) weights --model u2net
+
 # For commands that make no sense before the first `make serve`, and should not set up all of it.
-.PHONY: installed running
 installed:
 	@test -e $(SERVING) || { echo "nothing is set up here yet: make serve" >&2; exit 1; }
 

@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,11 +31,12 @@ from scripts.archive.record import (
     write_record,
 )
 from scripts.common.errors import CommandError
+from scripts.common.locks import locked
 from scripts.common.options import parse
 from scripts.common.paths import ROOT, weights_of
 from scripts.export.choose import AUTO, choices, export_best
 from scripts.export.parity import PARITY_FILE
-from scripts.torchserve.config import read_properties
+from scripts.torchserve.properties import read_properties
 from scripts.torchserve.versions import checked_version
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.network.errors import ModelLoadError
@@ -176,7 +178,8 @@ def _gather(
     environment = {**os.environ, "TMPDIR": str(staging)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise ArchiveError(f"torch-model-archiver failed:\n{done.stderr.strip()}")
+        reason = (done.stderr.strip().splitlines() or ["it does not say why"])[-1]
+        raise ArchiveError(f"torch-model-archiver failed: {reason}")
     return scratch / model
 
 
@@ -209,6 +212,12 @@ def archive(line: Sequence[str]) -> None:
         runtime=AUTO,
         handler=HANDLER,
     )
+    arguments.build.mkdir(parents=True, exist_ok=True)
+    with locked(arguments.build, f"another make archive uses {arguments.build}; waiting for it"):
+        _archive(arguments)
+
+
+def _archive(arguments: Any) -> None:
     build, model = arguments.build, arguments.model
     candidates = choices(arguments.runtime, arguments.precision)
     weights = weights_of(build, model)

@@ -11,27 +11,27 @@ from scripts.weights.record import WeightsError, WeightsRecord
 
 
 def verify_weights(weights: Path) -> None:
-    """Prove a weights file, and the file that it was converted from if that is there; say so.
+    """Prove a weights file, and the file that it was converted from if that is there; report it.
 
     Raises:
         WeightsError: one of them is not what was recorded.
     """
     record = WeightsRecord.beside(weights)
     print(f"{weights}: SHA-256 {record.sha256}, as recorded; {record.license}")
-    print(f"  made of {record.source}")
+    print(f"  converted from {record.source}")
     export = weights.with_suffix(".onnx")
     if export.exists():
         # The record names what was downloaded, whose sum is pinned in fetch_weights.py.
         if f"sha256 {sha256_of(export)}" not in record.source:
             raise WeightsError(
-                f"{export} is not what {weights.name} was made of: delete {weights.stem}.* there, "
-                "then make weights"
+                f"{export} is not what {weights.name} was converted from: delete "
+                f"{weights.stem}.* there, then make weights"
             )
         print(f"{export}: as the record names it")
 
 
 def verify_model(build: Path, model: str, record: Path | None) -> None:
-    """Prove the archive of a model and, where they are, the weights it was built from; say so.
+    """Prove the archive of a model and, where they are, the weights it was built from; report it.
 
     Raises:
         ArchiveRecordError, WeightsError: something is not what was recorded.

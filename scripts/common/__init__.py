@@ -1,1 +1,1 @@
-"""What all commands share. Standard library only."""
+"""What all commands share. Standard library only, but for ``http.py``."""

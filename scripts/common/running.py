@@ -1,13 +1,27 @@
 """Run one command of a table: its errors, signals and closed pipes, handled once for all."""
 
+import errno
+import io
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
+from typing import Any
 
 from scripts.common.errors import CommandError
+
+# What an operating system refuses, and what to do about it.
+ADVICE = {
+    errno.ENOSPC: "free some space, or choose another BUILD=/path",
+    errno.EDQUOT: "free some space, or choose another BUILD=/path",
+    errno.EROFS: "choose a BUILD=/path that can be written",
+    errno.EACCES: "choose a BUILD=/path of your own",
+    errno.EPERM: "choose a BUILD=/path of your own",
+}
 
 
 def run(program: str, commands: Mapping[str, str], words: Sequence[str]) -> None:
@@ -19,10 +33,12 @@ def run(program: str, commands: Mapping[str, str], words: Sequence[str]) -> None
     if name not in commands:
         sys.exit(f"{program}: there is no command {name!r}; choose {', '.join(commands)}")
     module, _, function = commands[name].partition(":")
+    sys.stdout, sys.stderr = _lasting(sys.stdout), _lasting(sys.stderr)
     # A command that is ended from outside undoes what it has begun, as on ^C.
-    signal.signal(signal.SIGTERM, _end)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it
-        signal.signal(signal.SIGHUP, _end)
+    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's & set them
+            signal.signal(number, _interrupt)
     try:
         getattr(import_module(module), function)(line)
         sys.stdout.flush()
@@ -33,16 +49,65 @@ def run(program: str, commands: Mapping[str, str], words: Sequence[str]) -> None
     except BrokenPipeError:
         # The reader, such as head, has read enough. Python would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in ADVICE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"make {name}: {where}{error.strerror}: {ADVICE[error.errno]}")
 
 
-def _end(number: int, frame: FrameType | None) -> None:
-    # A terminal that closes, and a supervisor, may send both: the second must not end the undoing.
+@contextmanager
+def deferred(*signals: signal.Signals) -> Iterator[None]:
+    """Let signals interrupt a command only after what is done inside; one of them, by default all.
+
+    Only the main thread gets signals; in another one this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = signals or (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    received: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in numbers
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in received[:1]:
+            signal.raise_signal(number)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # A terminal that closes, and a supervisor, may send more: the second must not end the undoing.
+    # Another ^C does.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if number == signal.SIGHUP:
-        # The terminal is gone: what is printed from now on would fail.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout.fileno(), sys.stderr.fileno()):
-            if os.isatty(stream):
-                os.dup2(nowhere, stream)
+    if signal.getsignal(signal.SIGINT) is _interrupt:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     raise KeyboardInterrupt
+
+
+class _Terminal(io.FileIO):
+    """A terminal that may be closed while a command runs: what is printed then is dropped."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return memoryview(data).nbytes
+
+
+def _lasting(stream: Any) -> Any:
+    """Return a stream whose terminal may be closed without an error; of none, the stream itself."""
+    if not stream.isatty():
+        return stream
+    raw = io.BufferedWriter(_Terminal(stream.fileno(), "w", closefd=False))
+    return io.TextIOWrapper(
+        raw, encoding=stream.encoding, errors=stream.errors, line_buffering=True
+    )

@@ -1,4 +1,4 @@
-"""Start, fill, watch and end one TorchServe: the commands of the Makefile's server targets."""
+"""The commands that start, change, watch and end one TorchServe."""
 
 import os
 from collections.abc import Sequence
@@ -18,19 +18,17 @@ from scripts.lifecycle.start import (
     PROPERTIES,
     end_server,
     make_room,
+    start_lock,
     start_server,
     warn_of_crowding,
 )
 from scripts.lifecycle.status import show_status
-from scripts.lifecycle.supervisor import check_ready, watch_over
+from scripts.lifecycle.supervisor import check_ready, supervise
+from scripts.torchserve.batching import AS_ARCHIVED, Batching
 from scripts.torchserve.config import ServerConfig, ServerError
-from scripts.torchserve.management_api import (
-    AS_ARCHIVED,
-    TOKEN_MARGIN_FOR_PEOPLE,
-    Batching,
-    ManagementApi,
-)
+from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
+from scripts.torchserve.tokens import TOKEN_MARGIN_FOR_PEOPLE
 from scripts.torchserve.versions import checked_version
 from scripts.torchserve.worker_plan import Profile, WorkerPlan, memory_of_a_worker
 
@@ -74,11 +72,12 @@ def serve(line: Sequence[str]) -> None:
         )
     memory = memory_of_a_worker(metadata.runtime)
     profile = Profile(arguments.profile)
-    plan = make_room(config, profile, arguments.workers, gpus, memory, now=arguments.now)
     wheels = (arguments.wheels or arguments.build / "wheels").resolve()
-    start_server(config, wheels, model, version, plan, batching)
+    with start_lock(config):
+        plan = make_room(config, profile, arguments.workers, gpus, memory, now=arguments.now)
+        start_server(config, wheels, model, version, plan, batching)
     if arguments.foreground:
-        watch_over(config)
+        supervise(config)
 
 
 def register(line: Sequence[str]) -> None:
@@ -186,7 +185,7 @@ def token(line: Sequence[str]) -> None:
 
 
 def stop(line: Sequence[str]) -> None:
-    """Stop the server when every accepted request has its response."""
+    """Stop the server when every accepted request has its response, or NOW."""
     arguments = parse("stop", "Stop the server, drained unless NOW=1.", line, *SERVER, "now")
     config = _config(arguments)
     stopped = end_server(config, now=arguments.now)
@@ -219,7 +218,7 @@ def _changeable(arguments: Any) -> tuple[ServerConfig, ManagementApi]:
 def _planned_workers(plan: WorkerPlan | None) -> int:
     if plan is None:
         raise ServerError(
-            "this server was not started with a plan of this version's: say WORKERS=<how many>, or "
+            "this server has no plan that this version knows: say WORKERS=<how many>, or "
             "start it anew with make serve"
         )
     return plan.workers

@@ -23,7 +23,7 @@ def cutout(line: Sequence[str]) -> None:
         except ServerError as error:
             raise ServerUnusable(str(error)) from error
 
-    # OUTPUT is one file, which has always been replaced; a folder is gone on with.
+    # A file is replaced; a folder is continued.
     how = ["p"] if arguments.image.is_dir() else ["i", "--force"]
     server = ["--url", config.inference_address, "--model", arguments.model]
     paths = ["--", str(arguments.image), str(arguments.output)]

@@ -1,4 +1,4 @@
-"""How long a command waits for others, and what it says meanwhile."""
+"""How long a command waits, and what it reports meanwhile."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from scripts.torchserve.config import ServerError
 
 PAUSE_S = 0.1
-# A person sees that something goes on; a log is not filled.
-SPEECH_PAUSE_S = 2.0
+# Often enough for a person, and a log is not filled.
+REPORT_INTERVAL_S = 2.0
 
 
 class OverdueError(ServerError):
@@ -15,28 +15,29 @@ class OverdueError(ServerError):
 
 
 @dataclass
-class Patience:
-    """A limit in seconds, counted from now, and the last thing that was said."""
+class Deadline:
+    """A limit in seconds from now on, and what was reported last."""
 
     seconds: float
     _start: float = field(default_factory=time.monotonic, init=False)
-    _said: str = field(default="", init=False)
-    _said_at: float = field(default_factory=time.monotonic, init=False)
+    _reported: str = field(default="", init=False)
+    _reported_at: float = field(default_factory=time.monotonic, init=False)
 
     @property
-    def spent(self) -> float:
+    def elapsed(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self._start
 
-    def wait(self, for_what: str) -> bool:
-        """Pause a little and return True; at once False when the time is over.
+    def wait(self, reason: str) -> bool:
+        """Pause a little and return True; at once False when the deadline has passed.
 
-        `for_what` is printed if it is new, and not too soon: a short wait is silent.
+        `reason` is printed if it is new, and some seconds after the last one: a short wait is
+        silent.
         """
-        if self.spent > self.seconds:
+        if self.elapsed > self.seconds:
             return False
-        if for_what != self._said and time.monotonic() - self._said_at > SPEECH_PAUSE_S:
-            print(f"  {self.spent:3.0f} s: {for_what}", flush=True)
-            self._said, self._said_at = for_what, time.monotonic()
+        if reason != self._reported and time.monotonic() - self._reported_at > REPORT_INTERVAL_S:
+            print(f"  {self.elapsed:3.0f} s: {reason}", flush=True)
+            self._reported, self._reported_at = reason, time.monotonic()
         time.sleep(PAUSE_S)
         return True

@@ -1,4 +1,4 @@
-"""What `make serve` does otherwise where the network runs on a GPU."""
+"""What differs in `make serve` where the network runs on a GPU."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ import yaml
 
 from scripts.archive.build import MODEL_CONFIG, archived_metadata
 from scripts.export.choose import has_gpu
-from scripts.torchserve.management_api import Batching
+from scripts.torchserve.batching import Batching
 
-# The network likes larger batches, TorchServe does not: it reads a batch's answers anew with every
-# piece of them that arrives. A worker that did nothing else passed on some 400 answers of 1.5 MB a
-# second one by one, 150 in twos, 50 in fours and 30 in eights. Small answers don't feel it.
+# Larger batches suit the network, but not TorchServe: it reads a batch's responses anew with every
+# piece of them that arrives. A worker that did nothing else passed on some 400 responses of 1.5 MB
+# a second one by one, 150 in twos, 50 in fours and 30 in eights. It costs small responses nothing.
 PICTURES = 2
 # Shorter than any batch takes; under load batches fill while the one before is served.
 DELAY_MS = 5
@@ -31,7 +31,7 @@ def gpus_for(archive: Path, model_config: Path = MODEL_CONFIG) -> int:
 
 
 def batching_for(gpus: int, chosen: Batching) -> Batching:
-    """Fill in what the user has not chosen; on CPUs batches are the archive's business."""
+    """Fill in what the user has not chosen; on CPUs the archive decides."""
     if not gpus:
         return chosen
     return Batching(

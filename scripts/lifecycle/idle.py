@@ -1,16 +1,17 @@
-"""Sees from outside whether workers have nothing in hand, where they can't be told to stand still.
+"""Finds out from outside whether workers are idle, where they can't be paused.
 
-KServe's envelopes can't take a describe call apart, so that it never reaches ``hold_point.py``.
+KServe's envelopes can't take a describe call apart, so that it never reaches
+``u2net_cutout/worker/pause.py``. And where the disk is full, no worker can be requested to pause.
 """
 
-from typing import Any
+from collections.abc import Iterable
 
 import psutil
 
-from scripts.lifecycle.deadline import OverdueError, Patience
+from scripts.lifecycle.deadline import Deadline, OverdueError
 from scripts.torchserve.management_api import ManagementApi
 
-# A worker that has a picture in hand calculates: it is not without CPU time for so long.
+# A worker that has a picture in progress calculates: it is not without CPU time for so long.
 IDLE_S = 1.0
 # A worker that waits for a request wakes up now and then. It takes less than a tick of the clock.
 IDLE_CPU_S = 0.02
@@ -20,7 +21,7 @@ def wait_until_idle(
     api: ManagementApi,
     model: str,
     version: str,
-    patience: Patience,
+    deadline: Deadline,
     *,
     keep: int = 0,
     emptied: bool = True,
@@ -31,35 +32,45 @@ def wait_until_idle(
     is not seen.
 
     Raises:
-        OverdueError: requests wait longer than `patience`; or the workers, which are given no
-            longer than the response timeout, don't get idle.
+        OverdueError: requests wait past the deadline; or the workers, which are given no longer
+            than the response timeout, don't get idle.
     """
     described = api.describe(model, version)
     while emptied and (waiting := described["jobQueueStatus"]["pendingRequests"]):
-        told = f"{model} {version}: {waiting} request(s) wait"
-        if not patience.wait(told):
-            raise OverdueError(f"{told}, after {patience.seconds:.0f} s")
+        reason = f"{model} {version}: {waiting} request(s) wait"
+        if not deadline.wait(reason):
+            raise OverdueError(f"{reason}, after {deadline.seconds:.0f} s")
         described = api.describe(model, version)
-    workers = described["workers"][keep:]
-    begin = idle_since = patience.spent
-    before = _busy_s(workers)
-    while patience.spent - idle_since < IDLE_S:
-        told = f"{model} {version}: a worker is at work"
-        if patience.spent - begin > described["responseTimeout"] or not patience.wait(told):
-            raise OverdueError(f"{told}, after {patience.spent:.0f} s")
-        now = _busy_s(workers)
+    pids = [worker["pid"] for worker in described["workers"][keep:]]
+    limit_s = described["responseTimeout"]
+    wait_for_processes(pids, deadline, f"{model} {version}: a worker is busy", limit_s)
+
+
+def wait_for_processes(
+    pids: Iterable[int], deadline: Deadline, reason: str, limit_s: float = float("inf")
+) -> None:
+    """Wait until processes have used no CPU for a second; those that have ended count as idle.
+
+    Raises:
+        OverdueError: the deadline has passed, or `limit_s` seconds.
+    """
+    pids = [pid for pid in pids if pid > 0]
+    begin = idle_since = deadline.elapsed
+    before = _busy_s(pids)
+    while deadline.elapsed - idle_since < IDLE_S:
+        if deadline.elapsed - begin > limit_s or not deadline.wait(reason):
+            raise OverdueError(f"{reason}, after {deadline.elapsed:.0f} s")
+        now = _busy_s(pids)
         if now is None or before is None or now - before > IDLE_CPU_S:
-            idle_since, before = patience.spent, now
+            idle_since, before = deadline.elapsed, now
 
 
-def _busy_s(workers: list[dict[str, Any]]) -> float | None:
-    """Return the CPU seconds of the workers that live; None where one is kept from working."""
+def _busy_s(pids: Iterable[int]) -> float | None:
+    """Return the CPU seconds of the processes that live; None where one is suspended."""
     seconds = 0.0
-    for worker in workers:
+    for pid in pids:
         try:
-            if worker["pid"] <= 0:
-                continue
-            process = psutil.Process(worker["pid"])
+            process = psutil.Process(pid)
             if process.status() == psutil.STATUS_STOPPED:
                 return None
             times = process.cpu_times()

@@ -1,15 +1,17 @@
 """Closes the models of a server: requests for them are refused at once, those before go on.
 
-The default version of each becomes an empty one without workers, for which TorchServe answers 503.
+The default version of each becomes an empty one without workers, for which TorchServe responds 503.
+That one is a folder beside the server's own files, written when the server starts: closing writes
+nothing into the model store, and next to nothing elsewhere.
 """
 
 import json
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from scripts.archive.record import MANIFEST
-from scripts.torchserve.config import ServerError
+from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.versions import CLOSED, newest
 
@@ -30,7 +32,7 @@ def closed(api: ManagementApi, models: list[str]) -> Iterator[None]:
                 before[model] = served_version(api, model)
             _close(api, model)
         yield
-    except BaseException:  # also when the user gives up
+    except BaseException:  # an interruption as well
         for model, version in before.items():
             with suppress(ServerError):  # the server may be gone
                 left = open_versions(api, model)
@@ -68,17 +70,32 @@ def served_version(api: ManagementApi, model: str) -> str:
     return version
 
 
+def write_empty_model(config: ServerConfig) -> Path:
+    """Write the folder of the empty version, unless it is there; return it.
+
+    Raises:
+        ServerError: it can't be written.
+    """
+    folder = config.empty_model
+    manifest = folder / MANIFEST
+    if manifest.exists():
+        return folder
+    model = {"modelName": CLOSED, "modelVersion": CLOSED, "handler": CLOSED}
+    content = {"runtime": "python", "model": model, "archiverVersion": "0.12.0"}
+    try:
+        manifest.parent.mkdir(parents=True, exist_ok=True)
+        # TorchServe takes a folder that holds nothing but another one for that one.
+        (folder / "empty").touch()
+        part = manifest.with_suffix(".part")
+        part.write_text(json.dumps(content), encoding="utf-8")
+        part.replace(manifest)
+    except OSError as error:
+        raise ServerError(f"{folder} can't be written: {error.strerror}") from error
+    return folder
+
+
 def _close(api: ManagementApi, model: str) -> None:
     if api.find(model, CLOSED) is None:
-        archive = api.config.store / f".{model}.{CLOSED}.mar"
-        described = {"modelName": model, "modelVersion": CLOSED, "handler": CLOSED}
-        manifest = {"runtime": "python", "model": described, "archiverVersion": "0.12.0"}
-        try:
-            with zipfile.ZipFile(archive, "w") as packed:
-                packed.writestr(MANIFEST, json.dumps(manifest))
-            api.register_without_workers(archive.name)
-        except OSError as error:
-            raise ServerError(f"{model} can't be closed: {error}") from error
-        finally:
-            archive.unlink(missing_ok=True)
+        # A server that an earlier version has started has no such folder yet.
+        api.register_folder(write_empty_model(api.config), model)
     api.set_default(model, CLOSED)

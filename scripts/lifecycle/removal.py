@@ -7,9 +7,7 @@ from scripts.torchserve.management_api import ManagementApi
 
 
 def remove_model(api: ManagementApi, model: str, version: str | None, *, now: bool = False) -> None:
-    """Remove a version of a model, or all of them, when what they were given is answered.
-
-    `now`: at once.
+    """Remove a version of a model, or all of them, drained unless `now`.
 
     Raises:
         ServerError: nothing of that name is registered, or it takes too long.
@@ -20,7 +18,7 @@ def remove_model(api: ManagementApi, model: str, version: str | None, *, now: bo
         raise ServerError(f"{named} is not registered; see make status")
     if version == served_version(api, model) and len(open_versions(api, model)) > 1:
         raise ServerError(
-            f"{model} {version} is what requests get, and others are there: make rollout "
+            f"{model} {version} is what requests get, and there are others: make rollout "
             "VERSION=<another> replaces it; make unregister without VERSION removes all"
         )
     if not now:

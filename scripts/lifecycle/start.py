@@ -2,13 +2,18 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.common.locks import locked
 from scripts.common.paths import ROOT
 from scripts.lifecycle.drain import stop
+from scripts.lifecycle.maintenance import write_empty_model
+from scripts.torchserve.batching import AS_ARCHIVED, Batching
 from scripts.torchserve.config import DEFAULT_PORT, ServerConfig
 from scripts.torchserve.machine import Machine
-from scripts.torchserve.management_api import AS_ARCHIVED, Batching, ManagementApi
+from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.worker_plan import (
     MEMORY_OF_A_WORKER,
@@ -20,6 +25,18 @@ from scripts.torchserve.worker_plan import (
 PROPERTIES = ROOT / "config.properties"
 
 
+@contextmanager
+def start_lock(config: ServerConfig) -> Iterator[None]:
+    """Let one ``make serve`` start a server, while others on its port and build folder wait.
+
+    Raises:
+        ServerError: the server's folder can't be written.
+    """
+    config.make_folder()
+    with locked(config.folder, f"another make serve uses port {config.port}; waiting for it"):
+        yield
+
+
 def make_room(
     config: ServerConfig,
     profile: Profile,
@@ -29,9 +46,9 @@ def make_room(
     *,
     now: bool = False,
 ) -> WorkerPlan:
-    """End whatever an earlier call left running, and plan with the memory that it has given back.
+    """End what an earlier call left running, and plan with the memory that it has given back.
 
-    What it was given is answered first, but with `now`. `memory` is the most that a worker takes.
+    It is drained before, unless `now`. `memory` is the most that a worker takes.
 
     Raises:
         ServerError: it does not end.
@@ -42,7 +59,7 @@ def make_room(
 
 
 def end_server(config: ServerConfig, *, now: bool) -> bool:
-    """End the server that runs, drained unless `now`; say whether one ran."""
+    """End the server that runs, drained unless `now`; return whether one ran."""
     return TorchServeProcess(config).stop() if now else stop(config)
 
 
@@ -63,23 +80,30 @@ def start_server(
     process, api = TorchServeProcess(config), ManagementApi(config)
     try:
         process.start(PROPERTIES, wheels, plan)
+        write_empty_model(config)
         api.wait_until_up()
         print(f"TorchServe is up; loading {model} {version}", flush=True)
         if config.only_model:
             api.wait_until_ready(model, version, plan.workers)
         else:
             api.register(model, version, plan.workers, batching)
-    except BaseException:  # also when the user gives up: nobody else knows of the server yet
+        _print_ready(config, model, version, plan, time.monotonic() - start)
+    except BaseException:  # an interruption as well
         process.stop()
         raise
-    print(f"READY after {time.monotonic() - start:.1f} s: {model} {version}, {plan}")
+
+
+def _print_ready(
+    config: ServerConfig, model: str, version: str, plan: WorkerPlan, seconds: float
+) -> None:
+    print(f"READY after {seconds:.1f} s: {model} {version}, {plan}")
     warn_of_crowding(plan, plan.workers)
     print(f"  POST pictures to {config.inference_address}/predictions/{model}")
     if config.kserve:
         print(f"  in KServe's protocol {config.kserve}: /{config.kserve}/models/{model}; no token")
         return
     port = "" if config.port == DEFAULT_PORT else f" PORT={config.port}"
-    print(f"  with the header  Authorization: Bearer $(make -s token{port})")
+    print(f"  with the header  Authorization: Bearer $(make -s token{port})", flush=True)
 
 
 def warn_of_crowding(plan: WorkerPlan | None, workers: int) -> None:

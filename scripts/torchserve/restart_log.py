@@ -1,4 +1,4 @@
-"""When TorchServe starts dead workers again, as its log tells; nothing else does."""
+"""When TorchServe restarts dead workers, from its log; nothing else shows that."""
 
 import re
 import time
@@ -18,15 +18,15 @@ GRACE_S = 5
 
 
 @dataclass(frozen=True)
-class Retries:
-    """Every planned start of a worker again: its id, and when it is due, in seconds since 1970."""
+class RestartLog:
+    """Every planned restart: the worker's id, and when it is due, in seconds since 1970."""
 
     planned: tuple[tuple[str, float], ...]
     given_up: tuple[tuple[str, float], ...] = ()
-    """When it was told that a worker is not started again: its id, and the time."""
+    """When TorchServe gave a worker up: its id, and the time."""
 
     @classmethod
-    def read(cls, config: ServerConfig, server: psutil.Process) -> "Retries":
+    def read(cls, config: ServerConfig, server: psutil.Process) -> "RestartLog":
         """Read those of a running server, as far as its log goes back.
 
         Lines are missing where the log has rolled over, or the disk was full.
@@ -39,26 +39,26 @@ class Retries:
                     found = RETRY.match(line.rstrip()) or GIVEN_UP.match(line.rstrip())
                     if not found:
                         continue
-                    told = datetime.fromisoformat(found[1].replace(",", ".")).timestamp()
-                    # A server before wrote into the same file.
-                    if told < server.create_time():
+                    logged = datetime.fromisoformat(found[1].replace(",", ".")).timestamp()
+                    # An earlier server wrote into the same file.
+                    if logged < server.create_time():
                         continue
                     if found.re is RETRY:
-                        planned.append((found[2], told + int(found[3])))
+                        planned.append((found[2], logged + int(found[3])))
                     else:
-                        given_up.append((found[2], told))
+                        given_up.append((found[2], logged))
         except OSError:
             pass
         return cls(tuple(planned), tuple(given_up))
 
     def count(self, worker: str) -> int:
-        """Return how often a worker was started again."""
+        """Return how often a worker was restarted."""
         return sum(each == worker for each, _ in self.planned)
 
     def seconds_until_next(self, worker: str) -> float | None:
-        """Return when a worker that is dead is started again; None: never."""
+        """Return in how many seconds a dead worker is restarted; None: never."""
         due = max((due for each, due in self.planned if each == worker), default=0.0)
-        if due <= max((told for each, told in self.given_up if each == worker), default=0.0):
+        if due <= max((logged for each, logged in self.given_up if each == worker), default=0.0):
             return None
         seconds = due - time.time()
         return seconds if seconds > -GRACE_S else None

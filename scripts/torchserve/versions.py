@@ -10,7 +10,7 @@ from scripts.common.errors import CommandError
 PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 CLOSED = "closed"
-"""The version that stands for "refused", see ``closed_models.py``."""
+"""The empty version that refuses requests, see ``lifecycle/maintenance.py``."""
 
 # TorchServe takes the first for all versions at once.
 RESERVED = ("all", CLOSED)

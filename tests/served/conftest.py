@@ -18,12 +18,13 @@ import requests
 import yaml
 
 from scripts.archive.build import build_archive
+from scripts.common.http import local_session
 from scripts.gateway.nginx import Nginx
 from scripts.lifecycle.start import start_server
 from scripts.torchserve.binding import HOST
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.machine import Machine
-from scripts.torchserve.management_api import ManagementApi, local_session
+from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.worker_plan import Profile, plan_workers
 from tests.conftest import ROOT, WEIGHTS, WHEELS

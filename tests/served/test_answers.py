@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter
 from torchvision.transforms import Compose
 
 from preprocessing import Normalize, Rescale
-from scripts.torchserve.management_api import local_session
+from scripts.common.http import local_session
 from scripts.weights.convert import folded_network, read_weights
 from tests.conftest import WHEELS
 from tests.served.conftest import Served

@@ -11,7 +11,7 @@ import requests
 from PIL import Image
 
 from scripts.archive.build import build_archive
-from scripts.torchserve.management_api import Batching
+from scripts.torchserve.batching import Batching
 from tests.served.conftest import Served
 
 BATCH_SIZE = 8

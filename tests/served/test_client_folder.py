@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.torchserve.management_api import local_session
+from scripts.common.http import local_session
 from tests.served.client_runs import client, start
 from tests.served.conftest import Served
 

@@ -17,7 +17,10 @@ import requests
 from PIL import Image
 
 from scripts.archive.build import build_archive
+from scripts.lifecycle.drain import scale
 from scripts.lifecycle.maintenance import closed, open_versions, served_version
+from scripts.lifecycle.removal import remove_model
+from scripts.lifecycle.rollout import roll_out
 from scripts.lifecycle.start import start_server
 from scripts.measure.faults.clients import SteadyClients
 from scripts.torchserve.binding import HOST
@@ -27,6 +30,7 @@ from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.worker_plan import Profile, plan_workers
 from tests.conftest import ROOT, WHEELS
+from tests.mounts import in_a_thread, read_only
 from tests.served.conftest import ONE_WORKER, Served, await_queue, configure, make
 from tests.served.test_grpc import predict
 
@@ -78,8 +82,8 @@ def drawn(server: Served) -> int:
 
 
 @contextmanager
-def request_in_hand(server: Served, photo: bytes) -> Iterator[Future[requests.Response]]:
-    """A request that a worker has in hand; no worker goes on with any until this is left."""
+def request_in_progress(server: Served, photo: bytes) -> Iterator[Future[requests.Response]]:
+    """A request that a worker has taken; all workers are suspended until this is left."""
     workers = [psutil.Process(pid) for pid in server.worker_pids()]
     for worker in workers:
         worker.suspend()
@@ -140,8 +144,8 @@ def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_
     start_server(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     server = Served(second.servers.parent, second)
 
-    with request_in_hand(server, photo) as asked, command(second, "stop") as stop:
-        read_until(stop, "1 worker(s) at work")
+    with request_in_progress(server, photo) as asked, command(second, "stop") as stop:
+        read_until(stop, "1 worker(s) busy")
         refused = server.ask(data=photo, method="PUT")
         draining = second.draining_file.exists()
         stop.send_signal(signal.SIGINT)
@@ -156,17 +160,17 @@ def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_
     assert [each["modelVersion"] for each in server.api.versions("u2netp")] == ["1.0"]
     assert server.ask(data=photo, method="PUT").status_code == OK
 
-    with ThreadPoolExecutor(2) as pool, request_in_hand(server, photo) as asked:
+    with ThreadPoolExecutor(2) as pool, request_in_progress(server, photo) as asked:
         explained = pool.submit(server.ask, data=photo, method="PUT", path="explanations")
         over_grpc = pool.submit(predict, server, data=photo)
         await_queue(server, 2)
         stops.append(stopping.enter_context(command(second, "stop")))
-        read_until(stops[0], "at work")
+        read_until(stops[0], "busy")
         stops.append(stopping.enter_context(command(second, "stop")))
-        read_until(stops[1], "waiting for that one")
+        read_until(stops[1], "waiting for it")
         status = make(server.build, second.port, "status")
-        assert "u2netp is closed: a make stop" in status.stdout
-        assert "u2netp 1.0 is too busy to say what it is" in status.stdout
+        assert status.stdout.startswith("TorchServe REFUSES requests for u2netp")
+        assert "u2netp 1.0 is too busy to describe itself" in status.stdout
     # Only now has the worker gone on.
     assert asked.result().status_code == explained.result().status_code == OK
     assert over_grpc.result().startswith(PNG)
@@ -182,9 +186,9 @@ def test_a_server_in_the_foreground_is_drained_when_it_is_told_to_end(
 
     with command(second, "serve", *how) as foreground:
         read_until(foreground, "with the header")
-        with request_in_hand(server, photo) as asked:
+        with request_in_progress(server, photo) as asked:
             foreground.send_signal(signal.SIGTERM)
-            read_until(foreground, "1 worker(s) at work")
+            read_until(foreground, "1 worker(s) busy")
         said = foreground.communicate()[0]
 
     assert asked.result().status_code == OK
@@ -227,8 +231,8 @@ def test_a_stop_at_once_does_not_wait(second: ServerConfig, photo: bytes) -> Non
     start_server(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
     server = Served(second.servers.parent, second)
 
-    with request_in_hand(server, photo) as asked, command(second, "stop") as drained:
-        read_until(drained, "at work")
+    with request_in_progress(server, photo) as asked, command(second, "stop") as drained:
+        read_until(drained, "busy")
         at_once = make(server.build, second.port, "stop", "NOW=1")
         assert at_once.stdout.splitlines()[-1] == "stopped"
         with pytest.raises(requests.RequestException):
@@ -310,3 +314,49 @@ def test_of_several_versions_the_served_one_is_not_removed_alone(
     assert refused.returncode != 0
     assert "u2netp 1.0 is what requests get" in refused.stderr
     assert open_versions(served.api, "u2netp") == ["1.0"]
+
+
+def test_a_server_whose_store_is_read_only_loses_no_request(
+    second: ServerConfig, photo: bytes
+) -> None:
+    in_a_thread(drain_with_a_read_only_store, second, photo)
+
+
+def drain_with_a_read_only_store(config: ServerConfig, photo: bytes) -> None:
+    how = ("--version", "1.0", "--workers", "1", "--wheels", str(WHEELS), "--foreground")
+    with read_only(config.store), command(config, "serve", *how) as foreground:
+        read_until(foreground, "with the header")
+        clients = SteadyClients(config, "u2netp", photo, 4)
+        with clients.asking():
+            time.sleep(2)
+            begin = time.monotonic()
+            foreground.send_signal(signal.SIGTERM)
+            said = foreground.communicate()[0]
+
+    assert (foreground.returncode, said.splitlines()[-1]) == (0, "stopped"), said
+    outcomes = clients.outcomes
+    assert {each.tries for each in outcomes if each.asked < begin} == {("200",)}
+    assert "503" in {each.tries[-1] for each in outcomes}
+    assert "400" not in {each.tries[-1] for each in outcomes}
+
+
+def test_versions_are_changed_with_a_read_only_store(
+    second: ServerConfig, networks: dict[str, Path], photo: bytes
+) -> None:
+    start_server(second, WHEELS, "u2netp", "1.0", ONE_WORKER)
+    build_archive("u2netp", "1.1", networks["u2netp"], second.store)
+    in_a_thread(change_versions, second, photo)
+
+
+def change_versions(config: ServerConfig, photo: bytes) -> None:
+    server = Served(config.servers.parent, config)
+    clients = SteadyClients(config, "u2netp", photo, 2)
+    with read_only(config.store):
+        with clients.asking():
+            roll_out(server.api, "u2netp", "1.1")
+            server.api.scale("u2netp", "1.1", 2)
+            scale(server.api, "u2netp", "1.1", 1)
+        remove_model(server.api, "u2netp", None)
+        server.api.register("u2netp", "1.1", 1)
+        assert server.ask(data=photo, method="PUT").status_code == OK
+    assert {each.tries for each in clients.outcomes} == {("200",)}

@@ -1,6 +1,5 @@
 """What a server does when something breaks; docs/operations.md has the table."""
 
-import ctypes
 import os
 import resource
 import shutil
@@ -22,6 +21,7 @@ from PIL import Image
 
 from scripts.archive.build import build_archive
 from scripts.archive.record import record_of
+from scripts.common.http import local_session
 from scripts.lifecycle.drain import stop
 from scripts.lifecycle.removal import remove_model
 from scripts.lifecycle.rollout import roll_out
@@ -29,16 +29,15 @@ from scripts.lifecycle.start import start_server
 from scripts.measure.faults.kill_workers import kill_workers
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.machine import Machine
-from scripts.torchserve.management_api import AlreadyRegisteredError, local_session
+from scripts.torchserve.management_call import AlreadyRegisteredError
 from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.worker_plan import Profile, plan_workers
 from tests.conftest import ROOT, WHEELS
+from tests.mounts import in_a_thread, small_disk
 from tests.served.conftest import ONE_WORKER, Served, await_queue, configure, make
+from tests.served.test_drain import command, read_until
 
 OK = HTTPStatus.OK
-# Of linux/sched.h; Python has it from 3.12 on.
-CLONE_NEWNS = 0x00020000
-
 
 pytestmark = pytest.mark.usefixtures("other_archives")
 
@@ -59,7 +58,7 @@ def await_successor(server: Served, victim: int) -> None:
     server.api.wait_until_ready("u2netp", "1.0", len(server.worker_pids()))
 
 
-def test_of_a_killed_worker_only_the_request_in_hand_fails(
+def test_of_a_killed_worker_only_the_request_in_progress_fails(
     second: ServerConfig, photo: bytes
 ) -> None:
     start_server(
@@ -71,7 +70,7 @@ def test_of_a_killed_worker_only_the_request_in_hand_fails(
     other.suspend()
     with ThreadPoolExecutor(6) as clients:
         asked = [clients.submit(server.ask, data=photo, method="PUT") for _ in range(6)]
-        # Each worker has one in hand.
+        # Each worker has one in progress.
         await_queue(server, 4)
         # As the kernel does where memory runs out.
         victim.kill()
@@ -111,29 +110,12 @@ def test_a_worker_without_memory_says_so_and_lives(served: Served) -> None:
     assert served.worker_pids() == [pid]
 
 
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[None]:
-    """Lay a file system of its own under a folder, for this thread and its children only."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS) != 0:
-        pytest.skip(f"a small disk can't be mounted: {os.strerror(ctypes.get_errno())}")
-    folder.mkdir(parents=True)
-    for arguments in (
-        ("--make-rprivate", "/"),
-        ("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)),
-    ):
-        subprocess.run(["mount", *arguments], check=True)
-    yield
-
-
 def test_a_full_disk_costs_log_lines_and_no_request(second: ServerConfig, photo: bytes) -> None:
-    # A thread of its own, since the mount is the thread's.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(serve_on_a_full_disk, second, photo).result()
+    in_a_thread(serve_on_a_full_disk, second, photo)
 
 
 def serve_on_a_full_disk(config: ServerConfig, photo: bytes) -> None:
-    with small_disk(config.folder, "120m"):
+    with small_disk(config.folder, "size=120m,nr_inodes=2000"):
         start_server(config, WHEELS, "u2netp", "1.0", ONE_WORKER)
         server = served_at(config)
         try:
@@ -151,6 +133,23 @@ def serve_on_a_full_disk(config: ServerConfig, photo: bytes) -> None:
             os.kill(victim, signal.SIGKILL)
             await_successor(server, victim)
             assert server.ask(data=photo, method="PUT").status_code == OK
+
+            # Not even an empty file can be written: no model can be closed, no token renewed.
+            with suppress(OSError):
+                for number in range(2000):
+                    (config.folder / f"file{number}").touch()
+            with pytest.raises(OSError, match="No space left"):
+                (config.folder / "another").touch()
+            (worker,) = server.worker_pids()
+            psutil.Process(worker).suspend()
+            with ThreadPoolExecutor(4) as clients, command(config, "stop") as stopping:
+                asked = [clients.submit(server.ask, data=photo, method="PUT") for _ in range(3)]
+                await_queue(server, 2)
+                read_until(stopping, "refusing new requests")
+                psutil.Process(worker).resume()
+                said = stopping.communicate()[0]
+            assert [each.result().status_code for each in asked] == [OK] * 3, said
+            assert stopping.returncode == 0, said
         finally:
             stop(config)
 
@@ -164,7 +163,7 @@ def damaged(weights: Path) -> Iterator[None]:
         weights.write_bytes(sound)
 
 
-def test_workers_that_were_given_up_are_told_and_revived_and_do_not_keep_a_stop(
+def test_workers_that_were_given_up_are_shown_and_started_again_and_do_not_keep_a_stop(
     second: ServerConfig, photo: bytes
 ) -> None:
     configure(second.store / "u2netp.mar", maxRetryTimeoutInSec=1)
@@ -180,15 +179,15 @@ def test_workers_that_were_given_up_are_told_and_revived_and_do_not_keep_a_stop(
             give_up(server, 2)
             hanging = client.submit(server.ask, data=photo, method="PUT")
             await_queue(server, 1)
-        revived = make(server.build, second.port, "status")
+        recovered = make(server.build, second.port, "status")
         answer = hanging.result()
 
     assert failed.returncode != 0
     assert "has died too often" in failed.stderr
     assert "u2netp.bin is damaged" in failed.stderr
-    assert revived.returncode == 0, revived.stderr
-    assert "1 worker(s) READY again" in revived.stderr
-    assert "all workers READY" in revived.stdout
+    assert recovered.returncode == 0, recovered.stderr
+    assert "1 worker(s) READY again" in recovered.stderr
+    assert "all workers READY" in recovered.stdout
     # It has waited for all that.
     assert answer.status_code == OK, answer.text
 

@@ -24,12 +24,12 @@ import requests
 from PIL import Image
 
 from scripts.archive.build import build_archive
+from scripts.common.http import local_session
 from scripts.gateway.config import TEMPLATES, GatewayConfig
 from scripts.gateway.nginx import GatewayProcess, Nginx
 from scripts.gateway.sides import PrivateSide, PublicSide
 from scripts.torchserve.binding import HOST
 from scripts.torchserve.config import ServerError
-from scripts.torchserve.management_api import local_session
 from scripts.torchserve.process import TorchServeProcess
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import (

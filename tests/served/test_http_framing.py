@@ -10,8 +10,8 @@ import socket
 
 import pytest
 
+from scripts.common.http import local_session
 from scripts.torchserve.binding import HOST
-from scripts.torchserve.management_api import local_session
 from tests.served.conftest import Served
 from tests.served.test_tokens import bearer
 

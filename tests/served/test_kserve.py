@@ -16,9 +16,9 @@ import requests
 from PIL import Image
 
 from scripts.archive.build import build_archive
+from scripts.common.http import local_session
 from scripts.lifecycle.drain import stop
 from scripts.lifecycle.start import start_server
-from scripts.torchserve.management_api import local_session
 from scripts.torchserve.process import TorchServeProcess
 from tests.conftest import WHEELS
 from tests.served.conftest import ONE_WORKER, Served, build_folder, server_in

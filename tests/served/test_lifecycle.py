@@ -15,10 +15,11 @@ import pytest
 from PIL import Image
 
 from scripts.archive.build import build_archive
+from scripts.common.http import local_session
 from scripts.lifecycle.removal import remove_model
 from scripts.lifecycle.start import make_room, start_server
 from scripts.torchserve.config import ServerConfig, ServerError
-from scripts.torchserve.management_api import ManagementApi, local_session
+from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.worker_plan import Profile
 from tests.conftest import ROOT, WHEELS

@@ -14,8 +14,8 @@ import yaml
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
+from scripts.common.http import local_session
 from scripts.torchserve.config import METRICS_CONFIG
-from scripts.torchserve.management_api import local_session
 from tests.served.conftest import Served
 from tests.u2net_cutout.contract.test_errors import ERRORS
 from u2net_cutout.contract.formats import OutputFormat

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from scripts.torchserve.config import read_properties
+from scripts.torchserve.properties import read_properties
 from tests.conftest import ROOT
 from tests.served.conftest import Served
 

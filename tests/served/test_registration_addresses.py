@@ -16,9 +16,9 @@ import grpc
 import pytest
 import requests
 
+from scripts.common.http import local_session
 from scripts.lifecycle.removal import remove_model
 from scripts.torchserve.binding import HOST
-from scripts.torchserve.management_api import local_session
 from tests.served.conftest import Served
 from tests.served.grpc_calls import channel_to
 from tests.served.test_tokens import MANAGEMENT, bearer

@@ -11,10 +11,12 @@ import psutil
 import pytest
 import requests
 
+from scripts.common.http import local_session
 from scripts.torchserve.binding import HOST
 from scripts.torchserve.config import ServerConfig
-from scripts.torchserve.management_api import ManagementApi, TokenKind, local_session
+from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
+from scripts.torchserve.tokens import TokenKind
 from tests.conftest import ROOT, WHEELS
 from tests.served.conftest import ONE_WORKER, Served
 from tests.served.grpc_calls import channel_to

@@ -20,10 +20,11 @@ from scripts.measure.kit.our_server import Product
 from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import ProcessTree
 from scripts.measure.kit.servers import multipart
-from scripts.torchserve.config import ServerConfig, ServerError, read_properties
+from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.machine import Machine
 from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
+from scripts.torchserve.properties import read_properties
 from scripts.torchserve.worker_plan import Profile, plan_workers
 
 HANDLER = Path(__file__).with_name("tolist_handler.py")

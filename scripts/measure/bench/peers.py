@@ -11,6 +11,7 @@ import psutil
 import requests
 
 from scripts.common.files import sha256_of
+from scripts.common.http import local_session
 from scripts.measure.bench.cases import LITSERVE, REMBG, REMBG_SINGLE
 from scripts.measure.kit.errors import BenchError
 from scripts.measure.kit.hey import Request
@@ -18,7 +19,6 @@ from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import ProcessTree
 from scripts.measure.kit.servers import multipart
 from scripts.torchserve.binding import HOST
-from scripts.torchserve.management_api import local_session
 from scripts.weights.fetch import PUBLISHED
 from scripts.weights.record import WeightsError, WeightsRecord
 

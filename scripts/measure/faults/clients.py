@@ -9,8 +9,9 @@ from http import HTTPStatus
 
 import requests
 
+from scripts.common.http import local_session
 from scripts.torchserve.config import ServerConfig
-from scripts.torchserve.management_api import ManagementApi, local_session
+from scripts.torchserve.management_api import ManagementApi
 
 
 @dataclass(frozen=True)

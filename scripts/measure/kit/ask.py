@@ -5,10 +5,10 @@ from io import BytesIO
 import requests
 from PIL import Image
 
+from scripts.common.http import local_session
 from scripts.measure.kit.errors import BenchError
 from scripts.measure.kit.hey import TIMEOUT_S, Request
 from scripts.measure.kit.photos import Picture
-from scripts.torchserve.management_api import local_session
 
 
 def ask(request: Request) -> requests.Response:

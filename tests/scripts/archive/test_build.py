@@ -11,6 +11,7 @@ import pytest
 from scripts.archive.build import ArchiveError, archived_metadata, build_archive, check_limits
 from scripts.common.files import sha256_of
 from tests.conftest import ROOT, WEIGHTS
+from tests.mounts import in_a_thread, read_only, small_disk
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,34 @@ def test_limits_that_torchserve_does_not_carry_are_refused(tmp_path: Path, name:
 
     with pytest.raises(ArchiveError, match=name):
         check_limits(ROOT / "handler" / "model-config.yaml", config)
+
+
+def test_a_full_or_a_read_only_disk_is_a_sentence(
+    networks: dict[str, Path], tmp_path: Path
+) -> None:
+    in_a_thread(build_on_odd_disks, networks["u2netp"].parent.parent, tmp_path)
+
+
+def build_on_odd_disks(shared: Path, folder: Path) -> None:
+    full, protected = folder / "full", folder / "protected"
+    protected.mkdir()
+    with small_disk(full, "size=1m"):
+        for build in (full, protected):
+            for name in ("weights", "networks", "photos"):
+                (build / name).symlink_to(shared / name)
+        on_a_full_disk = make_archive(full)
+        with read_only(protected):
+            on_a_read_only_disk = make_archive(protected)
+
+    assert "No space left on device" in on_a_full_disk
+    assert "Read-only file system: choose a BUILD=/path that can be written" in on_a_read_only_disk
+    assert "Traceback" not in on_a_full_disk + on_a_read_only_disk
+
+
+def make_archive(build: Path) -> str:
+    line = ["make", "--silent", "archive", "MODEL=u2netp", "PRECISION=fp32", "RUNTIME=ncnn"]
+    done = subprocess.run(
+        [*line, f"BUILD={build}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    return done.stderr

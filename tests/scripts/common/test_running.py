@@ -1,6 +1,13 @@
+import os
+import pty
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+
+from scripts.common.running import deferred
 from tests.conftest import ROOT
 
 PROGRAM = """
@@ -27,8 +34,76 @@ def test_a_command_gets_the_other_words_and_listens_to_hangups() -> None:
     words, handler = shown("signal.SIG_DFL")
 
     assert words == "['words']"
-    assert "_end" in handler
+    assert "_interrupt" in handler
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:
     assert shown("signal.SIG_IGN")[1] == "1"
+
+
+TALKER = """
+import time
+from scripts.common.running import run
+def talk(line):
+    print("begun", flush=True)
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        for _ in range(3):
+            time.sleep(0.2)
+            print("undoing", flush=True)
+        open(line[0], "w").close()
+        raise
+import scripts
+scripts.talk = talk
+run("program", {{"talk": "scripts:talk"}}, ["talk", {undone!r}])
+"""
+
+
+@pytest.mark.parametrize("first", [None, signal.SIGINT])
+def test_a_terminal_that_closes_interrupts_and_the_undoing_is_finished(
+    tmp_path: Path, first: signal.Signals | None
+) -> None:
+    undone = tmp_path / "undone"
+    master, slave = pty.openpty()
+    line = ["setsid", "--ctty", sys.executable, "-c", TALKER.format(undone=str(undone))]
+    with subprocess.Popen(line, cwd=ROOT, stdin=slave, stdout=slave, stderr=slave) as talker:
+        os.close(slave)
+        assert b"begun" in os.read(master, 100)
+        if first:
+            talker.send_signal(first)
+            assert b"undoing" in os.read(master, 100)
+        os.close(master)
+        assert talker.wait(30) == 1
+
+    assert undone.exists()
+
+
+def test_a_deferred_signal_interrupts_afterwards() -> None:
+    reached = []
+
+    def interrupted() -> None:
+        with deferred():
+            signal.raise_signal(signal.SIGINT)
+            reached.append("the end")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert reached == ["the end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_the_operating_system_refuses_is_a_sentence() -> None:
+    code = (
+        "import os, scripts\nfrom scripts.common.running import run\n"
+        "def write(line):\n    os.write(os.open('/dev/full', os.O_WRONLY), b'x')\n"
+        "scripts.write = write\nrun('program', {'write': 'scripts:write'}, ['write'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "make write: No space left on device: free some space, or choose another BUILD=/path\n"
+    )

@@ -1,5 +1,6 @@
 """What the commands do around a server, without TorchServe; tests/served has it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.archive.build import build_archive
+from scripts.common.errors import CommandError
 from scripts.lifecycle import commands
 from scripts.lifecycle.commands import serve
 from scripts.lifecycle.start import make_room
@@ -147,3 +149,60 @@ def test_a_rollout_checks_a_precision_that_the_user_has_not_chosen(
     commands.rollout(["--version", "1.1"])
 
     assert calls == (["check"] if checked else []) + ["roll out"]
+
+
+NOBODY = 65534
+
+
+@pytest.mark.usefixtures("stranger")
+@pytest.mark.parametrize("command", ["status", "stop", "token", "logs", "scale"])
+def test_the_server_of_another_user_is_left_alone(config: ServerConfig, command: str) -> None:
+    try:
+        os.chown(config.folder, NOBODY, NOBODY)
+    except PermissionError as error:
+        pytest.skip(f"only root can give a folder to another user: {error}")
+    config.folder.chmod(0o700)
+    where = ("--build", str(config.servers.parent), "--port", str(config.port))
+    # Root as an ordinary user: without the right to read every file.
+    done = subprocess.run(
+        [
+            *("setpriv", "--bounding-set=-dac_override,-dac_read_search"),
+            *(sys.executable, "-m", "scripts", command, *where),
+        ],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "of your own" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "setting", "message"),
+    [
+        ("scale", "WORKERS=abc", "WORKERS=abc: expected a whole number above 0"),
+        ("status", "PORT=abc", "PORT=abc: expected a whole number above 0"),
+        ("token", "KIND=foo", "KIND=foo: choose inference, management"),
+        ("logs", f"PORT={PORT}", f"no server has run on port {PORT} yet: make serve"),
+    ],
+)
+def test_what_make_cannot_use_is_a_sentence_that_names_it(
+    tmp_path: Path, target: str, setting: str, message: str
+) -> None:
+    line = ["make", "--silent", target, f"BUILD={tmp_path}", setting]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode != 0
+    assert f"make {target}: {message}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROFILE", "fast")
+
+    with pytest.raises(CommandError, match=r"^PROFILE=fast: choose throughput, latency$"):
+        serve([])

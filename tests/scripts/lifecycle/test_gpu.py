@@ -7,7 +7,7 @@ import torch
 
 from scripts.archive.build import build_archive
 from scripts.lifecycle.gpu import batching_for, gpus_for
-from scripts.torchserve.management_api import AS_ARCHIVED, Batching
+from scripts.torchserve.batching import AS_ARCHIVED, Batching
 from tests.conftest import ROOT
 from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata
 

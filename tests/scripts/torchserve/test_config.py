@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from scripts.torchserve.binding import ADDRESSES
-from scripts.torchserve.config import ServerConfig, ServerError, read_properties
+from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.machine import Machine
+from scripts.torchserve.properties import read_properties
 from scripts.torchserve.worker_plan import MEMORY_OF_A_WAITING_REQUEST, Profile, plan_workers
 from tests.conftest import ROOT
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.torchserve import leftovers as version_remains
+from scripts.torchserve import leftovers
 from scripts.torchserve.config import ServerConfig
-from scripts.torchserve.leftovers import VersionRemains
+from scripts.torchserve.leftovers import VersionLeftovers
 
 Start = Callable[[Path], subprocess.Popen[bytes]]
 
@@ -42,10 +42,10 @@ def test_a_version_lies_where_its_workers_run(config: ServerConfig, start: Start
     folder = config.unpacked / "b7850e"
     pids = [start(folder).pid, start(folder).pid]
 
-    remains = VersionRemains.of(config, pids)
+    found = VersionLeftovers.of(config, pids)
 
-    assert [process.pid for process in remains.processes] == pids
-    assert remains.folders == {folder}
+    assert [process.pid for process in found.processes] == pids
+    assert found.folders == {folder}
 
 
 def test_what_torchserve_has_not_unpacked_is_somebodys_own(
@@ -57,27 +57,27 @@ def test_what_torchserve_has_not_unpacked_is_somebodys_own(
     linked.symlink_to(own)
     pids = [process.pid, start(linked).pid, start(config.unpacked).pid]
 
-    assert VersionRemains.of(config, pids) == VersionRemains()
+    assert VersionLeftovers.of(config, pids) == VersionLeftovers()
 
 
 def test_a_worker_that_is_no_process_lies_nowhere(config: ServerConfig) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
 
-    assert VersionRemains.of(config, [-1, 0, ended.pid]) == VersionRemains()
+    assert VersionLeftovers.of(config, [-1, 0, ended.pid]) == VersionLeftovers()
 
 
 def test_a_worker_that_lives_on_is_ended_and_its_files_are_removed(
     config: ServerConfig, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(version_remains, "END_S", 0.2)
+    monkeypatch.setattr(leftovers, "END_S", 0.2)
     forgotten, other = config.unpacked / "a", config.unpacked / "b"
     worker, neighbour = start(forgotten), start(other)
     for folder in (forgotten, other):
         (folder / "PIL").mkdir()
         (folder / "u2net.bin").touch()
 
-    VersionRemains.of(config, [worker.pid]).remove()
+    VersionLeftovers.of(config, [worker.pid]).remove()
 
     assert worker.poll() is not None
     assert neighbour.poll() is None
@@ -89,11 +89,11 @@ def test_what_torchserve_has_removed_itself_is_nothing_to_do(
 ) -> None:
     folder = config.unpacked / "a"
     worker = start(folder)
-    remains = VersionRemains.of(config, [worker.pid])
+    found = VersionLeftovers.of(config, [worker.pid])
     worker.kill()
     worker.wait()
     folder.rmdir()
 
-    remains.remove()
+    found.remove()
 
     assert list(config.unpacked.iterdir()) == []

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from scripts.torchserve.config import ServerConfig
-from scripts.torchserve.restart_log import Retries
+from scripts.torchserve.restart_log import RestartLog
 
 LINE = (
     "{} [INFO ] W-1-u2net_1.0 org.pytorch.serve.wlm.WorkerThread - Retry worker: {} in {} seconds."
@@ -23,7 +23,7 @@ def config(tmp_path: Path) -> ServerConfig:
     return config
 
 
-def written(config: ServerConfig, *retries: tuple[float, str, int | None]) -> Retries:
+def written(config: ServerConfig, *retries: tuple[float, str, int | None]) -> RestartLog:
     """Write a log of retries, each at a time, of a worker, in so many seconds; None: never."""
     lines = ["a line of another kind"]
     for at, worker, pause in retries:
@@ -32,7 +32,7 @@ def written(config: ServerConfig, *retries: tuple[float, str, int | None]) -> Re
         known = LAST.format(told, worker) if pause is None else LINE.format(told, worker, pause)
         lines.append(known)
     (config.logs / "ts_log.log").write_text("\n".join(lines))
-    return Retries.read(config, psutil.Process(os.getpid()))
+    return RestartLog.read(config, psutil.Process(os.getpid()))
 
 
 def test_restarts_are_counted_by_worker_and_of_this_server_only(config: ServerConfig) -> None:
@@ -68,6 +68,6 @@ def test_a_worker_that_was_given_up_is_not_due_even_a_moment_later(config: Serve
 
 
 def test_without_a_log_nothing_is_known(config: ServerConfig) -> None:
-    retries = Retries.read(config, psutil.Process(os.getpid()))
+    retries = RestartLog.read(config, psutil.Process(os.getpid()))
 
     assert (retries.count("1"), retries.seconds_until_next("1")) == (0, None)
