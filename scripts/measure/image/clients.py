@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import requests
 
-from scripts.torchserve.management_api import local_session
+from scripts.common.http import local_session
 
 PNG = b"\x89PNG"
 SERVED = str(HTTPStatus.OK.value)

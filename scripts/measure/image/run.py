@@ -11,6 +11,7 @@ from pathlib import Path
 
 import requests
 
+from scripts.common.http import local_session
 from scripts.common.options import OptionParser
 from scripts.common.paths import PHOTO
 from scripts.measure.image.clients import SERVED, GatewayClients
@@ -18,7 +19,6 @@ from scripts.measure.image.containers import Pod, pod_by_hand, pod_of_deployment
 from scripts.measure.image.image_build import build_image, make_base
 from scripts.measure.image.image_size import show_size
 from scripts.measure.image.podman import ImageTestError, Podman
-from scripts.torchserve.management_api import local_session
 
 # The image's own, and what OpenShift gives a pod: any number, in root's group.
 USERS = ("10001", "123456:0")
