@@ -1,5 +1,6 @@
 """Runs the image as a pod of two containers: by hand, and as the Deployment says."""
 
+import base64
 import os
 import socket
 import subprocess
@@ -69,25 +70,24 @@ def pod_of_deployment(
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name},
-        "stringData": {"keys": keys.read_text(encoding="utf-8")},
+        "data": {"keys": base64.b64encode(keys.read_bytes()).decode()},
     }
     file = scratch / "pod.yaml"
     resources = [secret, playable(deployment, name, image, port)]
     file.write_text(yaml.safe_dump_all(resources), encoding="utf-8")
-    pod = f"{name}-pod"
-    volumes: set[str] = set()
     try:
         podman("kube", "play", str(file))
-        containers = [f"{pod}-{each}" for each in ("torchserve", "gateway")]
-        mounts = podman("inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", *containers)
-        volumes.update(mounts.split())
-        server, gateway = podman("inspect", "--format", "{{.Id}}", *containers).split()
+        mounted = Path(podman("volume", "inspect", "--format", "{{.Mountpoint}}", name), "keys")
+        # podman 4.3 mounts what the Secret holds without decoding it.
+        if mounted.read_bytes() != keys.read_bytes():
+            mounted.write_bytes(base64.b64decode(mounted.read_bytes()))
+        server, gateway = (_container(podman, name, each) for each in ("torchserve", "gateway"))
         yield Pod(server, gateway, port)
     finally:
-        podman("pod", "rm", "--force", "--ignore", "--time", "0", pod)
-        for volume in volumes:
-            if podman.succeeds("volume", "exists", volume):
-                podman("volume", "rm", volume)
+        for pod in podman("pod", "ps", "--quiet", "--filter", f"name={name}").split():
+            podman("pod", "rm", "--force", "--time", "0", pod)
+        for volume in podman("volume", "ls", "--quiet", "--filter", f"name={name}").split():
+            podman("volume", "rm", volume)
         if podman.succeeds("secret", "inspect", name):
             podman("secret", "rm", name)
 
@@ -95,21 +95,38 @@ def pod_of_deployment(
 def playable(deployment: dict[str, Any], name: str, image: str, port: int) -> dict[str, Any]:
     """Return a Deployment as podman 4.3 can run it here, under another name.
 
-    The gateway's port is published on this machine's loopback. The keys come from the secret
-    `name`.
+    All names begin with it, so that nothing of this machine's is taken or removed. Only the
+    gateway's port is published, on loopback.
     """
     deployment["metadata"]["name"] = name
     pod = deployment["spec"]["template"]["spec"]
+    # Otherwise podman starts anew what SIGTERM has ended.
+    pod["restartPolicy"] = "Never"
     server, gateway = pod["containers"]
+    server["ports"] = []
     server["args"] += ["--workers", str(WORKERS)]
     gateway["ports"] = [{"containerPort": GATEWAY_PORT, "hostPort": port, "hostIP": HOST}]
     for container in pod["containers"]:
         container["image"] = image
+        for mount in container["volumeMounts"]:
+            mount["name"] = f"{name}-{mount['name']}"
     for volume in pod["volumes"]:
+        volume["name"] = f"{name}-{volume['name']}"
         if "secret" in volume:
             # podman 4.3 looks at `optional` without looking whether it is there.
             volume["secret"] = {"secretName": name, "optional": False}
     return deployment
+
+
+def _container(podman: Podman, name: str, container: str) -> str:
+    """Return the id of a container of a Deployment's pod, whose name podman's version makes."""
+    listed = podman("ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}")
+    (found,) = (
+        each
+        for each, its_name in map(str.split, listed.splitlines())
+        if its_name.startswith(name) and its_name.endswith(f"-{container}")
+    )
+    return str(found)
 
 
 def _free_port() -> int:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from scripts.common.errors import CommandError
 
-# Podman's own defaults, which a machine may not grant.
-MOST_FILES = 1 << 20
-MOST_PROCESSES = 1 << 22
+# Podman's own default, a million, is more than some machines grant. More than any container needs.
+MOST = 4096
 CGROUPS_2 = Path("/sys/fs/cgroup/cgroup.controllers")
 
 
@@ -32,8 +31,7 @@ class Podman:
     @classmethod
     def here(cls, program: str, scratch: Path) -> "Podman":
         """Configure podman by a file in `scratch`, unless CONTAINERS_CONF names another."""
-        files = _at_most(resource.RLIMIT_NOFILE, MOST_FILES)
-        processes = _at_most(resource.RLIMIT_NPROC, MOST_PROCESSES)
+        files, processes = map(_at_most, (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
         limits = (f"nofile={files}:{files}", f"nproc={processes}:{processes}")
         lines = ["[containers]", f"default_ulimits = {list(limits)}".replace("'", '"')]
         if not CGROUPS_2.exists() and shutil.which("runc"):
@@ -84,6 +82,6 @@ class Podman:
         )
 
 
-def _at_most(limit: int, most: int) -> int:
+def _at_most(limit: int) -> int:
     hard = resource.getrlimit(limit)[1]
-    return most if hard == resource.RLIM_INFINITY else min(hard, most)
+    return MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
