@@ -19,6 +19,7 @@ import pytest
 from scripts.archive.build import build_archive
 from scripts.common.options import without_options
 from scripts.measure.scale_out.namespaces import why_not
+from scripts.torchserve.config import ServerConfig
 from scripts.torchserve.process import TorchServeProcess
 from tests.conftest import ROOT
 from tests.served.conftest import build_folder, server_in
@@ -40,12 +41,14 @@ needs = pytest.mark.skipif(
 
 
 @pytest.fixture
-def build() -> Iterator[Path]:
-    """A build folder in which networks are written anew; what runs there is ended."""
-    with build_folder() as folder:
-        (folder / "networks").unlink()
-        yield folder
-        TorchServeProcess(server_in(folder)).stop()
+def server() -> Iterator[ServerConfig]:
+    """Settings of a server with nothing built yet; what runs there is ended."""
+    with build_folder() as build:
+        for built in ("weights", "networks"):
+            (build / built).unlink()
+        config = server_in(build)
+        yield config
+        TorchServeProcess(config).stop()
 
 
 def addresses(trace: Path) -> set[tuple[str, int]]:
@@ -74,20 +77,20 @@ def traced(trace: Path, home: Path, *commands: Sequence[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def command(name: str, build: Path, *arguments: str) -> list[str]:
-    line = [sys.executable, "-m", "scripts", name, "--build", str(build)]
+def command(name: str, server: ServerConfig, *arguments: str) -> list[str]:
+    line = [sys.executable, "-m", "scripts", name, "--build", str(server.store.parent)]
     return [*line, *arguments]
 
 
-def serving(build: Path, photo: Path, cutout: Path) -> list[list[str]]:
+def serving(server: ServerConfig, photo: Path, cutout: Path) -> list[list[str]]:
     """Commands that start a server, cut a photo out and stop the server."""
-    port = ("--port", str(server_in(build).port))
+    port = ("--port", str(server.port))
     model = ("--model", MODEL)
     pictures = ("--image", str(photo), "--output", str(cutout))
     return [
-        command("serve", build, *model, *port, "--profile", "latency"),
-        command("cutout", build, *model, *port, *pictures),
-        command("stop", build, *port),
+        command("serve", server, *model, *port, "--profile", "latency"),
+        command("cutout", server, *model, *port, *pictures),
+        command("stop", server, *port),
     ]
 
 
@@ -105,13 +108,14 @@ def test_a_lookup_would_be_seen(tmp_path: Path) -> None:
 @needs
 @pytest.mark.parametrize("runtime", ["ncnn", "openvino"])
 def test_building_and_serving_ask_no_network(
-    build: Path, photo_files: list[Path], tmp_path: Path, runtime: str
+    server: ServerConfig, weights: Path, photo_files: list[Path], tmp_path: Path, runtime: str
 ) -> None:
     trace, home, cutout = tmp_path / "trace", tmp_path / "home", tmp_path / "cutout.png"
-    choice = ("--model", MODEL, "--runtime", runtime, "--precision", "fp32")
+    source = ("--checkpoint", str(weights / f"{MODEL}.onnx"))
+    kind = ("--runtime", runtime, "--precision", "fp32")
 
-    building = command("archive", build, *choice)
-    traced(trace, home, building, *serving(build, photo_files[0], cutout))
+    building = command("archive", server, "--model", MODEL, *source, *kind)
+    traced(trace, home, building, *serving(server, photo_files[0], cutout))
 
     assert cutout.stat().st_size > 0
     assert addresses(trace) == set()
@@ -121,14 +125,15 @@ def test_building_and_serving_ask_no_network(
 @needs
 @pytest.mark.parametrize("runtime", ["ncnn", "openvino"])
 def test_it_serves_for_a_user_without_account_and_home(
-    build: Path,
+    server: ServerConfig,
     networks: dict[str, Path],
     openvino_network: Path,
     photo_files: list[Path],
     runtime: str,
 ) -> None:
     network = openvino_network if runtime == "openvino" else networks[MODEL]
-    build_archive(MODEL, "1.0", network, server_in(build).store)
+    build_archive(MODEL, "1.0", network, server.store)
+    build = server.store.parent
     for each in (build, *build.rglob("*")):
         os.chown(each, UID, 0, follow_symlinks=False)
     environment = without_options(os.environ)
@@ -138,7 +143,7 @@ def test_it_serves_for_a_user_without_account_and_home(
     user = ["setpriv", "--reuid", str(UID), "--regid", "0", "--clear-groups", *reading]
 
     cutout = build / "cutout.png"
-    for line in serving(build, photo_files[0], cutout):
+    for line in serving(server, photo_files[0], cutout):
         done = subprocess.run(
             [*user, *line], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
