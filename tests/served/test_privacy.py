@@ -31,6 +31,8 @@ ADDRESS = re.compile(
     r"htons\((?P<port>\d+)\).*?(?:inet_addr\(\"|inet_pton\(AF_INET6, \")(?P<host>[0-9a-f.:]+)\""
 )
 DNS = 53
+# pip asks for the version of a Rust compiler, and rustup's, in a user's path, writes a file then.
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # A number that no account has.
 UID = 123456
 
@@ -62,7 +64,7 @@ def addresses(trace: Path) -> set[tuple[str, int]]:
 def traced(trace: Path, home: Path, *commands: Sequence[str]) -> None:
     """Run commands one after the other where there is no network."""
     home.mkdir()
-    environment = {**without_options(os.environ), "HOME": str(home)}
+    environment = {**without_options(os.environ), "HOME": str(home), "PATH": SYSTEM_PATH}
     calls = ["strace", "--follow-forks", "--seccomp-bpf", f"--output={trace}", "-e", CALLS]
     quoted = " && ".join(shlex.join(each) for each in commands)
     script = f"ip link set lo up && {shlex.join(calls)} sh -c {shlex.quote(quoted)}"
