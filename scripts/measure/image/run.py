@@ -29,6 +29,8 @@ START_TIMEOUT_S = 240
 LOAD_S = 5
 # The Deployment's terminationGracePeriodSeconds.
 GRACE_S = 90
+# What the server prints when all of its workers are.
+ALL_READY = "READY after"
 STATE = "{{.State.Running}} {{.State.ExitCode}}"
 
 
@@ -109,16 +111,17 @@ def _wait_until_ready(podman: Podman, pod: Pod) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     with local_session() as session:
         while time.monotonic() < deadline:
-            # The gateway may not listen yet.
+            # The gateway may not listen yet. It is content with one worker, the load needs all.
             with suppress(requests.RequestException):
-                if session.get(f"{pod.url}/healthz", timeout=10).ok:
+                healthy = session.get(f"{pod.url}/healthz", timeout=10).ok
+                if healthy and ALL_READY in podman.logs(pod.server):
                     return
             for container in (pod.server, pod.gateway):
                 if not podman("inspect", "--format", STATE, container).startswith("true"):
                     raise ImageTestError(f"a container ended:\n{podman.logs(container)}")
             time.sleep(1)
     raise ImageTestError(
-        f"no worker was READY after {START_TIMEOUT_S} s:\n{podman.logs(pod.server)}"
+        f"not all workers were READY after {START_TIMEOUT_S} s:\n{podman.logs(pod.server)}"
     )
 
 
