@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import select
 import signal
 import sys
 import threading
@@ -39,6 +40,7 @@ def run(program: str, commands: Mapping[str, str], words: Sequence[str]) -> None
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and a shell's & set them
             signal.signal(number, _interrupt)
+    _watch_terminal()
     try:
         getattr(import_module(module), function)(line)
         sys.stdout.flush()
@@ -89,6 +91,28 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if signal.getsignal(signal.SIGINT) is _interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     raise KeyboardInterrupt
+
+
+def _watch_terminal() -> None:
+    """Send SIGHUP to this process when its terminal closes, unless it runs in the background.
+
+    The kernel sends it to the leader of the session only. Where that is make, as with ``ssh -t``,
+    it does not pass the signal on.
+    """
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+        foreground = os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:  # there is none
+        return
+
+    def wait() -> None:
+        poll = select.poll()
+        poll.register(terminal, 0)
+        poll.poll()
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    if foreground:
+        threading.Thread(target=wait, daemon=True).start()
 
 
 class _Terminal(io.FileIO):

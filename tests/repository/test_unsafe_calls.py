@@ -32,7 +32,7 @@ REQUIRED = {"torch.load": {"weights_only": True}}
 FORBIDDEN = {"allow_pickle": True, "shell": True, "verify": False, "trust_remote_code": True}
 
 # The C library alone, for what Python does not offer: malloc_trim, and a mount of one's own.
-C_LIBRARY = {"memory_trim", "test_faults"}
+C_LIBRARY = {"memory_trim", "mounts"}
 # The exceptions that torch.load raises are pickle's; nothing of it is called.
 PICKLES_EXCEPTION = {"convert.py", "test_torch_runtime.py"}
 

