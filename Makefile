@@ -25,6 +25,8 @@ TESTING  := $(VENV)/.testing
 PEERS     = $(BUILD)/bench/venv/.ready
 AUDITORS  = $(BUILD)/audit/venv/.ready
 PIP       = $(BIN)/python -m pip install --quiet -c constraints.txt $(PIP_ARGS)
+# OpenVINO requires it, and works without: it sends an event at every import, whatever imports it.
+NO_TELEMETRY = $(BIN)/python -m pip uninstall --quiet --yes openvino-telemetry
 
 ifneq ($(words $(BUILD)),1)
 $(error BUILD must be one path without spaces, not "$(BUILD)")
@@ -131,6 +133,7 @@ scale-out: $(TESTING) archive $(WHEELS)  ## Measure workers on one machine again
 
 ##@ Release
 
+image-test: $(SERVING)  ## Build the image, run it and its Deployment, stop both under load; needs podman
 lock: $(SERVING)  ## Pin the server's environment by SHA-256, for this kind of machine, in *.lock
 
 # --strict: what could not be looked up counts as a finding, not as none.
@@ -146,8 +149,8 @@ sbom: $(SERVING) $(AUDITORS) archive  ## Write the bill of materials of what ser
 		--jar $(VENV)/lib/python3.*/site-packages/ts/frontend/model-server.jar
 
 # What these targets do is the command of their name.
-archive cutout contract gateway gateway-key gateway-machine gateway-stop gateway-url kill-workers lock logs \
-overload register rollout scale scale-out serve soak status stop stop-under-load token unregister verify weights:
+archive cutout contract gateway gateway-key gateway-machine gateway-stop gateway-url image-test kill-workers \
+lock logs overload register rollout scale scale-out serve soak status stop stop-under-load token unregister verify weights:
 	@$(CLI) $@
 
 u2net: $(SERVING)
@@ -164,6 +167,7 @@ $(VENV)/.serving: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[serve]'
+	$(NO_TELEMETRY)
 	touch $@
 
 # pip proves only what it installs, so that nothing may be there before.
@@ -178,6 +182,7 @@ $(VENV)/.serving-hashed: pyproject.toml requirements.lock
 $(TESTING): $(SERVING)
 	rm -f $(VENV)/.serving-hashed
 	$(PIP) -e '.[serve,test,bench]'
+	$(NO_TELEMETRY)
 	touch $@
 
 $(BUILD)/wheels: model_requirements.txt | $(SERVING)

@@ -29,6 +29,7 @@ from u2net_cutout.contract.formats import JSON_TYPE, OutputFormat
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import register_heif, share_threads
 from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.import_guard import skipped_imports
 from u2net_cutout.network.inputs import choose_input
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.runtime import choose_device, load_runtime
@@ -41,7 +42,6 @@ from u2net_cutout.pipeline.response import Response, as_response
 from u2net_cutout.worker.batch import Batch, Entry
 from u2net_cutout.worker.cpu_affinity import CpuAllocation
 from u2net_cutout.worker.environment import WorkerEnvironment
-from u2net_cutout.worker.import_guard import skipped_imports
 from u2net_cutout.worker.memory_trim import trim
 from u2net_cutout.worker.metrics import batch_measurements
 from u2net_cutout.worker.pause import pause_if_asked

@@ -33,6 +33,8 @@ COMMANDS = MappingProxyType(
         "follow-docs": "scripts.documents.follow:follow_docs",
         "lock": "scripts.release.lock:lock",
         "sbom": "scripts.release.sbom:sbom",
+        "prune": "scripts.release.prune:prune",
+        "image-test": "scripts.measure.image.run:image_test",
         "bench": "scripts.measure.bench.run:bench",
         "bench-gpu": "scripts.measure.gpu.run:bench_gpu",
         "client-overhead": "scripts.measure.bench.client_overhead:client_overhead",

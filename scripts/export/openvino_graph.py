@@ -13,10 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import openvino
 import torch
-from openvino import Node
-from openvino import opset13 as ops
 from torch.nn import functional
 
 from scripts.export.quantisation import (
@@ -28,7 +25,10 @@ from scripts.export.quantisation import (
 )
 from scripts.export.trace import Operation, Step, biases, convolution, network_steps
 from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.openvino_library import openvino
 from u2net_cutout.network.u2net import SaliencyNetwork
+
+ops = openvino.opset13
 
 EXACT = Quantisation({}, {}, {})
 SENSITIVE_NODE = "sensitive"
@@ -47,7 +47,7 @@ def openvino_graph(network: SaliencyNetwork, quantisation: Quantisation = EXACT)
     builder = _Builder(network, quantisation)
     steps = network_steps(network)
     picture = ops.parameter(list(steps[0].shape), np.float32, name="picture")
-    results: list[Node] = [picture]
+    results: list[openvino.Node] = [picture]
     for place, step in enumerate(steps[1:], start=1):
         results.append(builder.node(place, step, [results[source] for source in step.inputs]))
     results[-1].output(0).set_names({"maps"})
@@ -90,7 +90,7 @@ class _Builder:
         self.network = network
         self.quantisation = quantisation
 
-    def node(self, place: int, step: Step, inputs: Sequence[Node]) -> Node:
+    def node(self, place: int, step: Step, inputs: Sequence[openvino.Node]) -> openvino.Node:
         """Build a step's node and, if its result is in 8 bits, the rounding of it."""
         node = self._operation(step, inputs)
         largest = self.quantisation.ranges.get(place)
@@ -99,7 +99,7 @@ class _Builder:
         low, high = ops.constant(np.float32(0)), ops.constant(np.float32(largest))
         return ops.fake_quantize(node, low, high, low, high, ACTIVATION_LEVELS + 1)
 
-    def _operation(self, step: Step, inputs: Sequence[Node]) -> Node:
+    def _operation(self, step: Step, inputs: Sequence[openvino.Node]) -> openvino.Node:
         match step.operation:
             case Operation.CONVOLUTION:
                 return self._convolution(step.convolution, inputs[0])
@@ -127,7 +127,7 @@ class _Builder:
                 return ops.sigmoid(inputs[0])
         raise ValueError(f"{step.operation} has no node")
 
-    def _convolution(self, name: str, source: Node) -> Node:
+    def _convolution(self, name: str, source: openvino.Node) -> openvino.Node:
         module = convolution(self.network, name)
         kernel = module.weight.numpy()
         rounded = self.quantisation.weights.get(name, [])
@@ -153,13 +153,15 @@ class _Builder:
         return reduce(ops.add, results[1:], biased)
 
 
-def _convolved(source: Node, kernel: Node, dilation: Sequence[int]) -> Node:
+def _convolved(
+    source: openvino.Node, kernel: openvino.Node, dilation: Sequence[int]
+) -> openvino.Node:
     """Convolve to a map of the same size: a 3x3 kernel is padded by its dilation."""
     padding = [size // 2 * spread for size, spread in zip(kernel.shape[2:], dilation, strict=True)]
     return ops.convolution(source, kernel, [1, 1], padding, padding, list(dilation))
 
 
-def _resized_map(source: Node, size: Sequence[int]) -> Node:
+def _resized_map(source: openvino.Node, size: Sequence[int]) -> openvino.Node:
     """Resize a map of one channel bilinearly, by a product for each direction.
 
     OpenVINO's own resizing works on many channels at once, and takes ten times as long for one.
@@ -176,12 +178,14 @@ def _bilinear(old: int, new: int) -> Floats:
     return matrix[0, 0].numpy()
 
 
-def _scaled(weights: QuantisedWeights) -> Node:
+def _scaled(weights: QuantisedWeights) -> openvino.Node:
     levels = ops.convert(ops.constant(weights.levels), "f32")
     return ops.multiply(levels, ops.constant(weights.scale))
 
 
-def _drawn(source: Node, kernel: Floats, rounded: Sequence[QuantisedWeights]) -> Node:
+def _drawn(
+    source: openvino.Node, kernel: Floats, rounded: Sequence[QuantisedWeights]
+) -> openvino.Node:
     """Convolve to one channel, (1, in, 3, 3), in two steps that cost a quarter together, or less.
 
     A CPU calculates 16 channels at once, whether they are asked for or not. Nine, one for each
@@ -204,7 +208,7 @@ def _by_pixel(kernel: npt.NDArray[Number]) -> npt.NDArray[Number]:
     return np.ascontiguousarray(kernel.reshape(-1, 9).T.reshape(9, -1, 1, 1))
 
 
-def _weighed(source: Node, kernel: Floats) -> Node:
+def _weighed(source: openvino.Node, kernel: Floats) -> openvino.Node:
     """Convolve to one channel, (1, in, 1, 1), by a matrix product.
 
     A convolution would first move the maps, so that all channels of a pixel are side by side.

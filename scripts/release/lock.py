@@ -19,6 +19,9 @@ MADE_FOR = "# made for: "
 # Builds the project itself; pip would fetch it without a pinned SHA-256.
 BUILD_BACKEND = "setuptools"
 
+# OpenVINO requires it, and works without it: it sends an event at every import.
+TELEMETRY = "openvino-telemetry"
+
 # The requirements of each lock, as arguments of pip.
 LOCKS = {
     "requirements.lock": ("--editable", f"{ROOT}[serve]", BUILD_BACKEND),
@@ -61,12 +64,14 @@ def lock_of(report: Mapping[str, Any]) -> str:
     lines = []
     for item in report["install"]:
         name, version = item["metadata"]["name"].lower(), item["metadata"]["version"]
-        if "dir_info" in item["download_info"]:  # the project itself
+        name = name.replace("_", "-")
+        # The project itself has no file.
+        if "dir_info" in item["download_info"] or name == TELEMETRY:
             continue
         digest = item["download_info"].get("archive_info", {}).get("hashes", {}).get("sha256")
         if digest is None:
             raise LockError(f"pip reports no SHA-256 of {name} {version}; use another index")
-        lines.append(f"{name.replace('_', '-')}=={version} --hash=sha256:{digest}\n")
+        lines.append(f"{name}=={version} --hash=sha256:{digest}\n")
     return f"{MADE_FOR}{this_platform()}, by make lock\n{''.join(sorted(lines))}"
 
 

@@ -102,3 +102,18 @@ def test_a_signal_ends_it_as_ctrl_c_does(number: signal.Signals, tmp_path: Path)
         _, words = command.communicate(timeout=30)
 
     assert (command.returncode, words) == (1, "make follow-docs: interrupted\n")
+
+
+def test_converting_weights_writes_nothing_into_the_home_directory(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+
+    def home_after(code: str, name: str) -> list[Path]:
+        home = tmp_path / name
+        home.mkdir()
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        subprocess.run(command, cwd=ROOT, env={**environment, "HOME": str(home)}, check=True)
+        return list(home.iterdir())
+
+    assert home_after("import scripts.weights.convert", "ours") == []
+    # Otherwise this could not fail.
+    assert home_after("import onnxruntime", "plain") != []

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import openvino
 import torch
 from torch import Tensor
 
 from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.openvino_library import openvino
 from u2net_cutout.network.precision import Precision
 
 # The precision hint for what the graph does not have in 8 bits. Beside

@@ -2,7 +2,6 @@ import copy
 from pathlib import Path
 
 import numpy as np
-import openvino
 import pytest
 import torch
 from PIL import Image
@@ -14,6 +13,7 @@ from scripts.export.quantisation import ACTIVATION_LEVELS, FINEST_SIDE, Quantisa
 from scripts.export.trace import convolution, network_steps
 from scripts.weights.convert import folded_network
 from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.openvino_library import openvino
 from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
 
 FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}

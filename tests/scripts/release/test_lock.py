@@ -118,3 +118,10 @@ def test_pip_refuses_another_wheel_of_the_same_name(tmp_path: Path) -> None:
     assert refused.returncode != 0
     assert "DO NOT MATCH THE HASHES" in refused.stderr
     assert not list((tmp_path / "exchanged").glob("pillow_heif*"))
+
+
+def test_telemetry_is_not_locked() -> None:
+    report = {"install": [item("openvino_telemetry", **with_sum("ab"))]}
+
+    assert lock_of(report).count("\n") == 1
+    assert "openvino-telemetry" not in read_lock(ROOT / "requirements.lock")

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from u2net_cutout.worker.import_guard import skipped_imports
+from u2net_cutout.network.import_guard import skipped_imports
 
 UNUSED = "colorsys"
 

@@ -1,0 +1,1 @@
+"""The container image: built, measured, run and stopped under load."""
