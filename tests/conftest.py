@@ -16,7 +16,7 @@ from u2net_cutout.network.cpu_features import cpu_has
 from u2net_cutout.network.precision import Choice, Precision, Runtime
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILD = ROOT / os.environ.get("BUILD", "build")
+BUILD = ROOT / (os.environ.get("BUILD") or "build")
 # Not the user's own weights, which may be others.
 WEIGHTS = BUILD / "test" / "weights"
 WHEELS = BUILD / "wheels"
