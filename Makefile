@@ -86,7 +86,8 @@ gateway-stop: installed  ## Stop the gateway, after the requests in progress
 test: $(TESTING) $(BUILD)/wheels  ## Run every test, those against a real TorchServe included
 	@for model in u2net u2netp; do \
 		CHECKPOINT= $(CLI) weights --build $(BUILD)/test --model $$model || exit 1; done
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	@# Two test processes share the cores; servers plan their own threads.
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 lint: $(TESTING)  ## Check style, types and the layers of imports; changes nothing
 	$(BIN)/ruff check .
