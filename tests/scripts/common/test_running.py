@@ -60,6 +60,12 @@ run("program", {{"talk": "scripts:talk"}}, ["talk", {undone!r}])
 """
 
 
+def read_until(terminal: int, words: bytes) -> None:
+    shown = b""
+    while words not in shown:
+        shown += os.read(terminal, 100)
+
+
 @pytest.mark.parametrize("first", [None, "^C"])
 @pytest.mark.parametrize("leader", ["the command", "make"])
 def test_a_terminal_that_closes_interrupts_and_the_undoing_is_finished(
@@ -79,12 +85,10 @@ def test_a_terminal_that_closes_interrupts_and_the_undoing_is_finished(
         stderr=slave,
     ) as talker:
         os.close(slave)
-        assert b"begun" in os.read(master, 100)
+        read_until(master, b"begun")
         if first:
             os.write(master, b"\x03")  # ^C
-            shown = b""
-            while b"undoing" not in shown:
-                shown += os.read(master, 100)
+            read_until(master, b"undoing")
         os.close(master)
         assert talker.wait(30) != 0
 
