@@ -67,10 +67,6 @@ class ManagementApi:
         """Replace a token, if there is one; the one before is refused from now on."""
         Tokens(self.config).renew(kind)
 
-    def register_without_workers(self, archive: str) -> None:
-        """Register what a file of the model store holds, under the names that are in it."""
-        self._manage("POST", "/models", {"url": archive, "initial_workers": 0})
-
     def register_folder(self, folder: Path, model: str) -> None:
         """Register an unpacked archive under the name of a model, without workers."""
         parameters = {"url": str(folder), "model_name": model, "initial_workers": 0}

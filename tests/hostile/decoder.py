@@ -17,7 +17,6 @@ from tests.hostile.trial_process import Trials
 from u2net_cutout.contract.limits import Limits
 
 CONFIG = Path(__file__).resolve().parents[2] / "handler" / "model-config.yaml"
-INPUTS = 100_000
 # One input may take this much of one core; decoding itself is bounded by max_decoding_bytes.
 SECONDS = 10.0
 # Memory of a request besides the decoder's: its text, and the text's bytes.

@@ -19,7 +19,6 @@ from tests.hostile.http.message import Address, Message, of_row
 from tests.hostile.http_trial import send
 from tests.hostile.summary import Summary
 
-REQUESTS = 5000
 # At once: the one that a worker has and some that wait, but fewer than the queue holds.
 CONNECTIONS = 3
 SECONDS = 60.0

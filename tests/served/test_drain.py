@@ -268,7 +268,7 @@ def test_a_closed_model_opens_again_to_the_newest_version_that_is_left(
     api, store = served.api, served.config.store
     for version in ("1.9", "1.10"):
         build_archive("u2netp", version, networks["u2netp"], store)
-        api.register_without_workers("u2netp.mar")
+        api.register("u2netp", version, 0)
     api.set_default("u2netp", "1.9")
 
     with suppress(KeyboardInterrupt), closed(api, ["u2netp"]):
@@ -303,7 +303,7 @@ def test_of_several_versions_the_served_one_is_not_removed_alone(
     served: Served, networks: dict[str, Path], other_archives: None
 ) -> None:
     build_archive("u2netp", "1.9", networks["u2netp"], served.config.store)
-    served.api.register_without_workers("u2netp.mar")
+    served.api.register("u2netp", "1.9", 0)
     try:
         refused = make(
             served.build, served.config.port, "unregister", "MODEL=u2netp", "VERSION=1.0"

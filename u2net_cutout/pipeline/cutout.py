@@ -1,4 +1,4 @@
-"""The steps from a request to its response: load, prepare, infer, render, respond.
+"""The steps from a request to its response: load, prepare, infer, respond.
 
 Knows pictures, the network and the contract, and no server.
 """
