@@ -94,6 +94,13 @@ class InvalidBase64(BadRequest):
     title = "Invalid base64"
 
 
+class InvalidForm(BadRequest):
+    """A form that can't be taken apart, or of which a part has not arrived."""
+
+    code = "invalid_form"
+    title = "The form can't be taken apart"
+
+
 class InvalidJson(BadRequest):
     """A JSON body that can't be parsed, or is neither an object nor a base64 string."""
 
@@ -201,6 +208,15 @@ class InvalidFileType(CutoutError):
     phrase = "Unsupported Media Type"
     code = "invalid_file_type"
     title = "Not a picture of a known kind"
+
+
+class CompressedBody(CutoutError):
+    """A body in a content coding, such as gzip; pictures are compressed already."""
+
+    status = 415
+    phrase = "Unsupported Media Type"
+    code = "unsupported_encoding"
+    title = "The body is compressed"
 
 
 class UnknownForeground(CutoutError):

@@ -22,7 +22,8 @@ from u2net_cutout.contract.errors import (
 from u2net_cutout.contract.formats import JSON_TYPE, OutputFormat
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.contract.options import Channels, CutoutOptions
-from u2net_cutout.pipeline.request import PICTURE_FIELDS, CutoutRequest, decode_base64, read_request
+from u2net_cutout.pipeline.base64_text import decode_base64
+from u2net_cutout.pipeline.request import PICTURE_FIELDS, CutoutRequest, read_request
 
 # Whatever it is, reading a request does not look inside.
 PICTURE = b"\xff\xd8\xff picture"
