@@ -181,7 +181,7 @@ class TooManyFields(PayloadTooLarge):
 
 
 class FieldTooLong(PayloadTooLarge):
-    """A field's name, or an option's value, that is longer than any that is known."""
+    """An option's value that is longer than any that is known."""
 
     code = "field_too_long"
     title = "A field is too long"

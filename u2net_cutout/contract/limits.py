@@ -32,7 +32,7 @@ class Limits:
     max_fields: int = 64
     """Fields of a form, or keys of a JSON object."""
     max_field_bytes: int = 4096
-    """Length of a field's name, and of the value of an option."""
+    """Length of the value of an option; what a part of a form may take besides its content."""
     max_items: int = 8
     """Pictures in one request of KServe's protocols; all are decoded before the network runs."""
 

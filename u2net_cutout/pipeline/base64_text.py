@@ -19,26 +19,32 @@ URL_SAFE = bytes.maketrans(b"-_", b"+/")
 # Characters of base64 make whole bytes in groups of so many.
 GROUP = 4
 MOST_PADDING = 2
+AMBIGUOUS = "the text has spaces: escape + as %2B in a form, and leave spaces out"
 
 
 def decode_base64(text: str) -> bytes:
     """Decode base64, also of a ``data:`` URL, in either alphabet, with or without padding.
 
-    Line ends are left out. A space in a line is a ``+`` that was sent in a form without being
-    escaped, unless the spaces divide the text into lines of one length.
+    Line ends are left out, and spaces around the text. A space in it is a ``+`` that was sent in a
+    form without being escaped, unless the spaces divide the text into lines of one length.
 
     Raises:
         InvalidBase64: it is not base64, or its spaces can be read in two ways.
         MissingSource: it is, and holds nothing.
     """
-    text = _payload(text.strip().strip(BYTE_ORDER_MARK).strip())
+    text = _payload(text.strip(BYTE_ORDER_MARK))
+    stripped = text.strip()
+    outer = text.count(" ") - stripped.count(" ")
     try:
-        encoded = text.encode("ascii")
+        encoded = stripped.encode("ascii")
     except UnicodeEncodeError as error:
         raise InvalidBase64("the text is not base64: it is not ASCII") from error
     for escape, sign in ESCAPES.items():
         encoded = encoded.replace(escape, sign).replace(escape.lower(), sign)
     encoded = _one_line(encoded).translate(URL_SAFE)
+    if len(encoded) % GROUP and outer and (len(encoded) + outer) % GROUP == 0:
+        # With a + at its end, or without padding: as long as either.
+        raise InvalidBase64(AMBIGUOUS)
     unpadded = encoded.rstrip(b"=")
     if len(encoded) - len(unpadded) > MOST_PADDING:
         raise InvalidBase64(f"the text is not base64: more than {MOST_PADDING} '=' end it")
@@ -55,15 +61,17 @@ def decode_base64(text: str) -> bytes:
 
 def _payload(text: str) -> str:
     """Return what is in quotes, and what follows the comma of a ``data:`` URL."""
-    if len(text) > 1 and text[0] in QUOTES and text[0] == text[-1]:
-        text = text[1:-1].strip()
-    if text[: len(DATA_SCHEME)].lower() != DATA_SCHEME:
+    stripped = text.strip()
+    if len(stripped) > 1 and stripped[0] in QUOTES and stripped[0] == stripped[-1]:
+        text = stripped[1:-1]
+        stripped = text.strip()
+    if stripped[: len(DATA_SCHEME)].lower() != DATA_SCHEME:
         return text
     head, comma, data = text.partition(",")
     if not comma or head.rpartition(";")[2].strip().lower() != "base64":
         # The other form, percent signs and hexadecimal digits, is for short texts such as SVG.
         raise InvalidBase64("a data: URL must be base64, as in data:image/jpeg;base64,...")
-    return data.strip()
+    return data
 
 
 def _one_line(text: bytes) -> bytes:
@@ -71,7 +79,7 @@ def _one_line(text: bytes) -> bytes:
     if b" " in text and (b"\n" in text or b"\r" in text):
         text = _without_indentation(text)
         if b" " in text:
-            raise InvalidBase64("the text has line ends and other spaces: leave the spaces out")
+            raise InvalidBase64(AMBIGUOUS)
     text = text.translate(None, LINE_ENDS)
     if b" " not in text:
         return text
@@ -80,7 +88,7 @@ def _one_line(text: bytes) -> bytes:
         return joined
     restored = text.replace(b" ", b"+")
     if len(restored) % GROUP:
-        raise InvalidBase64("the text has spaces: escape + as %2B in forms, or leave them out")
+        raise InvalidBase64(AMBIGUOUS)
     return restored
 
 
@@ -88,9 +96,11 @@ def _without_indentation(text: bytes) -> bytes:
     """Return the text without the spaces that begin its lines, if all have as many."""
     text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     second = text.partition(b"\n")[2]
-    indentation = len(second) - len(second.lstrip(b" "))
-    unindented = text.replace(b"\n" + b" " * indentation, b"\n")
-    # With a + lost at the beginning of a line, the length would tell.
+    beginning = b"\n" + b" " * (len(second) - len(second.lstrip(b" ")))
+    if text.count(beginning) != text.count(b"\n"):
+        return text
+    unindented = text.replace(beginning, b"\n")
+    # If it was a + that each line lost, the length tells.
     return unindented if len(unindented.translate(None, LINE_ENDS)) % GROUP == 0 else text
 
 

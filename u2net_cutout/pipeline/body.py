@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from u2net_cutout.contract.errors import InvalidForm, InvalidJson, TooManyFields, UnknownParameter
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.pipeline.form_body import (
+    check_arrived,
     multipart_parts,
-    refuse_lost_fields,
     urlencoded_fields,
 )
 from u2net_cutout.pipeline.media_type import FORM_TYPE, URLENCODED_TYPE, MediaType
@@ -41,7 +41,7 @@ def read_fields(row: Fields, types: Mapping[str, MediaType], length: str, limits
     """
     whole = types.get(BODY_FIELD, MediaType())
     if BODY_FIELD not in row:
-        refuse_lost_fields(row, whole, length, limits)
+        check_arrived(row, whole, length, limits)
     fields = {
         name: _understood(value, types.get(name, MediaType()), limits)
         for name, value in row.items()

@@ -7,18 +7,19 @@ break of an urlencoded form, and a last part that no boundary closes. TorchServe
 last field of a name.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from email.parser import HeaderParser
 from urllib.parse import parse_qsl
 
 from u2net_cutout.contract.errors import InvalidForm, TooManyFields
 from u2net_cutout.contract.limits import Limits
-from u2net_cutout.pipeline.media_type import FORM_TYPE, MediaType
+from u2net_cutout.pipeline.media_type import FORM_TYPE, URLENCODED_TYPE, MediaType
 
 Body = bytes | bytearray
 # Of one part; a name has at most Limits.max_field_bytes.
 MOST_HEAD_BYTES = 1 << 13
 PLAIN_ENCODINGS = ("", "binary", "8bit", "7bit")
+JSON_BEGINNING = "{"
 # Encoders of forms leave these as they are.
 NEVER_ESCAPED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -69,37 +70,36 @@ def urlencoded_fields(body: Body, limits: Limits) -> Iterator[tuple[str, str]]:
         raise InvalidForm("the body is not urlencoded, as its Content-Type says") from error
 
 
-def refuse_lost_fields(
+def check_arrived(
     fields: Mapping[str, object], media_type: MediaType, length: str, limits: Limits
 ) -> None:
     """Refuse a form of whose body, `length` bytes, much has arrived in no field.
 
-    Nothing is known of a body whose length is not given, and of a few bytes in a form.
+    Of a few bytes nothing is known, and of a body whose length is not.
 
     Raises:
-        InvalidForm: part of it was lost.
+        InvalidForm: part of it was lost, or it is JSON.
     """
-    if not media_type.is_form or not length.isdecimal():
-        return
-    values = [value for value in fields.values() if isinstance(value, bytes | bytearray | str)]
-    names = "".join(fields)
-    arrived = sum(map(len, values)) + len(names.encode(errors="replace"))
+    texts = _encoded([*fields, *fields.values()])
     if media_type.name == FORM_TYPE:
-        lost = int(length[:20]) - arrived - limits.max_field_bytes * (len(fields) + 1)
+        most = sum(map(len, texts)) + limits.max_field_bytes * (len(fields) + 1)
         reason = (
             "a field came twice, a boundary is not that of Content-Type, or the last one is missing"
         )
-    else:
-        escaped = sum(map(_escaped, [*values, names]))
-        lost = int(length[:20]) - arrived - 2 * escaped - 2 * len(fields)
+    elif media_type.name == URLENCODED_TYPE:
+        if any(name.lstrip().startswith(JSON_BEGINNING) for name in fields):
+            raise InvalidForm("the form is JSON: send it with Content-Type: application/json")
+        most = _longest_urlencoded(texts)
         reason = (
-            "a line break ended it, a field came twice, or it is no urlencoded form: send a file "
-            "with -F, or with its own Content-Type"
+            "a line break ended it, a field came twice, or it is none: send a file with curl's -F, "
+            "or with its own Content-Type"
         )
-    if lost > 0:
-        raise InvalidForm(
-            f"{length[:20]} bytes of a form were sent, and not all are in it: {reason}"
-        )
+    else:
+        return
+    # A value that was parsed has no length any more.
+    known = length.isdecimal() and len(texts) == 2 * len(fields)
+    if known and int(length[:20]) > most:
+        raise InvalidForm(f"not all {length[:20]} bytes of the form are in its fields: {reason}")
 
 
 def _following(body: Body, delimiter: bytes, start: int) -> int:
@@ -125,7 +125,16 @@ def _described(head: bytes) -> tuple[str, MediaType]:
     return name, MediaType.parse(str(headers.get("content-type", "")))
 
 
-def _escaped(value: bytes | bytearray | str) -> int:
-    """Return how many of a value's bytes may have come as three."""
-    data = value.encode(errors="replace") if isinstance(value, str) else value
-    return len(data.translate(None, NEVER_ESCAPED))
+def _encoded(texts: Iterable[object]) -> list[Body]:
+    return [
+        text.encode(errors="replace") if isinstance(text, str) else text
+        for text in texts
+        if isinstance(text, str | bytes | bytearray)
+    ]
+
+
+def _longest_urlencoded(texts: Sequence[Body]) -> int:
+    """Return the most bytes that an urlencoded form of these names and values has."""
+    escaped = sum(len(text.translate(None, NEVER_ESCAPED)) for text in texts)
+    # Each of those as three, and = or & after each text.
+    return sum(map(len, texts)) + 2 * escaped + len(texts)

@@ -25,12 +25,12 @@ class MediaType:
 
     @classmethod
     def parse(cls, declared: str) -> "MediaType":
-        """Read a header's value, or the beginning of a long one; whatever it holds, nothing fails."""
+        """Read a header's value, of a long one the beginning; nothing that it holds fails."""
         message = Message()
         message["Content-Type"] = declared[:LONGEST]
         (name, _), *parameters = message.get_params() or [("", "")]
         # A value in RFC 2231's form, a tuple, means nothing in HTTP.
-        values = {key.lower(): text for key, text in parameters if isinstance(text, str)}
+        values = {key.lower(): text for key, text in parameters if isinstance(text, str) and key}
         return cls(name.strip().lower(), values)
 
     @property
@@ -42,8 +42,3 @@ class MediaType:
     def is_text(self) -> bool:
         """Whether it is text."""
         return self.name.startswith("text/")
-
-    @property
-    def is_form(self) -> bool:
-        """Whether it is a form, which TorchServe takes apart if it recognises it."""
-        return self.name in (FORM_TYPE, URLENCODED_TYPE)
