@@ -19,8 +19,8 @@ from u2net_cutout.contract.errors import CutoutError, InternalError
 from u2net_cutout.contract.formats import CONTENT_TYPES, JSON_TYPE
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.pipeline.accept import negotiate
+from u2net_cutout.pipeline.body import BODY_FIELD
 from u2net_cutout.pipeline.photo import load_photo
-from u2net_cutout.pipeline.request import BODY_FIELD
 
 LIMITS = Limits(max_file_bytes=10**6, max_pixels=10**6, max_response_bytes=10**7)
 

@@ -112,7 +112,7 @@ def _refused(picture: bytes) -> list[SoakRequest]:
         ),
         SoakRequest("a wrong token", picture, stream, status=400, authorized=False),
         SoakRequest("a form cut off", b"--x\r\nContent-Dis", form_type, 400, "missing_source"),
-        SoakRequest("no form", b"\0" * 99, "multipart/form-data", 415, "invalid_file_type"),
+        SoakRequest("no form", b"\0" * 99, "multipart/form-data", 400, "invalid_form"),
         SoakRequest("a form of bytes", bytes(range(256)), urlencoded, status=500),
         picture_form("no option", {"formt": "png"}, picture, status=400, code="unknown_parameter"),
         picture_form("bmp", {"format": "bmp"}, picture, status=400, code="invalid_format"),

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -17,7 +18,7 @@ URLENCODED = MediaType.parse("application/x-www-form-urlencoded")
 HEAD = b'Content-Disposition: form-data; name="image"; filename="a.png"'
 
 
-def parts_of(body: bytes, media_type: MediaType = FORM) -> list[tuple[str, bytes, str]]:
+def parts_of(body: bytes | bytearray, media_type: MediaType = FORM) -> list[tuple[str, bytes, str]]:
     return [
         (name, bytes(content), kind.name)
         for name, content, kind in multipart_parts(body, media_type, LIMITS)
@@ -30,7 +31,7 @@ def form_of(head: bytes = HEAD, content: bytes = PICTURE, end: bytes = b"--b--\r
 
 @pytest.mark.parametrize("boundary", ["b", "----WebKitFormBoundary7MA4Y", "'()+_,-./:=?", "a b"])
 def test_what_urllib3_writes_is_taken_apart(boundary: str) -> None:
-    sent = [
+    sent: list[tuple[str, Any]] = [
         ("image", ("фото.png", PICTURE, "image/png")),
         ("format", (None, "png", "text/plain; charset=utf-8")),
         ("crop", "true"),
