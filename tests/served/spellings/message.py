@@ -6,6 +6,8 @@ from http.client import HTTPMessage, HTTPResponse
 
 BOUNDARY = b"----edge"
 FORM_TYPE = "multipart/form-data; boundary=----edge"
+# As TorchServe does not recognise it.
+FORM_TYPE_IN_CAPITALS = "Multipart/Form-Data; Boundary=----edge"
 URLENCODED = "application/x-www-form-urlencoded"
 HEAD = (
     b'Content-Disposition: form-data; name="image_file"; filename="a.png"\r\n'

@@ -6,6 +6,7 @@ import gzip
 from tests.served.spellings.message import (
     END,
     FORM_TYPE,
+    FORM_TYPE_IN_CAPITALS,
     HEAD,
     URLENCODED,
     Sent,
@@ -50,7 +51,7 @@ def refused(photo: bytes) -> dict[str, tuple[Sent, tuple[int, str], str]]:
             Sent(FORM_TYPE, form(photo, HEAD, part(HEAD, photo))), invalid, "twice"
         ),
         "a small field twice, in capitals": (
-            Sent(FORM_TYPE.title(), form(photo, HEAD, field(b"crop", b"1"), field(b"crop", b"0"))),
+            Sent(FORM_TYPE_IN_CAPITALS, form(photo, HEAD, *[field(b"crop", b"1")] * 2)),
             invalid,
             "twice",
         ),

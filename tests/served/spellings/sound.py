@@ -6,6 +6,7 @@ from tests.served.spellings.message import (
     BOUNDARY,
     END,
     FORM_TYPE,
+    FORM_TYPE_IN_CAPITALS,
     HEAD,
     URLENCODED,
     Sent,
@@ -73,7 +74,7 @@ def sound(photo: bytes) -> dict[str, Sent]:
             'multipart/form-data; boundary="\'()+_,-./:=?"',
             whole.replace(BOUNDARY, b"'()+_,-./:=?"),
         ),
-        "another form with a preamble": Sent(FORM_TYPE.title(), b"preamble\r\n" + whole),
+        "another form with a preamble": Sent(FORM_TYPE_IN_CAPITALS, b"preamble\r\n" + whole),
         **{
             f"urlencoded, {name}": Sent(URLENCODED, b"image_file_b64=" + body)
             for name, body in texts.items()
