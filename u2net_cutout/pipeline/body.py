@@ -9,12 +9,10 @@ from collections.abc import Iterable, Mapping
 
 from u2net_cutout.contract.errors import InvalidForm, InvalidJson, TooManyFields, UnknownParameter
 from u2net_cutout.contract.limits import Limits
-from u2net_cutout.pipeline.form_body import (
-    check_arrived,
-    multipart_parts,
-    urlencoded_fields,
-)
+from u2net_cutout.pipeline.form_loss import check_arrived
 from u2net_cutout.pipeline.media_type import FORM_TYPE, URLENCODED_TYPE, MediaType
+from u2net_cutout.pipeline.multipart_form import multipart_parts
+from u2net_cutout.pipeline.urlencoded_form import urlencoded_fields
 
 BODY_FIELD = "body"
 Fields = Mapping[str, object]

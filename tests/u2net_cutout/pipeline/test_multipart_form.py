@@ -1,20 +1,17 @@
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from urllib3.filepost import encode_multipart_formdata
 
 from u2net_cutout.contract.errors import InvalidForm, TooManyFields
 from u2net_cutout.contract.limits import Limits
-from u2net_cutout.pipeline.form_body import check_arrived, multipart_parts, urlencoded_fields
 from u2net_cutout.pipeline.media_type import MediaType
+from u2net_cutout.pipeline.multipart_form import multipart_parts
 
 LIMITS = Limits(max_file_bytes=10**6, max_pixels=10**6, max_response_bytes=10**6)
 # With all that could be taken for the form's own.
 PICTURE = b"\x89PNG\r\n--\r\n\r\n--x\r\nb\0\xff\r\n"
 FORM = MediaType.parse("Multipart/Form-Data; boundary=b")
-URLENCODED = MediaType.parse("application/x-www-form-urlencoded")
 HEAD = b'Content-Disposition: form-data; name="image"; filename="a.png"'
 
 
@@ -111,68 +108,3 @@ def test_a_form_has_as_many_parts_as_a_request_may_have_fields() -> None:
     assert len(parts_of(part * LIMITS.max_fields + b"--b--")) == LIMITS.max_fields
     with pytest.raises(TooManyFields):
         parts_of(part * (LIMITS.max_fields + 1) + b"--b--")
-
-
-def test_what_urlencode_writes_is_read() -> None:
-    sent = {"image_file_b64": "+/+/ AQI=", "bg_color": "", "фото": "é&="}
-
-    assert dict(urlencoded_fields(urlencode(sent).encode(), LIMITS)) == sent
-
-
-@pytest.mark.parametrize("body", [b"\xff=1", b"no field", b"a=1&&b=2"])
-def test_what_is_not_urlencoded_is_refused(body: bytes) -> None:
-    with pytest.raises(InvalidForm):
-        list(urlencoded_fields(body, LIMITS))
-
-
-def test_an_urlencoded_form_has_as_many_fields_as_a_request_may_have() -> None:
-    assert len(list(urlencoded_fields(b"&".join([b"f=1"] * 64), LIMITS))) == LIMITS.max_fields
-    with pytest.raises(TooManyFields):
-        list(urlencoded_fields(b"&".join([b"f=1"] * 65), LIMITS))
-
-
-def refused(fields: Mapping[str, object], media_type: MediaType, length: object) -> bool:
-    try:
-        check_arrived(fields, media_type, str(length), LIMITS)
-    except InvalidForm:
-        return True
-    return False
-
-
-@pytest.mark.parametrize("value", [b"x" * 5000, "x" * 5000, b""])
-def test_a_form_that_is_longer_than_its_fields_has_lost_some(value: object) -> None:
-    fields = {"image": value, "crop": b"1"}
-    most = len("imagecrop1") + len(value) + 3 * LIMITS.max_field_bytes  # type: ignore[arg-type]
-
-    assert not refused(fields, FORM, most)
-    assert refused(fields, FORM, most + 1)
-
-
-@pytest.mark.parametrize("sent", [{}, {"a": "1"}, {"image_file_b64": "+/=" * 99, "b": "é &"}])
-def test_an_urlencoded_form_that_is_longer_than_its_fields_has_lost_some(
-    sent: dict[str, str],
-) -> None:
-    body = urlencode(sent)
-    lost = "\r\n" + "QUFB" * 1000
-
-    assert not refused(sent, URLENCODED, len(body))
-    assert refused(sent, URLENCODED, len(body + lost))
-
-
-def test_json_in_an_urlencoded_form_is_told() -> None:
-    with pytest.raises(InvalidForm, match="application/json"):
-        check_arrived({' {"image_file_b64": "QUF': b'="}'}, URLENCODED, "", LIMITS)
-
-
-@pytest.mark.parametrize("length", ["", "x", "-1", "²"])
-def test_of_an_unknown_length_nothing_is_known(length: str) -> None:
-    assert not refused({}, FORM, length)
-
-
-@pytest.mark.parametrize("declared", ["", "image/png", "application/json"])
-def test_what_is_no_form_has_no_fields_to_lose(declared: str) -> None:
-    assert not refused({}, MediaType.parse(declared), 10**6)
-
-
-def test_a_value_that_was_parsed_has_no_length() -> None:
-    assert not refused({"data": {"a": 1}}, FORM, 10**6)
