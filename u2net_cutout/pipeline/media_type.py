@@ -30,7 +30,7 @@ class MediaType:
         message["Content-Type"] = declared[:LONGEST]
         (name, _), *parameters = message.get_params() or [("", "")]
         # A value in RFC 2231's form, a tuple, means nothing in HTTP.
-        values = {key.lower(): text for key, text in parameters if isinstance(text, str) and key}
+        values = {key: text for key, text in parameters if isinstance(text, str) and key}
         return cls(name.strip().lower(), values)
 
     @property

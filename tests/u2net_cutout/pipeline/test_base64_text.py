@@ -25,6 +25,7 @@ def test_the_text_of_these_tests_is_pythons() -> None:
         TEXT.rstrip("="),
         "-_-_----AQI",
         f" {TEXT}",
+        f"  {TEXT.rstrip('=')}",
         f"\t{TEXT}\r\n",
         f"\ufeff{TEXT}",
         f"\ufeff \n{TEXT}",
@@ -108,8 +109,12 @@ def test_lines_that_were_joined_by_spaces_are_decoded_or_refused_and_never_somet
         "data:image/svg+xml,%3Csvg/%3E",
         "data:image/png;base64url,AAAA",
         "'AAAA",
+        "AAAA===",
         # Both a lost + and the end of a line: no length tells which.
         "AA AA",
+        "AA AAA",
+        "AAAA BB B A",
+        "AAAA\n AAA",
         "AAA\n A AA",
         "AAAA \nAAAA",
         "AAAA\n AAAA\nAAAA",
@@ -117,6 +122,12 @@ def test_lines_that_were_joined_by_spaces_are_decoded_or_refused_and_never_somet
 )
 def test_what_is_no_base64_or_ambiguous_is_refused(text: str) -> None:
     with pytest.raises(InvalidBase64):
+        decode_base64(text)
+
+
+@pytest.mark.parametrize("text", ["A", "AAAAA", "AAAAA=="])
+def test_a_missing_character_is_told(text: str) -> None:
+    with pytest.raises(InvalidBase64, match="missing"):
         decode_base64(text)
 
 

@@ -68,6 +68,10 @@ def test_forms_at_the_edge_of_the_standard_are_taken_apart(body: bytes) -> None:
     assert parts_of(bytearray(body)) == [("image", PICTURE, "")]
 
 
+def test_a_part_may_be_empty_without_a_line_break_of_its_own() -> None:
+    assert parts_of(b"--b\r\n" + HEAD + b"\r\n\r\n--b--\r\n") == [("image", b"", "")]
+
+
 def test_a_form_may_have_no_parts() -> None:
     assert parts_of(b"--b--\r\n") == []
 

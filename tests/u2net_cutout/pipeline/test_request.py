@@ -1,5 +1,6 @@
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -70,6 +71,7 @@ def refusal_of(
         {"image": bytearray(PICTURE)},
         {"file": bytearray(PICTURE)},
         {"image_file_b64": bytearray(TEXT.encode())},
+        {"image_file_b64": b"\xef\xbb\xbf" + TEXT.encode()},
         # A file part of type text/plain.
         {"image_file": TEXT},
         {"image_file": bytearray(PICTURE), "data": bytearray()},
@@ -89,6 +91,7 @@ def refusal_of(
         "field image",
         "field file",
         "field image_file_b64",
+        "after a byte order mark",
         "text part",
         "empty field beside it",
     ],
@@ -399,6 +402,24 @@ def test_of_a_key_that_comes_twice_the_last_one_counts() -> None:
     body = b'{"data": "%b", "crop": true, "crop": false}' % TEXT.encode()
 
     assert not request_of({"body": body}, JSON).options.crop
+
+
+def test_a_request_may_have_as_many_fields_as_the_limit() -> None:
+    row = {"image": PICTURE, "format": b"png"}
+
+    assert read_request(row, HTTP, replace(LIMITS, max_fields=2), explain=False).picture == PICTURE
+    with pytest.raises(TooManyFields):
+        read_request(row, HTTP, replace(LIMITS, max_fields=1), explain=False)
+
+
+def test_a_form_that_torchserve_passes_on_whole_is_read_by_the_type_of_the_request() -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="image"\r\n\r\n' + PICTURE + b"\r\n--b--"
+    headers = {
+        "Content-Type": "Multipart/Form-Data; boundary=b",
+        "body": {"content-type": "Multipart/Form-Data"},
+    }
+
+    assert picture_of({"body": bytearray(body)}, headers) == PICTURE
 
 
 def test_a_form_of_too_many_fields_is_refused() -> None:
