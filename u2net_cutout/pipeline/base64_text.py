@@ -15,6 +15,7 @@ DATA_SCHEME = "data:"
 ESCAPES = {b"%2B": b"+", b"%2F": b"/", b"%3D": b"=", b"%0D": b"\r", b"%0A": b"\n"}
 # Apart from spaces: nothing that travels becomes one of these.
 LINE_ENDS = b"\r\n\t\v\f"
+LOST_PLUS = bytes.maketrans(b" ", b"+")
 URL_SAFE = bytes.maketrans(b"-_", b"+/")
 # Characters of base64 make whole bytes in groups of so many.
 GROUP = 4
@@ -39,7 +40,7 @@ def decode_base64(text: str) -> bytes:
         encoded = stripped.encode("ascii")
     except UnicodeEncodeError as error:
         raise InvalidBase64("the text is not base64: it is not ASCII") from error
-    for escape, sign in ESCAPES.items():
+    for escape, sign in ESCAPES.items() if b"%" in encoded else ():
         encoded = encoded.replace(escape, sign).replace(escape.lower(), sign)
     encoded = _one_line(encoded).translate(URL_SAFE)
     if len(encoded) % GROUP and outer and (len(encoded) + outer) % GROUP == 0:
@@ -83,10 +84,10 @@ def _one_line(text: bytes) -> bytes:
     text = text.translate(None, LINE_ENDS)
     if b" " not in text:
         return text
-    joined = text.replace(b" ", b"")
+    joined = text.translate(None, b" ")
     if _is_in_lines(text) and len(joined) % GROUP == 0:
         return joined
-    restored = text.replace(b" ", b"+")
+    restored = text.translate(LOST_PLUS)
     if len(restored) % GROUP:
         raise InvalidBase64(AMBIGUOUS)
     return restored

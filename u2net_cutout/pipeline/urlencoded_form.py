@@ -1,13 +1,17 @@
 """Urlencoded forms that TorchServe's frontend passes on whole: their media type ends in a space."""
 
 from collections.abc import Iterator
-from urllib.parse import unquote_to_bytes
+
+import numpy as np
 
 from u2net_cutout.contract.errors import InvalidForm, TooManyFields
 from u2net_cutout.contract.limits import Limits
 
-# Python makes a list of all escapes: of so many bytes at a time.
-PIECE_BYTES = 1 << 16
+NO_DIGIT = 16
+# Value of each byte as a hexadecimal digit.
+DIGITS = np.full(256, NO_DIGIT, np.uint8)
+for _digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
+    DIGITS[list(_digits)] = range(len(_digits))
 
 
 def urlencoded_fields(body: bytes | bytearray, limits: Limits) -> Iterator[tuple[str, str]]:
@@ -31,14 +35,17 @@ def urlencoded_fields(body: bytes | bytearray, limits: Limits) -> Iterator[tuple
 
 
 def _unescaped(text: bytes) -> bytes:
-    """Return a name or a value as it was."""
-    text = text.replace(b"+", b" ")
-    pieces, at = [], 0
-    while at < len(text):
-        piece = text[at : at + PIECE_BYTES]
-        # An escape, of three bytes, is not divided.
-        if (cut := piece.rfind(b"%", -2)) > 0:
-            piece = piece[:cut]
-        pieces.append(unquote_to_bytes(piece))
-        at += len(piece)
-    return b"".join(pieces)
+    """Return a name or a value as it was; what is no escape stays.
+
+    urllib makes an object of each escape: 48 MB of them would take gigabytes.
+    """
+    data = np.frombuffer(text.replace(b"+", b" "), np.uint8).copy()
+    at = np.flatnonzero(data[:-2] == ord("%")).astype(np.int32)
+    high, low = DIGITS[data[at + 1]], DIGITS[data[at + 2]]
+    valid = (high < NO_DIGIT) & (low < NO_DIGIT)
+    at = at[valid]
+    data[at] = 16 * high[valid] + low[valid]
+    kept = np.ones(len(data), bool)
+    for digit in (1, 2):
+        kept[at + digit] = False
+    return data[kept].tobytes()
