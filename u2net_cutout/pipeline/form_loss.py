@@ -11,6 +11,8 @@ from u2net_cutout.contract.errors import InvalidForm
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.pipeline.media_type import FORM_TYPE, URLENCODED_TYPE, MediaType
 
+# A boundary has at most 70 characters (RFC 2046, 5.1.1).
+EMPTY_FORM_BYTES = 128
 JSON_BEGINNING = "{"
 # Encoders of forms leave these as they are.
 NEVER_ESCAPED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -21,14 +23,14 @@ def check_arrived(
 ) -> None:
     """Refuse a form of whose body, `length` bytes, much has arrived in no field.
 
-    Of a few bytes nothing is known, and of a body whose length is not.
+    What the head of a part may have, ``max_field_bytes``, is not missed.
 
     Raises:
         InvalidForm: part of it was lost, or it is JSON.
     """
     texts = _encoded([*fields, *fields.values()])
     if media_type.name == FORM_TYPE:
-        most = sum(map(len, texts)) + limits.max_field_bytes * (len(fields) + 1)
+        most = sum(map(len, texts)) + limits.max_field_bytes * len(fields) + EMPTY_FORM_BYTES
         reason = (
             "a field came twice, a boundary is not that of Content-Type, or the last one is missing"
         )
