@@ -47,8 +47,23 @@ HEADERS = st.dictionaries(
 )
 # What a form that TorchServe does not take apart may be made of.
 FORM_PIECES = st.sampled_from(
-    [b"--b", b"--b--", b"\r\n", b"\r\n\r\n", b"\n", b": ", b";", b"=", b"&", b"%41", b"+", b'"']
-    + [b"Content-Disposition: form-data; name=image", b"Content-Type: application/json", b"{}"]
+    [
+        *(
+            b"--b",
+            b"--b--",
+            b"\r\n",
+            b"\r\n\r\n",
+            b"\n",
+            b": ",
+            b";",
+            b"=",
+            b"&",
+            b"%41",
+            b"+",
+            b'"',
+        ),
+        *(b"Content-Disposition: form-data; name=image", b"Content-Type: application/json", b"{}"),
+    ]
 )
 EXPLAIN = st.booleans()
 
