@@ -90,7 +90,7 @@ def refused(photo: bytes) -> dict[str, tuple[Sent, tuple[int, str], str]]:
 
 
 def unparsed(photo: bytes) -> dict[str, Sent]:
-    """Forms over which TorchServe's own parser fails: 500, before the handler sees them."""
+    """Forms over which TorchServe's own parser fails, before the handler sees them."""
     whole = form(photo)
     heads = {
         "no name": HEAD.replace(b'name="image_file"; ', b""),
