@@ -21,7 +21,7 @@ from u2net_cutout.imaging.file_structure import check_structure
 from u2net_cutout.imaging.gif_blocks import GIF_SIGNATURE
 from u2net_cutout.imaging.header_limits import check_header, check_size
 from u2net_cutout.imaging.icc_profile import find_profile
-from u2net_cutout.imaging.jpeg_end import load_without_end
+from u2net_cutout.imaging.jpeg_end import has_end, load_without_end
 from u2net_cutout.imaging.jpeg_segments import JPEG_SIGNATURE
 from u2net_cutout.imaging.memory_limit import BUDGETS, MemoryBudgets
 from u2net_cutout.imaging.pixel_file import CUT_SHORT, PixelFile
@@ -140,27 +140,19 @@ def _decode(
     except (CutoutError, MemoryError):
         raise
     except Exception as error:  # decoders raise all kinds of errors over broken files
+        if "truncated" in str(error):  # Pillow has no class for it
+            raise UnreadableImage(CUT_SHORT) from error
         raise UnreadableImage(
-            CUT_SHORT
-            if _is_cut(error)
-            else "the picture is broken, cut short, or needs more memory than is allowed"
+            "the picture is broken, cut short, or needs more memory than is allowed"
         ) from error
 
 
 def _loaded(image: Image.Image, container: PixelFile) -> Image.Image:
-    try:
-        image.load()
-    except OSError as error:
-        if image.format != "JPEG" or not _is_cut(error):
-            raise
-        loaded = load_without_end(container.file.getvalue())
-        loaded.info |= container.info
-        return loaded
+    if image.format == "JPEG" and not has_end(file := container.file.getvalue()):
+        image = load_without_end(file)
+        image.info.update(container.info)
+    image.load()
     return image
-
-
-def _is_cut(error: Exception) -> bool:
-    return "truncated" in str(error)  # Pillow has no class for it
 
 
 def _open(container: PixelFile, data: bytes | bytearray) -> Image.Image:
@@ -176,8 +168,8 @@ def _open(container: PixelFile, data: bytes | bytearray) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:  # as above
-        raise UnreadableImage("the picture's first bytes are broken") from error
-    image.info |= container.info
+        raise UnreadableImage("the picture's first bytes are broken or cut short") from error
+    image.info.update(container.info)
     return image
 
 

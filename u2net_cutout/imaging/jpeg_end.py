@@ -1,28 +1,39 @@
 """Whether a JPEG without its end marker has all its pixels. Knows Pillow and JPEG's scans.
 
 Cameras and broken uploads leave the marker out. libjpeg fills up what lacks, in silence, be it two
-bytes or half a picture. But what lies behind a whole picture changes none of its pixels: so the file
+bytes or half a picture. But what lies behind a whole picture changes none of its pixels: the file
 is decoded with several ends, and nothing else lacks if it shows the same with each.
 """
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 
 from PIL import Image, ImageChops
 
 from u2net_cutout.contract.errors import UnreadableImage
-from u2net_cutout.imaging.jpeg_segments import START_OF_SCAN, jpeg_segments
+from u2net_cutout.imaging.jpeg_segments import END, START_OF_SCAN, jpeg_segments
 from u2net_cutout.imaging.pixel_file import CUT_SHORT
 
 END_MARKER = b"\xff\xd9"
 # What the decoder takes for the next pixels where there are none: each begins with another bit, and
 # no code of a flat picture goes on like both. Without any, it takes zeros.
-ENDS = (b"", b"\x55" * 1024, b"\xaa" * 1024)
-# As many zeros at the end of a file are room that was never written, not pixels.
-PADDING_BYTES = 8
+FILLINGS = (b"\x55" * 1024, b"\xaa" * 1024)
+RESTART = re.compile(rb"\xff([\xd0-\xd7])")
+FIRST_RESTART, RESTARTS = 0xD0, 8
+# As many zeros at the end of a file may be room that was never written, and no pixels.
+PADDING_BYTES = 3
+TABLES, CODE_LENGTHS = 0xC4, 16
 
 COEFFICIENTS = 64
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def has_end(file: bytes) -> bool:
+    """Say whether a JPEG has its end marker; what follows it does not matter."""
+    if file.rstrip(b"\0").endswith(END_MARKER):
+        return True
+    return any(marker == END for marker, _, _ in jpeg_segments(file))
 
 
 def load_without_end(file: bytes) -> Image.Image:
@@ -31,29 +42,53 @@ def load_without_end(file: bytes) -> Image.Image:
     Raises:
         UnreadableImage: it lacks more than that.
     """
-    body = _without_padding(file)
-    if not _has_all_scans(body):
+    body = file.rstrip(b"\xff")  # half of the marker
+    unpadded = _without_padding(body)
+    picture = _whole(unpadded)
+    if picture is None and len(unpadded) < len(body) and _zeros_are_flat(body):
+        # A flat picture ends in zeros, which are all its own if two less are too few.
+        picture = _whole(body) if _whole(body[:-2]) is None else None
+    if picture is None:
         raise UnreadableImage(CUT_SHORT)
-    first, *others = (_decoded(body + end + END_MARKER) for end in ENDS)
-    if any(ImageChops.difference(first, other).getbbox() for other in others):
-        raise UnreadableImage(CUT_SHORT)
-    return first
-
-
-def _decoded(file: bytes) -> Image.Image:
-    picture = Image.open(BytesIO(file), formats=("JPEG",))
-    picture.load()
     return picture
 
 
-def _without_padding(file: bytes) -> bytes:
-    """Return a file without zeros at its end, and without half a marker."""
-    body = file.rstrip(b"\0")
-    if len(file) - len(body) < PADDING_BYTES:
-        body = file
-    elif body.endswith(b"\xff"):
-        return body + b"\0"  # a pixel's 0xff is always followed by one
-    return body.rstrip(b"\xff")
+def _without_padding(body: bytes) -> bytes:
+    unpadded = body.rstrip(b"\0")
+    if len(body) - len(unpadded) < PADDING_BYTES:
+        return body
+    return unpadded + b"\0" if unpadded.endswith(b"\xff") else unpadded  # a pixel's 0xff has one
+
+
+def _zeros_are_flat(body: bytes) -> bool:
+    """Say whether the code of nothing but zeros is "as before" in all tables (T.81, B.2.4.2)."""
+    first = []
+    for marker, start, end in jpeg_segments(body):
+        at = start + 4
+        while marker == TABLES and at + 1 + CODE_LENGTHS < end:
+            first.append(body[at + 1 + CODE_LENGTHS])
+            at += 1 + CODE_LENGTHS + sum(body[at + 1 : at + 1 + CODE_LENGTHS])
+    return bool(first) and not any(first)
+
+
+def _whole(body: bytes) -> Image.Image | None:
+    """Decode a JPEG without its end marker; None if it lacks more than that."""
+    if not _has_all_scans(body):
+        return None
+    picture = _decoded(body)
+    restarts = RESTART.findall(body[body.rindex(bytes([0xFF, START_OF_SCAN])) :])
+    restart = bytes([0xFF, FIRST_RESTART + len(restarts) % RESTARTS])
+    for filling in FILLINGS:
+        other = _decoded(body + filling + restart + filling)
+        if ImageChops.difference(picture, other).getbbox():
+            return None
+    return picture
+
+
+def _decoded(body: bytes) -> Image.Image:
+    picture = Image.open(BytesIO(body + END_MARKER), formats=("JPEG",))
+    picture.load()
+    return picture
 
 
 def _has_all_scans(file: bytes) -> bool:

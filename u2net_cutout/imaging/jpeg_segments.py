@@ -21,12 +21,13 @@ COLOUR_HEADS = ((0xE0, b"JFIF\0", 14), (0xEE, b"Adobe", 12))
 
 
 def jpeg_segments(data: File) -> Iterator[tuple[int, int, int]]:
-    """Yield marker, start and end of each segment, up to the end of the picture.
+    """Yield marker, start and end of each segment, up to the picture's end marker.
 
     A scan's segment is its header; its data lie between it and the next marker.
     """
-    found = JPEG_MARKER.search(data, 2)
-    while found and (marker := data[found.end() - 1]) != END:
+    marker, found = 0, JPEG_MARKER.search(data, 2)
+    while found and marker != END:
+        marker = data[found.end() - 1]
         length = int.from_bytes(data[found.end() : found.end() + 2], "big")
         end = found.end() + (0 if marker in WITHOUT_LENGTH else max(length, 2))
         yield marker, found.start(), end

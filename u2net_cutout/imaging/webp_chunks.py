@@ -14,6 +14,7 @@ WEBP_SIGNATURE, KIND_AT, KIND = b"RIFF", 8, b"WEBP"
 HEAD_BYTES, FIRST_CHUNK = 8, 12
 FEATURES, STILLS, FRAME = b"VP8X", (b"VP8 ", b"VP8L"), b"ANMF"
 BEFORE_PIXELS = (b"ANIM", b"ALPH")
+STILL_CHUNKS = BEFORE_PIXELS + STILLS
 METADATA = {b"ICCP": "icc_profile", b"EXIF": "exif", b"XMP ": "xmp"}
 # The flags of VP8X that say that there are ICCP, EXIF and XMP.
 METADATA_FLAGS = 0x20 | 0x08 | 0x04
@@ -48,9 +49,7 @@ def read_webp(data: File, _max_metadata_bytes: int) -> PixelFile:
             info.setdefault(METADATA[kind], bytes(view[start + HEAD_BYTES : end]))
         elif kind == FEATURES and end > start + HEAD_BYTES:
             features = features or _without_metadata_flags(view[start:end])
-        elif (
-            kind == FRAME or not still and (kind in BEFORE_PIXELS or kind in STILLS and not moving)
-        ):
+        elif kind == FRAME or (not still and kind in (BEFORE_PIXELS if moving else STILL_CHUNKS)):
             needed += [view[start:end], bytes((end - start) % 2)]
             still, moving = still or kind in STILLS, moving or kind == FRAME
     if still or moving:
@@ -63,9 +62,6 @@ def read_webp(data: File, _max_metadata_bytes: int) -> PixelFile:
 
 
 def _without_metadata_flags(chunk: memoryview) -> bytes:
-    head, flags, rest = (
-        chunk[:HEAD_BYTES],
-        chunk[HEAD_BYTES : HEAD_BYTES + 1],
-        chunk[HEAD_BYTES + 1 :],
-    )
-    return b"".join([head, bytes(each & ~METADATA_FLAGS for each in flags), rest])
+    changed = bytearray(chunk)
+    changed[HEAD_BYTES] &= ~METADATA_FLAGS
+    return bytes(changed)
