@@ -9,6 +9,7 @@ GIF_SIGNATURE = b"GIF8"
 EXTENSION, IMAGE, END = b"!,;"
 # The extension that says which colour is clear, in so many bytes.
 CONTROL, CONTROL_BYTES = 0xF9, 4
+NO_KIND = -1
 HEADER_BYTES = 13
 PALETTE_FLAG, PALETTE_BITS = 0x80, 0x07
 
@@ -16,17 +17,17 @@ PALETTE_FLAG, PALETTE_BITS = 0x80, 0x07
 def gif_blocks(data: File) -> Iterator[tuple[int, int]]:
     """Yield kind and place of each block before the first image, and of the image.
 
-    An extension's kind is its label. Its parts, of up to 255 bytes, are blocks as well; what is
-    none of these has the kind 0, byte by byte.
+    The parts of an extension, of up to 255 bytes, are blocks of its kind, which is its label. The
+    byte that it begins with, and each that belongs to nothing, is one of the kind -1.
     """
     at = palette_end(data)
     while at < len(data) and data[at] not in (IMAGE, END):
-        label = data[at + 1] if data[at] == EXTENSION and at + 1 < len(data) else 0
-        yield 0, at
-        at += 1
-        if not label:
+        yield NO_KIND, at
+        if data[at] != EXTENSION:
+            at += 1
             continue
-        at += 1
+        label = data[at + 1] if at + 1 < len(data) else NO_KIND
+        at += 2
         while at < len(data) and data[at]:
             yield label, at
             at += data[at] + 1

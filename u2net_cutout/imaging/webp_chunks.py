@@ -16,8 +16,8 @@ FEATURES, STILLS, FRAME = b"VP8X", (b"VP8 ", b"VP8L"), b"ANMF"
 BEFORE_PIXELS = (b"ANIM", b"ALPH")
 STILL_CHUNKS = BEFORE_PIXELS + STILLS
 METADATA = {b"ICCP": "icc_profile", b"EXIF": "exif", b"XMP ": "xmp"}
-# The flags of VP8X that say that there are ICCP, EXIF and XMP.
-METADATA_FLAGS = 0x20 | 0x08 | 0x04
+# The flags of VP8X without those of ICCP, EXIF and XMP, and those that mean nothing.
+ALPHA_FLAG, ANIMATION_FLAG = 0x10, 0x02
 
 
 def webp_chunks(data: File) -> Iterator[tuple[bytes, int, int]]:
@@ -47,12 +47,13 @@ def read_webp(data: File, _max_metadata_bytes: int) -> PixelFile:
             break
         if kind in METADATA:
             info.setdefault(METADATA[kind], bytes(view[start + HEAD_BYTES : end]))
-        elif kind == FEATURES and end > start + HEAD_BYTES:
-            features = features or _without_metadata_flags(view[start:end])
+        elif kind == FEATURES:
+            features = features or bytes(view[start:end])
         elif kind == FRAME or (not still and kind in (BEFORE_PIXELS if moving else STILL_CHUNKS)):
             needed += [view[start:end], bytes((end - start) % 2)]
             still, moving = still or kind in STILLS, moving or kind == FRAME
     if still or moving:
+        features = _with_flags_of_pixels(features, moving)
         length = len(KIND) + len(features) + sum(len(part) for part in needed)
         head = struct.pack("<4sI4s", WEBP_SIGNATURE, length, KIND)
         return PixelFile(BytesIO(b"".join([head, features, *needed])), info)
@@ -61,7 +62,8 @@ def read_webp(data: File, _max_metadata_bytes: int) -> PixelFile:
     return PixelFile(BytesIO(data))
 
 
-def _without_metadata_flags(chunk: memoryview) -> bytes:
-    changed = bytearray(chunk)
-    changed[HEAD_BYTES] &= ~METADATA_FLAGS
+def _with_flags_of_pixels(features: bytes, moving: bool) -> bytes:
+    flags = ALPHA_FLAG | (ANIMATION_FLAG if moving else 0)
+    changed = bytearray(features)
+    changed[HEAD_BYTES : HEAD_BYTES + 1] = (each & flags for each in features[HEAD_BYTES:][:1])
     return bytes(changed)
