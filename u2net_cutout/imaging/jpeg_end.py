@@ -65,7 +65,7 @@ def _zeros_are_flat(body: bytes) -> bool:
     first = []
     for marker, start, end in jpeg_segments(body):
         at = start + 4
-        while marker == TABLES and at + 1 + CODE_LENGTHS < end:
+        while marker == TABLES and at + 1 + CODE_LENGTHS < min(end, len(body)):
             first.append(body[at + 1 + CODE_LENGTHS])
             at += 1 + CODE_LENGTHS + sum(body[at + 1 : at + 1 + CODE_LENGTHS])
     return bool(first) and not any(first)
