@@ -27,11 +27,11 @@ def boxes(data: File, start: int, end: int) -> Iterator[Box]:
     """Yield kind of each box, and start and end of its contents, as long as they lie within."""
     while start + 8 <= end:
         length, kind = struct.unpack_from(">I4s", data, start)
-        contents = start + 8
-        if length == 1 and start + 16 <= end:
-            (length,) = struct.unpack_from(">Q", data, contents)
-            contents += 8
-        stop = start + length if length else end
+        contents, stop = start + 8, start + length
+        if length == 0:
+            stop = end
+        elif length == 1 and start + 16 <= end:
+            contents, stop = start + 16, start + struct.unpack_from(">Q", data, start + 8)[0]
         if not contents <= stop <= end:
             return
         yield kind, contents, stop
