@@ -2,10 +2,9 @@
 
 Cameras and broken uploads leave the marker out. libjpeg fills up what lacks, in silence, be it two
 bytes or half a picture. But what lies behind a whole picture changes none of its pixels: the file
-is decoded with several ends, and nothing else lacks if it shows the same with each.
+is decoded with two ends, and nothing else lacks if it shows the same with both.
 """
 
-import re
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -16,11 +15,10 @@ from u2net_cutout.imaging.jpeg_segments import END, START_OF_SCAN, jpeg_segments
 from u2net_cutout.imaging.pixel_file import CUT_SHORT
 
 END_MARKER = b"\xff\xd9"
-# What the decoder takes for the next pixels where there are none: each begins with another bit, and
-# no code of a flat picture goes on like both. Without any, it takes zeros.
-FILLINGS = (b"\x55" * 1024, b"\xaa" * 1024)
-RESTART = re.compile(rb"\xff([\xd0-\xd7])")
-FIRST_RESTART, RESTARTS = 0xD0, 8
+# The decoder takes it for the next pixels where some are to come. Without, it takes zeros: the first
+# bit differs, and with it what it stands for.
+FILLING = b"\xaa" * 1024
+RESTARTS = range(0xD0, 0xD8)
 # As many zeros at the end of a file may be room that was never written, and no pixels.
 PADDING_BYTES = 3
 TABLES, CODE_LENGTHS = 0xC4, 16
@@ -76,13 +74,16 @@ def _whole(body: bytes) -> Image.Image | None:
     if not _has_all_scans(body):
         return None
     picture = _decoded(body)
-    restarts = RESTART.findall(body[body.rindex(bytes([0xFF, START_OF_SCAN])) :])
-    restart = bytes([0xFF, FIRST_RESTART + len(restarts) % RESTARTS])
-    for filling in FILLINGS:
-        other = _decoded(body + filling + restart + filling)
-        if ImageChops.difference(picture, other).getbbox():
-            return None
-    return picture
+    other = _decoded(body + FILLING + _next_restart(body) + FILLING)
+    return None if ImageChops.difference(picture, other).getbbox() else picture
+
+
+def _next_restart(body: bytes) -> bytes:
+    """Return the marker that pixels go on behind where they are sent in groups, numbered 0 to 7."""
+    scan = body.rindex(bytes([0xFF, START_OF_SCAN]))
+    place, last = max((body.rfind(bytes([0xFF, number]), scan), number) for number in RESTARTS)
+    following = last + 1 if place > 0 and last + 1 in RESTARTS else RESTARTS[0]
+    return bytes([0xFF, following])
 
 
 def _decoded(body: bytes) -> Image.Image:
