@@ -15,8 +15,8 @@ from u2net_cutout.imaging.jpeg_segments import END, START_OF_SCAN, jpeg_segments
 from u2net_cutout.imaging.pixel_file import CUT_SHORT
 
 END_MARKER = b"\xff\xd9"
-# The decoder takes it for the next pixels where some are to come. Without, it takes zeros: the first
-# bit differs, and with it what it stands for.
+# The decoder takes it for the next pixels where some are to come. Without, it takes zeros: the
+# first bit differs, and with it what it stands for.
 FILLING = b"\xaa" * 1024
 RESTARTS = range(0xD0, 0xD8)
 # As many zeros at the end of a file may be room that was never written, and no pixels.
@@ -24,6 +24,8 @@ PADDING_BYTES = 3
 TABLES, CODE_LENGTHS = 0xC4, 16
 
 COEFFICIENTS = 64
+# All are decoded twice here, so half of those that a JPEG with an end may have.
+MAX_SCANS = 32
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -95,15 +97,17 @@ def _decoded(body: bytes) -> Image.Image:
 def _has_all_scans(file: bytes) -> bool:
     """Say whether each coefficient of each component was sent to its last bit (T.81, G.1)."""
     lacking: dict[int, set[int]] = {}
+    scans = 0
     for marker, start, end in jpeg_segments(file):
         body = file[start + 4 : end]
         if marker in FRAMES:
             lacking = {component: set(range(COEFFICIENTS)) for component in body[6::3]}
         elif marker == START_OF_SCAN:
+            scans += 1
             for component, (first, last, bit) in _scan(body):
                 if bit == 0 and component in lacking:
                     lacking[component] -= set(range(first, last + 1))
-    return bool(lacking) and not any(lacking.values())
+    return bool(lacking) and not any(lacking.values()) and scans <= MAX_SCANS
 
 
 def _scan(body: bytes) -> Iterator[tuple[int, tuple[int, int, int]]]:

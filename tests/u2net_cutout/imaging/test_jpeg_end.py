@@ -13,7 +13,7 @@ from tests.u2net_cutout.imaging.broken_files import shown
 from u2net_cutout.contract.errors import ResolutionTooHigh, UnreadableImage
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
-from u2net_cutout.imaging.jpeg_end import has_end
+from u2net_cutout.imaging.jpeg_end import MAX_SCANS, has_end
 from u2net_cutout.imaging.pixel_file import CUT_SHORT
 
 DJPEG = shutil.which("djpeg")
@@ -144,3 +144,15 @@ def test_what_follows_the_end_marker_does_not_matter(limits: Limits, behind: byt
     assert has_end(whole + behind)
     assert not has_end(whole[:-2])
     assert np.array_equal(np.asarray(decode_image(whole + behind, limits)), shown(whole))
+
+
+def test_so_many_scans_need_an_end_marker(limits: Limits) -> None:
+    whole = jpeg("ramps", "progressive")
+    scans = whole.count(b"\xff\xda")
+    again = whole[whole.rindex(b"\xff\xda") : -2]
+
+    most = whole[:-2] + again * (MAX_SCANS - scans)
+    assert decode_image(most, limits).size == (56, 40)
+    assert decode_image(most + again + b"\xff\xd9", limits).size == (56, 40)
+    with pytest.raises(UnreadableImage):
+        decode_image(most + again, limits)
