@@ -149,7 +149,11 @@ def test_what_follows_the_end_marker_does_not_matter(limits: Limits, behind: byt
 def test_so_many_scans_need_an_end_marker(limits: Limits) -> None:
     whole = jpeg("ramps", "progressive")
     scans = whole.count(b"\xff\xda")
-    again = whole[whole.rindex(b"\xff\xda") : -2]
+    # All that changes nothing when it comes again: the lowest bit of each block's mean.
+    start = whole.index(b"\xff\xda\0\x0c\3\1\0\2\0\3\0\0\0\x10")
+    again = whole[
+        start : min(whole.find(marker, start + 14) for marker in (b"\xff\xda", b"\xff\xc4"))
+    ]
 
     most = whole[:-2] + again * (MAX_SCANS - scans)
     assert decode_image(most, limits).size == (56, 40)
