@@ -15,7 +15,7 @@ from u2net_cutout.contract.errors import (
     UnreadableImage,
 )
 from u2net_cutout.contract.limits import Limits
-from u2net_cutout.imaging.bit_depth import find_planes, stored_as, to_bytes
+from u2net_cutout.imaging.bit_depth import stored_as, to_bytes, unpack_rightly
 from u2net_cutout.imaging.file_structure import (
     GIF_SIGNATURE,
     JPEG_SIGNATURE,
@@ -26,6 +26,7 @@ from u2net_cutout.imaging.file_structure import (
 from u2net_cutout.imaging.header_limits import check_header, check_size
 from u2net_cutout.imaging.icc_profile import find_profile, without_declaration
 from u2net_cutout.imaging.memory_limit import BUDGETS, MemoryBudgets
+from u2net_cutout.imaging.picture_kind import check_kind
 from u2net_cutout.imaging.srgb import to_srgb
 
 # Only these decoders ever see foreign bytes; Pillow knows many more (EPS would start Ghostscript).
@@ -94,6 +95,7 @@ def decode_image(
         FileTooLarge, ResolutionTooHigh, SideTooLong, TooManyParts, TooManyFrames, MetadataTooLarge,
         TooMuchMemory: over a limit.
         InvalidFileType: not a picture of a kind that is read here.
+        UnsupportedPicture: it is one of a sort that is not read, such as a camera's raw file.
         UnreadableImage: it is one, and broken or truncated.
     """
     if len(data) > limits.max_file_bytes:
@@ -101,6 +103,7 @@ def decode_image(
             f"the picture has {len(data)} bytes; the limit is {limits.max_file_bytes}"
         )
     check_structure(data, limits.max_parts)
+    check_kind(data)
     budget = budgets.take(limits.max_decoding_bytes) if budgets else nullcontext()
     try:
         with budget, _open(data) as image:
@@ -125,7 +128,7 @@ def _decode(
         if jpeg_decoder is not None and (decoded := jpeg_decoder(image, data)) is not None:
             decoded.format = image.format
             return decoded
-        find_planes(image)
+        unpack_rightly(image)
         image.load()
         check_size(image, limits)  # HEIC's decoder finds another size only now
         picture = _upright(to_srgb(to_bytes(image, stored), find_profile(image, data)), image)

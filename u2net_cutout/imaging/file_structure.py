@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from u2net_cutout.contract.errors import TooManyParts, UnreadableImage
+from u2net_cutout.imaging.tiff_directory import BIG_TIFF, TiffFile
 
 File = bytes | bytearray
 
@@ -32,7 +33,6 @@ GIF_HEADER_BYTES = 13
 GIF_PALETTE_FLAG, GIF_PALETTE_BITS = 0x80, 0x07
 
 STRIP_OFFSETS, TILE_OFFSETS = 273, 324
-BIG_TIFF = 43
 
 
 def check_structure(data: File, max_parts: int) -> None:
@@ -91,25 +91,16 @@ def _gif_blocks(data: File) -> Iterator[None]:
 
 def _tiff_parts(data: File) -> Iterator[None]:
     """Walk through the first directory: its tags, and the strips or tiles that they promise."""
-    order = "<" if data.startswith(b"II") else ">"
     layouts = {BIG_TIFF in data[2:4]}
     if data.startswith(b"MM\0+"):
         layouts.add(False)  # so Pillow reads it, and libtiff as BigTIFF
     for big in layouts:
-        head, number, entry = ("Q", "Q", "HHQ8s") if big else ("I", "H", "HHI4s")
-        try:
-            (at,) = struct.unpack_from(order + head, data, 8 if big else 4)
-            (tags,) = struct.unpack_from(order + number, data, at)
-            at += struct.calcsize(order + number)
-            for _ in range(tags):
-                tag, _, count, _ = struct.unpack_from(order + entry, data, at)
-                at += struct.calcsize(order + entry)
-                yield
-                if tag in (STRIP_OFFSETS, TILE_OFFSETS):
-                    # So many offsets have to be there, at 2 bytes or more each.
-                    yield from (None for _ in range(min(count, len(data) // 2)))
-        except (struct.error, OverflowError):  # it is cut short, or points beyond any file
-            continue
+        file = TiffFile(data, big)
+        for entry in file.entries(file.first()):
+            yield
+            if entry.tag in (STRIP_OFFSETS, TILE_OFFSETS):
+                # So many offsets have to be there, at 2 bytes or more each.
+                yield from (None for _ in range(min(entry.count, len(data) // 2)))
 
 
 _READERS: dict[bytes | tuple[bytes, ...], Callable[[File], Iterator[object]]] = {
