@@ -14,7 +14,9 @@ CONVERT = shutil.which("convert")
 
 
 @pytest.mark.skipif(CONVERT is None, reason="imagemagick is not installed")
-@pytest.mark.parametrize("layout", list(png_layouts()), ids=lambda layout: f"{layout} {layout.bits}")
+@pytest.mark.parametrize(
+    "layout", list(png_layouts()), ids=lambda layout: f"{layout} {layout.bits}"
+)
 def test_imagemagick_sees_the_colours(layout: PngLayout) -> None:
     levels = ramps(layout.kind, layout.alpha)
     stored = layout.stored(levels)
