@@ -180,7 +180,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], tuple[int, str]]] = {
         (415, "invalid_file_type"),
     ),
     "too many pixels": (
-        {"files": {"data": encoded(Image.new("1", (10001, 5000)))}},
+        {"files": {"data": encoded(Image.new("1", (10001, 5200)))}},
         (413, "resolution_too_high"),
     ),
     "too long a side": (
