@@ -17,7 +17,7 @@ from scripts.documents.depths.matrix import (
 from scripts.documents.depths.tiff_files import Packing, SampleFormat, TiffLayout
 
 PAGE = ROOT / "docs" / "picture-depths.md"
-BEGIN, END = "<!-- depths: python -m scripts depths -->", "<!-- end of depths -->"
+BEGIN, END = "<!-- depths: make depths -->", "<!-- end of depths -->"
 # How the table says what is left out.
 SHORT_NAMES = {Packing.PLANES: "P", Packing.LOW_BIT_FIRST: "L"}
 

@@ -170,3 +170,27 @@ def test_so_many_pictures_are_looked_at(page: int) -> None:
     else:
         with pytest.raises(UnsupportedPicture):
             check_kind(data)
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["tiff_lzw", "packbits", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd", "jpeg"],
+)
+def test_every_compression_of_colours_is_read(limits: Limits, method: str) -> None:
+    buffer = BytesIO()
+    Image.fromarray(FULL).save(buffer, "TIFF", compression=method)
+
+    decoded = np.asarray(decode_image(buffer.getvalue(), limits), int)
+
+    assert np.abs(decoded - FULL).max() <= 2
+
+
+@pytest.mark.parametrize("method", ["tiff_ccitt", "group3", "group4"])
+def test_every_compression_of_fax_pages_is_read(limits: Limits, method: str) -> None:
+    page, buffer = Image.new("1", (64, 48)), BytesIO()
+    page.paste(1, (8, 8, 40, 24))
+    page.save(buffer, "TIFF", compression=method)
+
+    decoded = decode_image(buffer.getvalue(), limits)
+
+    assert decoded.convert("1").tobytes() == page.tobytes()

@@ -14,7 +14,7 @@ from scripts.documents.depths.matrix import (
 from scripts.documents.depths.tiff_files import SampleFormat, TiffLayout
 
 LEVELS = 2.0
-# Those that anything is read of, and some others; `python -m scripts depths` tries all 64.
+# Those that anything is read of, and some others; `make depths` tries all 64.
 DEPTHS = (1, 2, 3, 4, 8, 10, 12, 14, 16, 24, 32, 64)
 
 
