@@ -15,9 +15,9 @@ BIG_TIFF = 43
 # BYTE, SHORT, LONG, IFD, LONG8, IFD8.
 NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 
-# Directories hold some twenty tags, and those read here one number for each channel. What lies
-# beyond is not looked at, however much of it a file has.
-MAX_TAGS = 4096
+# Directories hold some twenty tags, those of cameras a hundred, and those read here one number for
+# each channel. What lies beyond is not looked at, however much of it a file has.
+MAX_TAGS = 512
 MAX_NUMBERS = 64
 
 
@@ -64,22 +64,24 @@ class TiffFile:
 
     def entries(self, at: int) -> Iterator[Entry]:
         """Yield the tags of the directory at `at`, up to where the file is cut short."""
-        count, entry = ("Q", "HHQ8s") if self.big else ("H", "HHI4s")
-        size = struct.calcsize(self.order + entry)
-        tags, at = self._read(count, at), at + struct.calcsize(self.order + count)
-        for start in range(at, at + tags * size, size):
+        form = self.order + ("HHQ8s" if self.big else "HHI4s")
+        for start in self._places(at):
             try:
-                yield Entry(*struct.unpack_from(self.order + entry, self.data, start))
+                yield Entry(*struct.unpack_from(form, self.data, start))
             except (struct.error, OverflowError):
                 return
 
     def directory(self, at: int) -> Directory:
         """Read the directory at `at`."""
-        entries = list(islice(self.entries(at), MAX_TAGS))
+        entries = islice(self.entries(at), MAX_TAGS)
         numbers = {entry.tag: self._numbers(entry) for entry in entries}
-        end = at + (8 + 20 * len(entries) if self.big else 2 + 12 * len(entries))
-        following = self._read("Q" if self.big else "I", end)
+        following = self._read("Q" if self.big else "I", self._places(at).stop)
         return Directory({tag: held for tag, held in numbers.items() if held}, following)
+
+    def _places(self, at: int) -> range:
+        """Return where the tags of the directory at `at` lie."""
+        count, start, size = ("Q", at + 8, 20) if self.big else ("H", at + 2, 12)
+        return range(start, start + self._read(count, at) * size, size)
 
     def _read(self, form: str, at: int) -> int:
         try:

@@ -9,7 +9,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from u2net_cutout.imaging.tiff_directory import MAX_NUMBERS, TiffFile
+from u2net_cutout.imaging.tiff_directory import MAX_NUMBERS, MAX_TAGS, TiffFile
 
 LAYOUTS = [("<", False), (">", False), ("<", True), (">", True)]
 layouts = pytest.mark.parametrize(("order", "big"), LAYOUTS)
@@ -54,6 +54,24 @@ def test_the_first_of_many_numbers_are_read(order: str, big: bool, count: int) -
     numbers = file.directory(file.first()).numbers[65000]
 
     assert numbers == tuple(range(min(count, MAX_NUMBERS)))
+
+
+@layouts
+def test_of_many_tags_the_first_are_read_and_the_next_picture_is_found(
+    order: str, big: bool
+) -> None:
+    few, many = (TiffFile(written(order, big, extratags=tags_of_ours(n)), big) for n in (9, 700))
+
+    own = len(few.directory(few.first()).numbers) - 9
+    first = many.directory(many.first())
+
+    assert own < len(first.numbers) <= MAX_TAGS
+    assert MAX_TAGS - len(first.numbers) < 10  # those that hold no numbers
+    assert many.directory(first.following).number(257, 0) == 7
+
+
+def tags_of_ours(count: int) -> list[tuple[int, str, int, int, bool]]:
+    return [(50000 + tag, "H", 1, 1, True) for tag in range(count)]
 
 
 def test_a_missing_tag_has_the_default() -> None:
