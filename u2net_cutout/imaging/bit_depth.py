@@ -5,7 +5,7 @@ Here is the rest: grey, which Pillow clips, planes, floats and clear levels, whi
 """
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImagePalette
 from PIL.TiffImagePlugin import OPEN_INFO, ImageFileDirectory_v2
 
 from u2net_cutout.contract.errors import UnsupportedPicture
@@ -24,6 +24,8 @@ from u2net_cutout.imaging.tiff_samples import (
 # What a level of PNG's smallest greys is of 255, by Pillow's name of how they lie in the file.
 SMALL_GREYS = {"L;2": 85, "L;4": 17}
 LEVELS = range(1 << 16)
+SHORT_LEVELS = 1 << 8
+COLOUR_MAP = 320
 
 # How far a float may lie beyond 0 or 1, and round to black or white nevertheless.
 HALF_A_LEVEL = 0.5 / 255
@@ -40,11 +42,14 @@ def unpack_rightly(image: Image.Image) -> None:
     """Tell an opened TIFF's decoder how its samples lie, where Pillow takes them for others.
 
     Planes of 16 bits it takes for 8; a single plane for 8 bits, and never for inverted; floats
-    that libtiff has put into the machine's byte order for those of the file's.
+    that libtiff has put into the machine's byte order for those of the file's; and any palette for
+    one of 16 bits, though some programs write 8 into it, which libtiff's own tools allow for.
     """
     tags = getattr(image, "tag_v2", None)
     if tags is None:
         return
+    if image.palette and max(tags[COLOUR_MAP]) < SHORT_LEVELS:
+        image.palette = ImagePalette.raw("RGB;L", bytes(tags[COLOUR_MAP]))
     bits, order = tags.get(BITS, (1,)), "B" if tags.prefix == b"MM" else "L"
     for at, tile in enumerate(image.tile):  # type: ignore[attr-defined]
         name, *rest = tile.args

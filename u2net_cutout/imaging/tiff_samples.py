@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from u2net_cutout.imaging.tiff_directory import MAX_NUMBERS, Directory
 
 BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES_PER_PIXEL = 258, 259, 262, 266, 277
-PLANAR_CONFIGURATION, EXTRA_SAMPLES, SAMPLE_FORMAT, SUBSAMPLING = 284, 338, 339, 530
+PLANAR_CONFIGURATION, INK_SET, EXTRA_SAMPLES, SAMPLE_FORMAT, SUBSAMPLING = 284, 332, 338, 339, 530
 
 INVERTED, GREY, RGB, PALETTE, CMYK, YCBCR, LAB = 0, 1, 2, 3, 5, 6, 8
+OTHER_INKS = -1  # TIFF's number of them is that of CMYK
 KINDS = {
     **{
         INVERTED: "grey with 0 as white",
@@ -20,10 +21,11 @@ KINDS = {
         RGB: "RGB",
         PALETTE: "palette",
         CMYK: "CMYK",
+        OTHER_INKS: "inks other than CMYK",
     },
     **{YCBCR: "YCbCr", LAB: "CIE Lab", 9: "ICC Lab", 10: "ITU Lab", 32844: "LogL", 32845: "LogLuv"},
 }
-CHANNELS = {RGB: 3, CMYK: 4, YCBCR: 3, LAB: 3, 9: 3, 10: 3, 32845: 3}
+CHANNELS = {RGB: 3, CMYK: 4, OTHER_INKS: 4, YCBCR: 3, LAB: 3, 9: 3, 10: 3, 32845: 3}
 
 UNSIGNED, FLOAT = 1, 3
 FORMATS = {UNSIGNED: "", 2: "signed ", FLOAT: "floating-point ", 4: "untyped "}
@@ -31,6 +33,7 @@ UNNAMED, ASSOCIATED, STRAIGHT, COREL_ALPHA = 0, 1, 2, 999
 EXTRAS = {UNNAMED: "a further channel", ASSOCIATED: "premultiplied alpha", STRAIGHT: "alpha"}
 PLANES, LOW_BIT_FIRST = 2, 2
 UNCOMPRESSED, OLD_JPEG = 1, 6
+NOT_CMYK = 2
 
 # Bits of a channel that are read, by the kind and what its first further channel is.
 Depths = Mapping[tuple[int, int | None], tuple[int, ...]]
@@ -86,6 +89,8 @@ class Samples:
         """Read them, with TIFF's defaults for absent tags."""
         compression = directory.number(COMPRESSION, UNCOMPRESSED)
         photometric = YCBCR if compression == OLD_JPEG else directory.number(PHOTOMETRIC, INVERTED)
+        if photometric == CMYK and directory.number(INK_SET, 1) == NOT_CMYK:
+            photometric = OTHER_INKS
         count = max(1, directory.number(SAMPLES_PER_PIXEL, 3 if compression == OLD_JPEG else 1))
         bits = directory.numbers.get(BITS, (1,))[:count]
         extras = directory.numbers.get(EXTRA_SAMPLES, ())

@@ -182,3 +182,15 @@ def test_floats_beyond_0_to_1_are_refused(limits: Limits, level: float) -> None:
 
     with pytest.raises(UnsupportedPicture, match="not all from 0 to 1"):
         decode_image(data, limits)
+
+
+@pytest.mark.parametrize(("scale", "top"), [(257, 255), (256, 255), (1, 255), (1, 200)])
+def test_a_palette_of_16_or_8_bits_has_its_colours(limits: Limits, scale: int, top: int) -> None:
+    reds = np.linspace(0, top, 256).astype(np.uint16)
+    colour_map = np.stack([reds, reds[::-1], np.full(256, 9, np.uint16)]) * scale
+    indices = np.arange(256, dtype=np.uint8)[None]
+    data = tiff(indices, photometric="palette", colormap=colour_map)
+
+    decoded = decode_image(data, limits)
+
+    assert np.abs(np.asarray(decoded, int)[0] - colour_map.T // scale).max() == 0

@@ -28,6 +28,7 @@ def samples(tags: Tags, little_endian: bool = True) -> Samples:
         ({284: (2,)}, "8-bit RGB in planes"),
         ({266: (2,)}, "8-bit RGB with the lowest bit first"),
         ({262: (6,)}, "8-bit YCbCr subsampled and uncompressed"),
+        ({262: (5,), 258: (8,), 277: (4,), 332: (2,)}, "8-bit inks other than CMYK"),
         ({262: (40000,)}, "8-bit samples of photometric interpretation 40000"),
     ],
 )
@@ -53,6 +54,8 @@ def test_samples_are_named(tags: Tags, name: str) -> None:
         ({262: (6,), 530: (2, 1)}, False),
         ({262: (6,), 530: (2, 2), 259: (8,)}, True),
         ({262: (1,), 277: (0,)}, True),
+        ({262: (5,), 258: (8,), 277: (4,), 332: (1,)}, True),
+        ({262: (5,), 258: (8,), 277: (4,), 332: (2,)}, False),
     ],
 )
 def test_only_samples_that_come_out_right_are_readable(tags: Tags, readable: bool) -> None:
