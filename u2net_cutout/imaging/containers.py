@@ -7,7 +7,8 @@ from u2net_cutout.imaging.isobmff_boxes import FILE_TYPE, FILE_TYPE_AT, read_iso
 from u2net_cutout.imaging.jpeg_segments import JPEG_SIGNATURE, read_jpeg
 from u2net_cutout.imaging.pixel_file import File, PixelFile, Reader
 from u2net_cutout.imaging.png_chunks import PNG_SIGNATURE, read_png
-from u2net_cutout.imaging.tiff_directory import TIFF_SIGNATURES, read_tiff
+from u2net_cutout.imaging.tiff_directory import TIFF_SIGNATURES
+from u2net_cutout.imaging.tiff_tags import read_tiff
 from u2net_cutout.imaging.webp_chunks import WEBP_SIGNATURE, read_webp
 
 _READERS: dict[bytes | tuple[bytes, ...], Reader] = {

@@ -14,7 +14,7 @@ from u2net_cutout.contract.errors import (
     UnreadableImage,
 )
 from u2net_cutout.contract.limits import Limits
-from u2net_cutout.imaging.bit_depth import find_planes, stored_as, to_bytes
+from u2net_cutout.imaging.bit_depth import stored_as, to_bytes, unpack_rightly
 from u2net_cutout.imaging.containers import read_container
 from u2net_cutout.imaging.exif import find_orientation
 from u2net_cutout.imaging.file_structure import check_structure
@@ -24,6 +24,7 @@ from u2net_cutout.imaging.icc_profile import find_profile
 from u2net_cutout.imaging.jpeg_end import has_end, load_without_end
 from u2net_cutout.imaging.jpeg_segments import JPEG_SIGNATURE
 from u2net_cutout.imaging.memory_limit import BUDGETS, MemoryBudgets
+from u2net_cutout.imaging.picture_kind import check_kind
 from u2net_cutout.imaging.pixel_file import CUT_SHORT, PixelFile
 from u2net_cutout.imaging.png_chunks import PNG_SIGNATURE
 from u2net_cutout.imaging.srgb import to_srgb
@@ -94,6 +95,7 @@ def decode_image(
         FileTooLarge, ResolutionTooHigh, SideTooLong, TooManyParts, TooManyFrames, MetadataTooLarge,
         TooMuchMemory: over a limit.
         InvalidFileType: not a picture of a kind that is read here.
+        UnsupportedPicture: it is one of a sort that is not read, such as a camera's raw file.
         UnreadableImage: it is one, and broken or truncated.
     """
     if len(data) > limits.max_file_bytes:
@@ -105,6 +107,7 @@ def decode_image(
     try:
         with budget:
             container = read_container(data, limits.max_metadata_bytes)
+            check_kind(data)
             with _open(container, data) as image:
                 check_header(image, limits, container.ignored_bytes)
                 return _decode(image, container, data, limits, jpeg_decoder)
@@ -128,7 +131,7 @@ def _decode(
         if jpeg_decoder is not None and (decoded := jpeg_decoder(image, data)) is not None:
             decoded.format = image.format
             return decoded
-        find_planes(image)
+        unpack_rightly(image)
         image = _loaded(image, container)
         check_size(image, limits)  # HEIC's decoder finds another size only now
         picture = _upright(to_srgb(to_bytes(image, stored), find_profile(image, data)), image)

@@ -10,19 +10,13 @@ from itertools import islice
 
 from u2net_cutout.contract.errors import TooManyParts, UnreadableImage
 from u2net_cutout.imaging.gif_blocks import GIF_SIGNATURE, gif_blocks
-from u2net_cutout.imaging.jpeg_segments import JPEG_SIGNATURE, START_OF_SCAN, jpeg_segments
+from u2net_cutout.imaging.jpeg_segments import END, JPEG_SIGNATURE, START_OF_SCAN, jpeg_segments
 from u2net_cutout.imaging.pixel_file import File
 from u2net_cutout.imaging.png_chunks import PNG_SIGNATURE, png_chunks
-from u2net_cutout.imaging.tiff_directory import (
-    BIG,
-    BIG_TIFF,
-    CLASSIC,
-    STRIP_OFFSETS,
-    TIFF_SIGNATURES,
-    TILE_OFFSETS,
-    tiff_tags,
-)
+from u2net_cutout.imaging.tiff_directory import BIG_TIFF, TIFF_SIGNATURES, TiffFile
 from u2net_cutout.imaging.webp_chunks import WEBP_SIGNATURE, webp_chunks
+
+STRIP_OFFSETS, TILE_OFFSETS = 273, 324
 
 # A progressive JPEG repeats its whole picture in every scan. Cameras and encoders write about ten;
 # a small file with thousands would keep the decoder busy for minutes, and it can't be stopped.
@@ -45,7 +39,7 @@ def check_structure(data: File, max_parts: int) -> None:
 
 def _jpeg_parts(data: File) -> Iterator[None]:
     scans = 0
-    for marker, _, _ in jpeg_segments(data):
+    for marker in (marker for marker, _, _ in jpeg_segments(data) if marker != END):
         scans += marker == START_OF_SCAN
         if scans > MAX_JPEG_SCANS:
             raise UnreadableImage("the JPEG has more scans than any camera writes")
@@ -54,15 +48,16 @@ def _jpeg_parts(data: File) -> Iterator[None]:
 
 def _tiff_parts(data: File) -> Iterator[None]:
     """Yield for each tag of the first directory, and for the strips or tiles that they promise."""
-    layouts = [BIG_TIFF if BIG in data[2:4] else CLASSIC]
+    layouts = {BIG_TIFF in data[2:4]}
     if data.startswith(b"MM\0+"):
-        layouts.append(CLASSIC)  # so Pillow reads it, and libtiff as BigTIFF
-    for layout in layouts:
-        for tag, _, count, _ in tiff_tags(data, layout):
+        layouts.add(False)  # so Pillow reads it, and libtiff as BigTIFF
+    for big in layouts:
+        file = TiffFile(data, big)
+        for entry in file.entries(file.first()):
             yield
-            if tag in (STRIP_OFFSETS, TILE_OFFSETS):
+            if entry.tag in (STRIP_OFFSETS, TILE_OFFSETS):
                 # So many offsets have to be there, at 2 bytes or more each.
-                yield from (None for _ in range(min(count, len(data) // 2)))
+                yield from (None for _ in range(min(entry.count, len(data) // 2)))
 
 
 _READERS: dict[bytes | tuple[bytes, ...], Callable[[File], Iterator[object]]] = {

@@ -1,110 +1,113 @@
-"""The first directory of a TIFF: the tags that its pixels need. Format: TIFF 6.0; BigTIFF.
+"""Reads a TIFF's directories: tags and their whole numbers. Decodes nothing, and never raises.
 
-Pillow stops at the first tag whose values lie beyond the file, and forgets those behind it: what
-is left can be another picture.
+TIFF 6.0 (https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf); BigTIFF
+(https://www.awaresystems.be/imaging/tiff/bigtiff.html).
 """
 
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
+from itertools import islice
 
-from u2net_cutout.contract.errors import UnreadableImage
-from u2net_cutout.imaging.pixel_file import File, PixelFile
-
-# Those that Pillow takes for TIFF, the misspelt ones and BigTIFF included.
+# How a TIFF begins, for Pillow: also misspelt, or as a BigTIFF.
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+")
-BIG = 43
-STRIP_OFFSETS, TILE_OFFSETS = 273, 324
 
-# Size, sample format, compression, palette, and where the pixels lie: TIFF 6.0's, its supplements',
-# SGI's depths and LERC's parameters.
-NEEDED = frozenset(
-    [
-        *(256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324),
-        *(325, 338, 339, 347, *range(512, 522), 529, 530, 531, 532, 32997, 32998, 50674),
-    ]
-)
-# Orientation and profile, without which a picture is shown if it must be, and what tells raw files
-# and those of several pictures from others.
-USED = frozenset([254, 255, 274, 330, 33421, 33422, 34675, 48129, 50706])
+# The version in the header, which any byte order of it will do for.
+BIG_TIFF = 43
 
-# Bytes of a value of each type.
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+# BYTE, SHORT, LONG, IFD, LONG8, IFD8.
+NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+
+# Directories hold some twenty tags, those of cameras a hundred, and those read here one number for
+# each channel. What lies beyond is not looked at, however much of it a file has.
+MAX_TAGS = 512
+MAX_NUMBERS = 64
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How a first directory lies in its file; formats as in ``struct``, less the byte order."""
+class Entry:
+    """A tag of a directory."""
 
-    start_at: int
-    pointer: str
-    count: str
-    entry: str
-    sizes: Mapping[int, int]
-
-
-CLASSIC = Layout(4, "I", "H", "HHI4s", SIZES)
-BIG_TIFF = Layout(8, "Q", "Q", "HHQ8s", SIZES | {16: 8, 17: 8, 18: 8})
-
-Tag = tuple[int, int, int, bytes]
-"""Its number, type, how many values it has, and those, or where they lie."""
+    tag: int
+    kind: int
+    """The type of its values."""
+    count: int
+    held: bytes
+    """Its values, or where they lie if they are longer."""
 
 
-def tiff_tags(data: File, layout: Layout) -> Iterator[Tag]:
-    """Yield the tags of a TIFF's first directory, as many as there are."""
-    order = byte_order(data)
-    entry = struct.Struct(order + layout.entry)
-    try:
-        (start,) = struct.unpack_from(order + layout.pointer, data, layout.start_at)
-        (count,) = struct.unpack_from(order + layout.count, data, start)
-        start += struct.calcsize(order + layout.count)
-        for number in range(count):
-            yield entry.unpack_from(data, start + number * entry.size)
-    except (struct.error, OverflowError):  # it is cut short, or points beyond any file
-        return
+@dataclass(frozen=True)
+class Directory:
+    """The tags of one picture that hold whole numbers."""
+
+    numbers: Mapping[int, tuple[int, ...]]
+    following: int
+    """Where the next picture's directory lies; 0 after the last."""
+
+    def number(self, tag: int, default: int) -> int:
+        """Return the first number of a tag."""
+        return self.numbers.get(tag, (default,))[0]
 
 
-def byte_order(data: File) -> str:
-    """Return a TIFF's byte order, as ``struct`` writes it."""
-    return "<" if data.startswith(b"II") else ">"
+@dataclass(frozen=True)
+class TiffFile:
+    """A TIFF's bytes; `big` says whether it is laid out as a BigTIFF."""
 
+    data: bytes | bytearray
+    big: bool
 
-def read_tiff(data: File, _max_metadata_bytes: int) -> PixelFile:
-    """Return a TIFF whose first directory has no other tags than its picture needs.
+    @property
+    def order(self) -> str:
+        """The byte order, as `struct` calls it."""
+        return "<" if self.data.startswith(b"II") else ">"
 
-    Raises:
-        UnreadableImage: one that it needs is broken, or lies beyond the file.
-    """
-    file = BytesIO(data)
-    if data.startswith(b"MM\0+"):  # Pillow reads its directory as TIFF, and libtiff as BigTIFF
-        return PixelFile(file)
-    layout, order = BIG_TIFF if BIG in data[2:4] else CLASSIC, byte_order(data)
-    tags = list(tiff_tags(data, layout))
-    kept = [tag for tag in tags if _is_kept(tag, layout, order, len(data))]
-    if len(kept) < len(tags):
-        entry = struct.Struct(order + layout.entry)
-        (start,) = struct.unpack_from(order + layout.pointer, data, layout.start_at)
-        behind = start + struct.calcsize(order + layout.count) + len(tags) * entry.size
-        next_directory = data[behind : behind + struct.calcsize(order + layout.pointer)]
-        file.seek(start)
-        file.write(struct.pack(order + layout.count, len(kept)))
-        file.write(b"".join(entry.pack(*tag) for tag in kept))
-        file.write(next_directory)
-        file.seek(0)
-    return PixelFile(file)
+    def first(self) -> int:
+        """Return where the first directory lies."""
+        return self._read("Q" if self.big else "I", 8 if self.big else 4)
 
+    def entries(self, at: int) -> Iterator[Entry]:
+        """Yield the tags of the directory at `at`, up to where the file is cut short."""
+        for start in self.places(at):
+            try:
+                yield Entry(*struct.unpack_from(self._entry, self.data, start))
+            except (struct.error, OverflowError):
+                return
 
-def _is_kept(tag: Tag, layout: Layout, order: str, length: int) -> bool:
-    number, kind, count, value = tag
-    if number not in NEEDED | USED:
-        return False
-    size = layout.sizes.get(kind, 0) * count
-    if size > len(value):
-        size += struct.unpack(order + layout.pointer, value)[0]
-    else:
-        length = len(value)
-    sound = 0 < size <= length
-    if number in NEEDED and not sound:
-        raise UnreadableImage(f"the TIFF's tag {number} is broken, or lies beyond the file's end")
-    return sound
+    def packed(self, entry: Entry) -> bytes:
+        """Return a tag as it is written."""
+        return struct.pack(self._entry, entry.tag, entry.kind, entry.count, entry.held)
+
+    @property
+    def _entry(self) -> str:
+        return self.order + ("HHQ8s" if self.big else "HHI4s")
+
+    def directory(self, at: int) -> Directory:
+        """Read the directory at `at`."""
+        entries = islice(self.entries(at), MAX_TAGS)
+        numbers = {entry.tag: self._numbers(entry) for entry in entries}
+        following = self._read("Q" if self.big else "I", self.places(at).stop)
+        return Directory({tag: held for tag, held in numbers.items() if held}, following)
+
+    def places(self, at: int) -> range:
+        """Return where the tags of the directory at `at` lie, or would lie if it were whole."""
+        count, start, size = ("Q", at + 8, 20) if self.big else ("H", at + 2, 12)
+        return range(start, start + self._read(count, at) * size, size)
+
+    def _read(self, form: str, at: int) -> int:
+        try:
+            return int(struct.unpack_from(self.order + form, self.data, at)[0])
+        except (struct.error, OverflowError):  # cut short, or it points beyond any file
+            return 0
+
+    def _numbers(self, entry: Entry) -> tuple[int, ...]:
+        if entry.kind not in NUMBERS:
+            return ()
+        form = f"{self.order}{min(entry.count, MAX_NUMBERS)}{NUMBERS[entry.kind]}"
+        outside = entry.count * struct.calcsize(NUMBERS[entry.kind]) > len(entry.held)
+        try:
+            if not outside:
+                return struct.unpack_from(form, entry.held)
+            (at,) = struct.unpack(self.order + ("Q" if self.big else "I"), entry.held)
+            return struct.unpack_from(form, self.data, at)
+        except (struct.error, OverflowError):
+            return ()

@@ -1,80 +1,99 @@
-import struct
+"""Directories of files that tifffile wrote, and of what is left of them."""
+
+from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.u2net_cutout.imaging.broken_files import picture
-from tests.u2net_cutout.imaging.test_decoding import encoded
-from u2net_cutout.contract.errors import UnreadableImage
-from u2net_cutout.contract.limits import Limits
-from u2net_cutout.imaging.decoding import decode_image
+from u2net_cutout.imaging.tiff_directory import MAX_NUMBERS, MAX_TAGS, TiffFile
 
-LEVELS = picture()
-BEYOND = 0x7FFFFFFF
+LAYOUTS = [("<", False), (">", False), ("<", True), (">", True)]
+layouts = pytest.mark.parametrize(("order", "big"), LAYOUTS)
 
 
-def tiff(*, orientation: int = 1, broken: int = 0, compression: str | None = None) -> bytes:
-    """Return Pillow's own TIFF; of the tag `broken` the values lie beyond the file."""
-    file = bytearray(
-        encoded(
-            Image.fromarray(LEVELS),
-            "TIFF",
-            compression=compression,
-            tiffinfo={270: "some description", 305: "a long enough name", 274: orientation},
-        )
-    )
-    (at,) = struct.unpack_from("<I", file, 4)
-    (count,) = struct.unpack_from("<H", file, at)
-    for place in range(at + 2, at + 2 + 12 * count, 12):
-        if struct.unpack_from("<H", file, place) == (broken,):
-            struct.pack_into("<HII", file, place + 2, 2, 9, BEYOND)
-            break
-    else:
-        assert not broken
-    return bytes(file)
+def written(order: str, big: bool, **options: Any) -> bytes:
+    buffer = BytesIO()
+    with tifffile.TiffWriter(buffer, byteorder=order, bigtiff=big) as writer:  # type: ignore[arg-type]
+        for side in (5, 7):
+            writer.write(np.zeros((side, 6, 3), np.uint8), photometric="rgb", **options)
+    return buffer.getvalue()
 
 
-@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate"])
-@pytest.mark.parametrize("broken", [270, 305])
-def test_a_text_that_lies_nowhere_hides_no_tag_behind_it(
-    limits: Limits, broken: int, compression: str | None
+@layouts
+def test_the_numbers_of_both_pictures_are_read(order: str, big: bool) -> None:
+    file = TiffFile(written(order, big), big)
+
+    first = file.directory(file.first())
+    second = file.directory(first.following)
+
+    assert (first.number(256, 0), first.number(257, 0), second.number(257, 0)) == (6, 5, 7)
+    assert first.numbers[258] == (8, 8, 8)
+    assert second.following == 0
+
+
+@layouts
+def test_texts_and_fractions_are_no_numbers(order: str, big: bool) -> None:
+    file = TiffFile(written(order, big, software="writer", resolution=(300, 300)), big)
+
+    tags = {entry.tag for entry in file.entries(file.first())}
+
+    assert {282, 305} <= tags
+    assert not {282, 305} & set(file.directory(file.first()).numbers)
+
+
+@layouts
+@pytest.mark.parametrize("count", [MAX_NUMBERS - 1, MAX_NUMBERS, MAX_NUMBERS + 1, 1000])
+def test_the_first_of_many_numbers_are_read(order: str, big: bool, count: int) -> None:
+    tag = (65000, "H", count, list(range(count)), True)
+    file = TiffFile(written(order, big, extratags=[tag]), big)
+
+    numbers = file.directory(file.first()).numbers[65000]
+
+    assert numbers == tuple(range(min(count, MAX_NUMBERS)))
+
+
+@layouts
+def test_of_many_tags_the_first_are_read_and_the_next_picture_is_found(
+    order: str, big: bool
 ) -> None:
-    file = tiff(orientation=6, broken=broken, compression=compression)
+    few, many = (TiffFile(written(order, big, extratags=tags_of_ours(n)), big) for n in (9, 700))
 
-    decoded = decode_image(file, limits)
+    own = len(few.directory(few.first()).numbers) - 9
+    first = many.directory(many.first())
 
-    assert np.array_equal(np.asarray(decoded), np.rot90(LEVELS, -1))
-
-
-def test_an_orientation_that_lies_nowhere_turns_nothing(limits: Limits) -> None:
-    decoded = decode_image(tiff(broken=274), limits)
-
-    assert np.array_equal(np.asarray(decoded), LEVELS)
+    assert own < len(first.numbers) <= MAX_TAGS
+    assert MAX_TAGS - len(first.numbers) < 10  # those that hold no numbers
+    assert many.directory(first.following).number(257, 0) == 7
 
 
-@pytest.mark.parametrize("broken", [258, 273, 277])
-def test_a_tag_that_pixels_need_is_not_guessed(limits: Limits, broken: int) -> None:
-    with pytest.raises(UnreadableImage, match=f"tag {broken} "):
-        decode_image(tiff(broken=broken), limits)
+def tags_of_ours(count: int) -> list[tuple[int, str, int, int, bool]]:
+    return [(50000 + tag, "H", 1, 1, True) for tag in range(count)]
 
 
-def test_frames_are_still_frames(limits: Limits) -> None:
-    frames = [Image.fromarray(levels) for levels in (LEVELS, LEVELS[::-1])]
-    file = encoded(
-        frames[0],
-        "TIFF",
-        save_all=True,
-        append_images=frames[1:],
-        tiffinfo={270: "some description"},
-    )
+def test_a_missing_tag_has_the_default() -> None:
+    file = TiffFile(written("<", False), False)
 
-    assert np.array_equal(np.asarray(decode_image(file, limits)), LEVELS)
+    assert file.directory(file.first()).number(266, 1) == 1
 
 
-def test_xmp_alone_turns_nothing(limits: Limits) -> None:
-    xmp = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
-    file = encoded(Image.fromarray(LEVELS), "TIFF", tiffinfo={700: xmp})
+@layouts
+def test_a_file_cut_anywhere_lacks_tags_and_raises_nothing(order: str, big: bool) -> None:
+    data = written(order, big)
+    whole = TiffFile(data, big)
+    tags = whole.directory(whole.first()).numbers
 
-    assert b"tiff:Orientation" in file
-    assert np.array_equal(np.asarray(decode_image(file, limits)), LEVELS)
+    for length in range(len(data)):
+        cut = TiffFile(data[:length], big)
+        assert set(cut.directory(cut.first()).numbers) <= set(tags) | {0}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(max_size=200), st.sampled_from([b"II", b"MM"]), st.booleans())
+def test_any_bytes_are_read(body: bytes, order: bytes, big: bool) -> None:
+    file = TiffFile(order + body, big)
+
+    file.directory(file.first())
