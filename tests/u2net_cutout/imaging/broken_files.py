@@ -43,8 +43,8 @@ def shown(file: bytes) -> Pixels:
 
 def broken_body(draw: Draw, body: bytes, head: int = 0) -> bytes:
     """Cut contents, lengthen or garble them, beyond a name of so many bytes or within it."""
-    keep = draw(st.sampled_from([0, head, len(body) // 2, max(len(body) - 1, 0)]))
-    tail = draw(st.one_of(st.just(b""), st.binary(max_size=40), st.just(bytes(3000))))
+    keep: int = draw(st.sampled_from([0, head, len(body) // 2, max(len(body) - 1, 0)]))
+    tail: bytes = draw(st.one_of(st.just(b""), st.binary(max_size=40), st.just(bytes(3000))))
     return body[:keep] + tail
 
 

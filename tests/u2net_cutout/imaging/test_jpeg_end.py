@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,7 +119,7 @@ def test_a_jpeg_whose_components_come_one_by_one_needs_them_all(
 
 
 @pytest.fixture
-def planes(tmp_path) -> Callable[[bytes], bytes]:
+def planes(tmp_path: Path) -> Callable[[bytes], bytes]:
     jpegtran = shutil.which("jpegtran")
     if jpegtran is None:
         pytest.skip("libjpeg-turbo-progs is not installed")

@@ -1,5 +1,6 @@
 import struct
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from u2net_cutout.imaging.decoding import decode_image
 from u2net_cutout.imaging.icc_profile import PRIMARIES, matrix_profile
 
 LEVELS = picture()
-KINDS = {"lossless": {"lossless": True}, "lossy": {"quality": 80}}
+KINDS: dict[str, dict[str, Any]] = {"lossless": {"lossless": True}, "lossy": {"quality": 80}}
 
 
 def webp(kind: str, *behind: bytes, flags: int = 0x0C, before: bytes = b"") -> bytes:
