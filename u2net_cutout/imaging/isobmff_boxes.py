@@ -18,7 +18,8 @@ METADATA_ITEMS, UNUSED_ITEM = (b"Exif", b"mime"), b"free"
 FULL_BOX_BYTES = 4
 # Versions 2 and 3 of an item's entry: an identifier of 2 or 4 bytes, one of 2, then its type.
 TYPE_AT = {2: 4, 3: 6}
-MOST_ITEMS = 10_000
+# More than any still picture has are not looked at, in the file or in a box.
+MOST_BOXES = 10_000
 
 Box = tuple[bytes, int, int]
 
@@ -41,16 +42,15 @@ def boxes(data: File, start: int, end: int) -> Iterator[Box]:
 def read_isobmff(data: File, _max_metadata_bytes: int) -> PixelFile:
     """Return an AVIF or HEIC whose EXIF and XMP are free space, up to its last box."""
     file = BytesIO(data)
-    end = 0
-    kinds = set()
-    for kind, start, stop in islice(boxes(data, 0, len(data)), MOST_ITEMS):
-        kinds.add(kind)
-        end = stop
-        if kind == META:
-            for place in _metadata_types(data, start + FULL_BOX_BYTES, stop):
-                file.seek(place)
-                file.write(UNUSED_ITEM)
-    if {META, PIXELS} <= kinds:
+    found = list(islice(boxes(data, 0, len(data)), MOST_BOXES))
+    places = {kind: (start, end) for kind, start, end in reversed(found)}
+    if META in places:
+        start, end = places[META]
+        for place in _metadata_types(data, start + FULL_BOX_BYTES, end):
+            file.seek(place)
+            file.write(UNUSED_ITEM)
+    if {META, PIXELS} <= places.keys() and len(found) < MOST_BOXES:
+        _, _, end = found[-1]
         file.truncate(end)
     file.seek(0)
     return PixelFile(file)
@@ -58,10 +58,10 @@ def read_isobmff(data: File, _max_metadata_bytes: int) -> PixelFile:
 
 def _metadata_types(data: File, start: int, end: int) -> Iterator[int]:
     """Yield where the types of a ``meta`` box's items of metadata are written."""
-    for kind, first, last in boxes(data, start, end):
+    for kind, first, last in islice(boxes(data, start, end), MOST_BOXES):
         if kind == ITEMS and first + FULL_BOX_BYTES <= last:
             first += FULL_BOX_BYTES + (4 if data[first] else 2)
-            for item, contents, stop in islice(boxes(data, first, last), MOST_ITEMS):
+            for item, contents, stop in islice(boxes(data, first, last), MOST_BOXES):
                 if item == ITEM and contents < stop and data[contents] in TYPE_AT:
                     place = contents + FULL_BOX_BYTES + TYPE_AT[data[contents]]
                     if data[place : min(place + 4, stop)] in METADATA_ITEMS:

@@ -9,7 +9,7 @@ from tests.u2net_cutout.imaging.broken_files import XMP, picture, saved, shown
 from tests.u2net_cutout.imaging.test_decoding import ASCII, ORIENTATION, SHORT, exif_of
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
-from u2net_cutout.imaging.isobmff_boxes import boxes
+from u2net_cutout.imaging.isobmff_boxes import MOST_BOXES, boxes, read_isobmff
 
 LEVELS = picture()
 DESCRIPTION, X_RESOLUTION = b"\x0e\1\2\0", b"\x1a\1\2\0"
@@ -80,3 +80,13 @@ def test_boxes_are_walked_while_they_lie_within() -> None:
         assert all(end <= short for _, _, end in boxes(data, 0, short))
     for length in range(1, 8):
         assert list(boxes(struct.pack(">I4s", length, b"free") + bytes(20), 0, 28)) == []
+
+
+def test_a_file_is_cut_behind_its_last_box_where_all_are_known() -> None:
+    whole = avif()
+    at = whole.index(b"mdat") - 4
+    many = whole + box(b"free", b"") * MOST_BOXES
+
+    assert read_isobmff(many, 0).file.getvalue() == many
+    assert read_isobmff(whole + b"rest", 0).file.getvalue() == whole
+    assert read_isobmff(whole[:at] + b"rest", 0).file.getvalue() == whole[:at] + b"rest"
