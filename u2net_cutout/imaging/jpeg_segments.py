@@ -25,13 +25,14 @@ def jpeg_segments(data: File) -> Iterator[tuple[int, int, int]]:
 
     A scan's segment is its header; its data lie between it and the next marker.
     """
-    marker, found = 0, JPEG_MARKER.search(data, 2)
-    while found and marker != END:
+    end = 2
+    while found := JPEG_MARKER.search(data, end):
         marker = data[found.end() - 1]
         length = int.from_bytes(data[found.end() : found.end() + 2], "big")
         end = found.end() + (0 if marker in WITHOUT_LENGTH else max(length, 2))
         yield marker, found.start(), end
-        found = JPEG_MARKER.search(data, end)
+        if marker == END:
+            return
 
 
 def read_jpeg(data: File, _max_metadata_bytes: int) -> PixelFile:
