@@ -1,7 +1,9 @@
 import struct
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.u2net_cutout.imaging.broken_files import picture, saved, shown
 from tests.u2net_cutout.imaging.test_decoding import TURNED
@@ -110,3 +112,15 @@ def test_segments_end_at_the_end_marker() -> None:
 
     assert markers[0] == 0xE0
     assert markers[-2:] == [0xDA, 0xD9]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_what_says_how_colours_are_stored_is_kept(limits: Limits, mode: str) -> None:
+    # Adobe's marker says that these are stored as they are, not as luma and chroma.
+    stored, buffer = Image.fromarray(picture()).convert(mode), BytesIO()
+    stored.save(buffer, "JPEG", quality=95, keep_rgb=True)
+    assert b"Adobe" in buffer.getvalue()
+
+    decoded = decode_image(buffer.getvalue(), limits)
+
+    assert np.abs(np.asarray(decoded, np.int16) - shown(buffer.getvalue())).max() <= 1

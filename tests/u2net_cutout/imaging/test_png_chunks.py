@@ -196,3 +196,10 @@ def test_the_profile_that_is_read_is_the_one_in_the_file() -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
     assert read_png(png(profile(srgb)), ROOM).info["icc_profile"] == srgb
+
+
+def test_srgb_comes_before_numbers(limits: Limits) -> None:
+    linear = png_chunk(b"gAMA", struct.pack(">I", 100_000))
+
+    assert np.array_equal(read(png(linear, png_chunk(b"sRGB", b"\0")), limits), LEVELS)
+    assert not np.array_equal(read(png(linear, png_chunk(b"sRGB", b"\0", wrong=1)), limits), LEVELS)
