@@ -1,3 +1,5 @@
+from io import BytesIO
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -70,3 +72,15 @@ def test_a_missing_end_costs_no_picture(limits: Limits, end: bytes) -> None:
 def test_a_gif_without_a_picture_is_unreadable(limits: Limits, file: bytes) -> None:
     with pytest.raises(UnreadableImage):
         decode_image(file, limits)
+
+
+@pytest.mark.parametrize("colours", [2, 4, 8, 16, 32, 64, 128, 256])
+def test_the_palette_is_as_long_as_its_bits_say(limits: Limits, colours: int) -> None:
+    # Palettes hold the bytes that blocks begin with.
+    picture = Image.new("P", (colours, 1))
+    picture.putpalette([44, 33, 59] + [level % 256 for level in range(3 * (colours - 1))])
+    picture.frombytes(bytes(range(colours)))
+    file = encoded(picture, "GIF", optimize=False)
+
+    with Image.open(BytesIO(file)) as theirs:
+        assert decode_image(file, limits).tobytes() == theirs.convert("RGB").tobytes()

@@ -78,3 +78,19 @@ def test_xmp_alone_turns_nothing(limits: Limits) -> None:
 
     assert b"tiff:Orientation" in file
     assert np.array_equal(np.asarray(decode_image(file, limits)), LEVELS)
+
+
+@pytest.mark.parametrize(("lacking", "read"), [(0, True), (1, False)])
+def test_values_may_end_where_the_file_ends(limits: Limits, lacking: int, read: bool) -> None:
+    file = bytearray(tiff())
+    (at,) = struct.unpack_from("<I", file, 4)
+    entry = file.index(struct.pack("<HHI", 258, 3, 3), at)
+    struct.pack_into("<I", file, entry + 8, len(file))
+    file += struct.pack("<3H", 8, 8, 8)
+    end = len(file) - lacking
+
+    if read:
+        assert np.array_equal(np.asarray(decode_image(file[:end], limits)), LEVELS)
+    else:
+        with pytest.raises(UnreadableImage, match="tag 258 "):
+            decode_image(file[:end], limits)
