@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from u2net_cutout.contract.errors import InvalidFileType, UnsupportedPicture
+from u2net_cutout.contract.errors import InvalidFileType, UnreadableImage, UnsupportedPicture
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
 from u2net_cutout.imaging.picture_kind import MAX_DIRECTORIES, check_kind
@@ -117,6 +117,24 @@ def test_a_thumbnail_is_never_read_for_the_picture(limits: Limits, data: bytes) 
 )
 def test_the_first_picture_is_read_where_it_is_the_full_one(limits: Limits, data: bytes) -> None:
     assert np.array_equal(np.asarray(decode_image(data, limits)), FULL)
+
+
+def test_a_directory_that_is_none_holds_no_fuller_picture(limits: Limits) -> None:
+    data = bytearray(pages({"data": FULL, "subfiletype": REDUCED}))
+    (at,) = struct.unpack_from("<I", data, 4)
+    (tags,) = struct.unpack_from("<H", data, at)
+    struct.pack_into("<I", data, at + 2 + 12 * tags, len(data) - 2)
+
+    assert np.array_equal(np.asarray(decode_image(data, limits)), FULL)
+
+
+def test_a_tiff_without_a_size_is_broken_and_not_of_another_kind(limits: Limits) -> None:
+    data = bytearray(pages({"data": FULL.astype(np.float32)}))
+    at = data.index(struct.pack("<HH", 256, 4) + struct.pack("<I", 1))
+    struct.pack_into("<H", data, at, 253)
+
+    with pytest.raises(UnreadableImage):
+        decode_image(data, limits)
 
 
 def compressed_as(method: int) -> bytes:

@@ -56,6 +56,22 @@ def test_the_first_of_many_numbers_are_read(order: str, big: bool, count: int) -
     assert numbers == tuple(range(min(count, MAX_NUMBERS)))
 
 
+def test_a_bigtiff_places_sub_pictures_by_numbers_of_64_bits() -> None:
+    buffer = BytesIO()
+    with tifffile.TiffWriter(buffer, bigtiff=True) as writer:
+        for side in (5, 7):
+            writer.write(
+                np.zeros((side, 6, 3), np.uint8),
+                photometric="rgb",
+                subifds=1 if side == 5 else None,
+            )
+    file = TiffFile(buffer.getvalue(), big=True)
+
+    (at,) = file.directory(file.first()).numbers[330]
+
+    assert file.directory(at).number(257, 0) == 7
+
+
 @layouts
 def test_of_many_tags_the_first_are_read_and_the_next_picture_is_found(
     order: str, big: bool
