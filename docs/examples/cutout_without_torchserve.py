@@ -21,7 +21,7 @@ from u2net_cutout.pipeline.cutout import CutoutPipeline
 from u2net_cutout.pipeline.request import ReceivedRequest
 
 # As in handler/model-config.yaml.
-LIMITS = Limits(max_file_bytes=32 << 20, max_pixels=50_000_000, max_response_bytes=100 << 20)
+LIMITS = Limits(max_file_bytes=32 << 20, max_pixels=52_000_000, max_response_bytes=100 << 20)
 
 
 def load_pipeline(network: Path, threads: int) -> CutoutPipeline:

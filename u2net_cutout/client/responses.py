@@ -22,7 +22,7 @@ from u2net_cutout.client.errors import (
 from u2net_cutout.client.file_checks import fault_of
 from u2net_cutout.contract.formats import CONTENT_TYPES, OutputFormat
 
-# Raw RGBA of 50 megapixels, the most that a server takes, has 200 MB.
+# Raw RGBA of 52 megapixels, the most that a server takes, has 208 MB.
 MAX_CUTOUT_BYTES = 256 << 20
 # What is read of an error. The server's own have some hundred bytes.
 MAX_ERROR_BYTES = 64 << 10

@@ -115,6 +115,13 @@ class UnreadableImage(BadRequest):
     title = "The picture can't be read"
 
 
+class UnsupportedPicture(BadRequest):
+    """A sound picture of a kind that is not read; the detail names the kind."""
+
+    code = "unsupported_picture"
+    title = "Pictures of this kind are not read"
+
+
 class NotAcceptable(CutoutError):
     """Nothing that ``Accept`` allows can be made."""
 

@@ -23,7 +23,7 @@ from u2net_cutout.network.u2net import Variant
 from u2net_cutout.pipeline.cutout import CutoutPipeline
 from u2net_cutout.pipeline.request import ReceivedRequest
 
-LIMITS = Limits(max_file_bytes=1 << 25, max_pixels=50_000_000, max_response_bytes=100 << 20)
+LIMITS = Limits(max_file_bytes=1 << 25, max_pixels=52_000_000, max_response_bytes=100 << 20)
 
 
 @dataclass(frozen=True)

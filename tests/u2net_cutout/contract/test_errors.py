@@ -53,6 +53,7 @@ def test_statuses_are_those_of_the_contract() -> None:
         "invalid_form": 400,
         "invalid_json": 400,
         "failed_to_read_image": 400,
+        "unsupported_picture": 400,
         "not_acceptable": 406,
         "file_too_large": 413,
         "resolution_too_high": 413,
