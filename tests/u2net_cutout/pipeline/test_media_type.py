@@ -27,7 +27,8 @@ from u2net_cutout.pipeline.media_type import MediaType
         ("multipart/form-data; boundary", "multipart/form-data", {"boundary": ""}),
         ("multipart/form-data; boundary*=utf-8''b", "multipart/form-data", {}),
         (";", "", {}),
-        ("\udcff\0;=;==", "\ufffd\0", {}),
+        ("\udcff\0;=;==", "?\0", {}),
+        ("image/png; a=\ud800; b=1", "image/png", {"a": "?", "b": "1"}),
     ],
 )
 def test_a_type_is_read_in_every_spelling(
