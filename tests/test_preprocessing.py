@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import Compose
 
-from preprocessing import IMAGENET_MEAN, IMAGENET_STD, Normalize, Rescale
+from preprocessing import Normalize, Rescale
+from u2net_cutout.network.variant import IMAGENET_MEAN, IMAGENET_STD
 
 SIZE = 320
 

@@ -27,7 +27,7 @@ ADDITION = "0=0"
 
 @dataclass(frozen=True)
 class NcnnGraph:
-    """A network as ncnn reads it: ``picture`` (3, 320, 320) -> ``maps`` (7, 320, 320), float32."""
+    """A network as ncnn reads it: ``picture`` (3, S, S) -> ``maps`` (M, S, S), float32."""
 
     param: str
     """The layers, a line each."""

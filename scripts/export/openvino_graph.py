@@ -39,7 +39,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 def openvino_graph(network: SaliencyNetwork, quantisation: Quantisation = EXACT) -> openvino.Model:
-    """Build the graph of a folded network: (1, 3, 320, 320) -> (1, 7, 320, 320), float32 in, out.
+    """Build the graph of a folded network: (1, 3, S, S) -> (1, M, S, S), float32 in, out.
 
     A convolution whose weights `quantisation` names calculates in 8 bits, as OpenVINO reads it off
     the rounding around it.

@@ -107,7 +107,7 @@ class Quantisation:
 def quantise(
     network: SaliencyNetwork, pictures: Sequence[Tensor], report: Callable[[str], None]
 ) -> Quantisation:
-    """Calibrate a folded network on pictures, each (3, 320, 320) as from ``preprocessing``.
+    """Calibrate a folded network on pictures, each (3, S, S) as from ``preprocessing``.
 
     `report` is called with the name of each stage.
     """

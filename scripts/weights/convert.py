@@ -15,9 +15,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from preprocessing import INPUT_SIZE
 from scripts.weights.record import WeightsError
-from u2net_cutout.network.u2net import SaliencyNetwork, Variant
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import Variant
 
 StateDict = dict[str, Tensor]
 
@@ -48,9 +48,9 @@ def folded_network(state: StateDict, variant: Variant) -> SaliencyNetwork:
 
 
 def difference_from_onnx(network: SaliencyNetwork, path: Path, batch: Tensor) -> float:
-    """Return the largest difference between a network's seven maps and an ONNX graph's.
+    """Return the largest difference between a network's maps and an ONNX graph's.
 
-    `batch` is (1, 3, 320, 320), as from ``preprocessing``. The graph runs in onnxruntime. The
+    `batch` is (1, 3, S, S), as from ``preprocessing``. The graph runs in onnxruntime. The
     network runs in float64, since torch's own float32 differs more from it (1.2e-4 with AVX2).
     """
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -128,7 +128,8 @@ def _in_execution_order(network: SaliencyNetwork) -> list[tuple[str, nn.Conv2d]]
                 lambda convolution, _, name=name: met.append((name, convolution))
             )
     # On the meta device a pass computes shapes only.
-    network.to("meta")(torch.empty(1, 3, INPUT_SIZE, INPUT_SIZE, device="meta"))
+    size = network.variant.size
+    network.to("meta")(torch.empty(1, 3, size, size, device="meta"))
     return met
 
 

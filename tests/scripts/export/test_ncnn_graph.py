@@ -11,7 +11,8 @@ from preprocessing import Normalize, Rescale
 from scripts.export.ncnn_graph import ncnn_graph
 from scripts.weights.convert import folded_network
 from u2net_cutout.network import ncnn_runtime as ncnn_runtime
-from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from scripts.export.trace import convolution, network_steps
 from scripts.weights.convert import folded_network
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.openvino_library import openvino
-from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS
 
 FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
 

@@ -18,7 +18,8 @@ from scripts.export.quantisation import (
 )
 from scripts.export.trace import Operation, network_steps
 from scripts.weights.convert import folded_network
-from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from scripts.export.trace import Operation, Step, convolution, network_steps
-from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from scripts.weights.convert import (
     read_weights,
 )
 from scripts.weights.record import WeightsError
-from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS
 
 
 @pytest.mark.parametrize("model", ["u2net", "u2netp"])

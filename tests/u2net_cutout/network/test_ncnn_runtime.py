@@ -17,7 +17,7 @@ from u2net_cutout.network import ncnn_runtime as ncnn_runtime
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.ncnn_runtime import NcnnRuntime, load_ncnn
 from u2net_cutout.network.precision import Precision
-from u2net_cutout.network.u2net import VARIANTS
+from u2net_cutout.network.variant import VARIANTS
 
 
 def load(folder: Path, precision: Precision = Precision.FP32, threads: int = 2) -> NcnnRuntime:

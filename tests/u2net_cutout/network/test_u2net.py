@@ -6,12 +6,12 @@ from torch import Tensor, nn
 
 from u2net_cutout.network.u2net import (
     RSU,
-    VARIANTS,
     ConvBNReLU,
     SaliencyNetwork,
     resize_like,
     walk_u,
 )
+from u2net_cutout.network.variant import VARIANTS
 
 SIZES = [(1, 1), (2, 3), (7, 5), (33, 47), (64, 64)]
 # Depth, channels in, inside and out of a few blocks of the full-size network.
@@ -180,14 +180,6 @@ def test_folded_weights_load_into_a_network_without_batch_norm() -> None:
     )
 
     assert (mismatch.missing_keys, mismatch.unexpected_keys) == ([], [])
-
-
-def test_variants_are_found_by_their_names() -> None:
-    assert {name: variant.name for name, variant in VARIANTS.items()} == {
-        "u2net": "u2net",
-        "u2net_human_seg": "u2net_human_seg",
-        "u2netp": "u2netp",
-    }
 
 
 def randomize(network: nn.Module) -> None:

@@ -22,6 +22,8 @@ from u2net_cutout.pipeline.rendering import Rendering, render
 from u2net_cutout.pipeline.response import CutoutStats, Response, picture_response
 
 SIZE = (64, 48)
+# What U²-Net can resolve.
+SIDE = 320
 SUBJECT = (16, 12, 48, 36)
 NOTHING = torch.zeros(48, 64)
 LIMITS = Limits(max_file_bytes=10**6, max_pixels=10**6, max_response_bytes=10**7)
@@ -38,7 +40,7 @@ def encoded(picture: Image.Image) -> bytes:
 def rendered(picture: Image.Image, saliency: Tensor, **options: str | bytes) -> Rendering:
     """Return what a client gets who sends a picture with these options."""
     row: dict[str, object] = {"image": encoded(picture), **options}
-    return render(load_photo(row, HTTP, LIMITS, explain=False), saliency)
+    return render(load_photo(row, HTTP, LIMITS, explain=False), saliency, SIDE)
 
 
 def alpha_of(rendering: Rendering) -> npt.NDArray[np.int32]:
@@ -55,7 +57,7 @@ def test_only_an_explanation_keeps_the_photo_itself(explain: bool, kept: bool, b
     row: dict[str, object] = {"image": encoded(Image.new("RGB", SIZE, RED)), **options}
     photo = load_photo(row, HTTP, LIMITS, explain=explain)
 
-    render(photo, box)
+    render(photo, box, SIDE)
 
     assert (photo.image.mode == "RGB") is kept
 
@@ -383,7 +385,7 @@ def answered(
     """Answer a request as the handler does between TorchServe and the network."""
     try:
         photo = load_photo(fields, headers, LIMITS, explain=False)
-        rendering = render(photo, saliency)
+        rendering = render(photo, saliency, SIDE)
         stats = CutoutStats(rendering.subject, rendering.coverage, 0.5)
         return picture_response(rendering.picture, stats, photo.request, LIMITS.max_response_bytes)
     except CutoutError as error:

@@ -12,6 +12,7 @@ from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.runtime import load_runtime
 from u2net_cutout.network.torch_runtime import TorchRuntime
+from u2net_cutout.network.variant import VARIANTS
 from u2net_cutout.pipeline.photo import load_photo
 from u2net_cutout.worker.warmup import SIZE, sample_maps, sample_request, warm_up_network
 
@@ -39,7 +40,7 @@ def test_the_sample_is_read_as_a_photo_that_asks_for_a_png(limits: Limits) -> No
 
 
 def test_the_maps_are_as_soft_as_maps_can_be() -> None:
-    maps = sample_maps(torch.device("cpu"))
+    maps = sample_maps(VARIANTS["u2netp"], torch.device("cpu"))
 
     assert (maps.shape, maps.dtype) == ((7, 320, 320), torch.float32)
     levels = set(maps.flatten().tolist())

@@ -1,0 +1,19 @@
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+from u2net_cutout.network.variant import VARIANTS
+
+
+def test_variants_are_found_by_their_names() -> None:
+    assert {name: variant.name for name, variant in VARIANTS.items()} == {
+        "u2net": "u2net",
+        "u2net_human_seg": "u2net_human_seg",
+        "u2netp": "u2netp",
+    }
+
+
+def test_a_command_reads_the_numbers_without_loading_torch() -> None:
+    program = "import sys, u2net_cutout.network.variant; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
