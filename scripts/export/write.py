@@ -146,7 +146,7 @@ def _write_files(
         quantisation = quantise(network, calibration, lambda what: print(what, flush=True))
     save_graph(openvino_graph(network, quantisation), target)
     if choice.precision is Precision.BF16:
-        keep_sensitive(target)
+        keep_sensitive(target, len(network.variant.sensitive))
     return [target.with_suffix(".bin"), target.with_suffix(".xml")]
 
 

@@ -24,7 +24,7 @@ class ModelMetadata:
     weights_source: str
     """Where the weights came from, in words."""
     license: str
-    """SPDX identifier of the weights' licence."""
+    """SPDX identifier of the weights' licence, or what is stated of it, in words."""
     parity: dict[str, float]
     """How far the masks are from plain float32's: means and worsts; all of it is in parity.json."""
     sources_sha256: str

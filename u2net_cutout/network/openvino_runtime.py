@@ -22,7 +22,7 @@ HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
 # The precision that it then reports of a convolution.
 CONVOLUTION_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "u8"}
 # The convolutions that stay in float32. In 8 bits: the first, five sides in two steps each, the
-# second step of the finest side, and the sensitive one (``quantisation.SENSITIVE_CONVOLUTION``). In
+# second step of the finest side, and the sensitive one (``Variant.sensitive``). In
 # bfloat16: that one. The output convolution is a matrix product, and not counted.
 FLOATING_POINT = {Precision.FP32: 0, Precision.BF16: 1, Precision.INT8: 13}
 # What OpenVINO calls kernels that were written to be read, not to be fast.

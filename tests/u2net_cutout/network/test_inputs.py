@@ -22,10 +22,13 @@ def pictures(photos: list[Image.Image]) -> list[Image.Image]:
     return [*photos, *(noise(*size) for size in sizes), Image.new("RGB", (9, 9))]
 
 
-def test_both_ways_give_the_same_batch_bit_by_bit(pictures: list[Image.Image]) -> None:
-    expected = HOST.collate([HOST.prepare(picture) for picture in pictures])
+@pytest.mark.parametrize("name", ["u2net", "isnet"])
+def test_both_ways_give_the_same_batch_bit_by_bit(name: str, pictures: list[Image.Image]) -> None:
+    variant = VARIANTS[name]
+    host, device = HostInput(variant), DeviceInput(variant, torch.device("cpu"))
+    expected = host.collate([host.prepare(picture) for picture in pictures])
 
-    batch = DEVICE.collate([DEVICE.prepare(picture) for picture in pictures])
+    batch = device.collate([device.prepare(picture) for picture in pictures])
 
     assert torch.equal(batch, expected)
 
