@@ -131,3 +131,25 @@ def test_a_very_narrow_picture_keeps_its_matte() -> None:
     alpha = Image.linear_gradient("L").resize((1, 100_000))
 
     assert refine(picture, alpha, SIDE).tobytes() == alpha.tobytes()
+
+
+@pytest.mark.parametrize("sure", [0.9, 0.94])
+def test_no_hole_opens_inside_a_subject_of_which_the_network_was_nearly_sure(sure: float) -> None:
+    # A tyre with lettering in the background's colour, which the network took for the tyre's.
+    matte = Image.new("L", SIZE)
+    ImageDraw.Draw(matte).circle((450, 300), 250, fill=255)
+    picture = lay(flat(RED), flat(BLUE), matte)
+    letter = (400, 250, 500, 350)
+    ImageDraw.Draw(picture).rectangle(letter, fill=BLUE)
+    seen = seen_by_the_network(matte)
+    # The network's own pixels, so that it's nearly sure of all that the letter covers.
+    seen.paste(round(255 * sure) + 1, (360, 210, 540, 390))
+
+    refined = floats(refine(picture, seen, SIDE))
+
+    inside = np.s_[letter[1] : letter[3], letter[0] : letter[2]]
+    assert refined[inside].min() >= sure
+    # A hole that the network left open stays open.
+    hollow = seen.copy()
+    hollow.paste(round(255 * 0.5), letter)
+    assert floats(refine(picture, hollow, SIDE))[300, 450] < 0.5
