@@ -115,4 +115,5 @@ class CutoutPipeline:
             picture = self.explain(photo, maps) if request.explain else rendering.picture
         with timing.measure("encode"):
             response = picture_response(picture, stats, request, self.limits.max_response_bytes)
+        response = response.with_header("X-Input-Size", str(self.network_input.variant.size))
         return response.with_header("Server-Timing", timing.header)

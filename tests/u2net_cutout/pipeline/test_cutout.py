@@ -63,6 +63,7 @@ def test_a_request_goes_through_all_steps_and_each_is_timed(pipeline: CutoutPipe
         alpha = np.asarray(cutout.getchannel("A"))
     assert (alpha[:, :30] == 255).all()
     assert (alpha[:, 34:] == 0).all()
+    assert response.headers["X-Input-Size"] == "320"
     timing = response.headers["Server-Timing"]
     assert [entry.partition(";")[0] for entry in timing.split(", ")] == STAGES
     assert list(received.timing.milliseconds) == STAGES
