@@ -54,6 +54,8 @@ class Variant:
     """Channels of a convolution that halves the picture before the first stage; None: no such."""
     fused: bool = True
     """Whether the mask is weighed from the side maps; otherwise it is the finest of them."""
+    rounded_last: bool = False
+    """Whether the authors scale the mask before they round it to 8 bits, not after."""
     sensitive: tuple[str, ...] = ()
     """Names of the convolutions that stay in float32 among those of fewer bits, as measured."""
     calibrated: bool = True
@@ -93,6 +95,7 @@ _ISNET = replace(
     ),
     stem=64,
     fused=False,
+    rounded_last=True,
     sensitive=(),
     calibrated=False,
     authors="github.com/xuebinqin/DIS",

@@ -108,7 +108,7 @@ class CutoutPipeline:
         photo, maps = saliency.photo, saliency.maps
         request, timing = photo.request, photo.timing
         with timing.measure("postprocess"):
-            rendering = render(photo, maps[0], self.network_input.variant.resolution)
+            rendering = render(photo, maps[0], self.network_input.variant)
             # Only JSON holds it.
             uncertainty = mean_uncertainty(maps) if request.in_json else None
             stats = CutoutStats(rendering.subject, rendering.coverage, uncertainty)

@@ -12,6 +12,7 @@ from u2net_cutout.imaging.compositing import cover, cut_out, keep_inside, lay_on
 from u2net_cutout.matting.alpha import alpha_matte
 from u2net_cutout.matting.foreground import decontaminate
 from u2net_cutout.matting.refinement import refine
+from u2net_cutout.network.variant import Variant
 from u2net_cutout.pipeline.photo import Photo
 from u2net_cutout.pipeline.placement import Box, find_subject, place
 
@@ -31,10 +32,10 @@ class Rendering:
     """Share of the whole photo that is foreground, half-transparent pixels counted half."""
 
 
-def render(photo: Photo, saliency: Tensor, resolution: int) -> Rendering:
+def render(photo: Photo, saliency: Tensor, variant: Variant) -> Rendering:
     """Cut a photo out by its (H, W) saliency, and do with the cutout what was asked for.
 
-    `resolution` is the side length, in pixels, of what the network can resolve.
+    `variant` is the network that drew it.
     Unless an explanation is asked for, the photo's picture may become the cutout itself.
 
     Raises:
@@ -42,10 +43,10 @@ def render(photo: Photo, saliency: Tensor, resolution: int) -> Rendering:
         ResponseTooLarge: margins make the response larger than any picture may be.
     """
     options = photo.request.options
-    alpha = alpha_matte(saliency, photo.image.size)
+    alpha = alpha_matte(saliency, photo.image.size, rounded_last=variant.rounded_last)
     if options.edges is Edges.REFINED and _edge_pixels(alpha) <= MAX_EDGE_PIXELS:
-        alpha = refine(_seen(photo.image), alpha, resolution)
-    cutout, alpha = _cut_out(photo, alpha, resolution)
+        alpha = refine(_seen(photo.image), alpha, variant.resolution)
+    cutout, alpha = _cut_out(photo, alpha, variant.resolution)
     subject = find_subject(alpha)
     if subject is None and options.needs_subject:
         raise UnknownForeground("nothing in the picture stands out clearly enough")

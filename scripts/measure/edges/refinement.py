@@ -114,7 +114,7 @@ def measure(
 def first_look(network: SaliencyNetwork, picture: Image.Image) -> Image.Image:
     """Return the network's own matte, as it is served without refinement."""
     saliency = network(HostInput(network.variant).prepare(picture)[None])[0, 0]
-    return alpha_matte(saliency, picture.size)
+    return alpha_matte(saliency, picture.size, rounded_last=network.variant.rounded_last)
 
 
 def closed_form(picture: Image.Image, matte: Image.Image) -> Floats:
