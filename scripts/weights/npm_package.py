@@ -73,7 +73,10 @@ def _download(package: str, scratch: Path) -> Path:
     # It packs what the registry has, and runs no script of it.
     command = [npm, "pack", "--silent", "--ignore-scripts", package]
     environment = {**os.environ, "npm_config_update_notifier": "false"}
-    if subprocess.run(command, cwd=scratch, env=environment, check=False).returncode != 0:
+    done = subprocess.run(
+        command, cwd=scratch, env=environment, stdout=subprocess.DEVNULL, check=False
+    )
+    if done.returncode != 0:
         raise NpmDataError(f"npm could not download {package} (its message is above)")
     (tarball,) = scratch.glob("*.tgz")
     return tarball
