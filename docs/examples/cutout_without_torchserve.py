@@ -17,6 +17,7 @@ from u2net_cutout.imaging.decoding import register_heif
 from u2net_cutout.network.inputs import choose_input
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.runtime import choose_device, load_runtime
+from u2net_cutout.network.variant import VARIANTS
 from u2net_cutout.pipeline.cutout import CutoutPipeline
 from u2net_cutout.pipeline.request import ReceivedRequest
 
@@ -33,8 +34,9 @@ def load_pipeline(network: Path, threads: int) -> CutoutPipeline:
     torch.set_num_threads(threads)
     register_heif()
     device = choose_device(gpu_id=None)
-    runtime = load_runtime(network, ModelMetadata.read(network), device, threads)
-    return CutoutPipeline(runtime, choose_input(device), LIMITS)
+    metadata = ModelMetadata.read(network)
+    runtime = load_runtime(network, metadata, device, threads)
+    return CutoutPipeline(runtime, choose_input(device, VARIANTS[metadata.variant]), LIMITS)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from tests.conftest import WHEELS
 from tests.served.conftest import Served
 from u2net_cutout.matting.alpha import alpha_matte
 from u2net_cutout.network.metadata import ModelMetadata
-from u2net_cutout.network.u2net import VARIANTS
+from u2net_cutout.network.variant import VARIANTS
 
 
 @pytest.fixture(scope="module")

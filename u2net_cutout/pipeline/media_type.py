@@ -27,7 +27,7 @@ class MediaType:
     def parse(cls, declared: str) -> "MediaType":
         """Read a header's value, of a long one the beginning; nothing that it holds fails."""
         message = Message()
-        # Half a pair of UTF-16, which Python's parser fails over, is in no header that arrived well.
+        # Python fails over half a pair of UTF-16, which no header that arrived well has.
         message["Content-Type"] = declared[:LONGEST].encode("latin-1", "replace").decode("latin-1")
         (name, _), *parameters = message.get_params() or [("", "")]
         # A value in RFC 2231's form, a tuple, means nothing in HTTP.
