@@ -1,0 +1,111 @@
+"""Runs unit tests on a copy of the repository into which a fault was put."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import pytest
+
+from scripts.documents.clone import copy_repository
+from scripts.measure.kit.errors import BenchError
+
+# Imported once for all runs, which take seconds; nothing of the repository is.
+PRELOADED = ["numpy", "PIL.Image", "pytest", "requests", "skimage", "torch"]
+OWN = ("handler", "preprocessing", "scripts", "tests", "u2net_cutout", "u2net_handler")
+# How much longer than without a fault the tests may take: the machine may have other work.
+PATIENCE, LEAST_S = 4, 20
+
+
+class Outcome(Enum):
+    """What tests did about a fault."""
+
+    SURVIVED = "survived"
+    NOTICED = "noticed"
+    OVERDUE = "noticed, by no end"
+
+
+@dataclass
+class Trial:
+    """A copy of the repository, and the tests that run in it."""
+
+    tree: Path
+    build: Path
+
+    def __post_init__(self) -> None:
+        shutil.rmtree(self.tree, ignore_errors=True)
+        copy_repository(self.tree)
+        self._processes = multiprocessing.get_context("forkserver")
+        self._processes.set_forkserver_preload(PRELOADED)
+        self._limits_s: dict[tuple[Path, ...], float] = {}
+
+    def run(self, module: Path, source: str, tests: Iterable[Path]) -> Outcome:
+        """Run tests with another source of a module.
+
+        Raises:
+            BenchError: they fail without a fault.
+        """
+        files = tuple(tests)
+        if files not in self._limits_s:
+            began = time.monotonic()
+            if self._run(files, None) is not Outcome.SURVIVED:
+                raise BenchError(f"tests fail without a fault; {self.log} says how")
+            self._limits_s[files] = LEAST_S + PATIENCE * (time.monotonic() - began)
+        file = self.tree / module
+        sound = file.read_text(encoding="utf-8")
+        file.write_text(source, encoding="utf-8")
+        try:
+            return self._run(files, self._limits_s[files])
+        finally:
+            file.write_text(sound, encoding="utf-8")
+
+    @property
+    def log(self) -> Path:
+        """What the last run printed."""
+        return self.tree.with_suffix(".log")
+
+    def _run(self, files: tuple[Path, ...], limit_s: float | None) -> Outcome:
+        process = self._processes.Process(
+            target=_run_tests, args=(self.tree, self.build, self.log, [str(f) for f in files])
+        )
+        process.start()
+        try:
+            process.join(limit_s)
+            if process.exitcode is None:
+                return Outcome.OVERDUE
+            return Outcome.NOTICED if process.exitcode else Outcome.SURVIVED
+        finally:
+            # What the tests have started, and themselves.
+            _kill_group(process.pid or 0)
+            process.join()
+
+
+def _kill_group(leader: int) -> None:
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _run_tests(tree: Path, build: Path, log: Path, files: list[str]) -> None:
+    """Run tests in a process, and a group, of its own, which ends with pytest's status."""
+    os.setsid()
+    with log.open("w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    os.chdir(tree)
+    # Weights and networks are the repository's own; a module of bytecode could be of another fault.
+    os.environ["BUILD"] = str(build)
+    sys.dont_write_bytecode = True
+    for name in [each for each in sys.modules if each.partition(".")[0] in OWN]:
+        del sys.modules[name]
+    status = pytest.main(["-x", "-q", "-p", "no:cacheprovider", f"--rootdir={tree}", *files])
+    sys.stdout.flush()
+    # Threads that a fault has left behind must not hold it up.
+    os._exit(status)
