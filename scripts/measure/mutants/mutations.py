@@ -61,9 +61,7 @@ def mutations_of(module: Path, source: str, draw: random.Random) -> list[Mutatio
     tree = get_ast(source)
     places: dict[tuple[object, str], list[Mutation]] = {}
     for operator in _operators():
-        spans = (
-            span for node in ast_nodes(tree) for span in operator.mutation_positions(node)
-        )
+        spans = (span for node in ast_nodes(tree) for span in operator.mutation_positions(node))
         for occurrence, (start, end) in enumerate(spans):
             if not any(first <= start and end <= last for first, last in annotations):
                 found = Mutation(module, start[0], operator, occurrence)

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from scripts.common.options import OptionParser, words
+from scripts.common.options import OptionParser
 from scripts.common.paths import ROOT
 from scripts.measure.mutants.equivalents import read_equivalents
 from scripts.measure.mutants.mutations import Mutation, mutations_of, sample
@@ -49,8 +49,12 @@ def mutants(line: Sequence[str]) -> None:
                 noticed[module] += 1
         passed = time.monotonic() - began
         print(f"[{number}/{len(chosen)}, {passed:.0f} s] {word}: {where}", flush=True)
-    _report(modules_of=Counter(str(each.module) for each in chosen), noticed=noticed,
-            equivalent=equivalent, survivors=survivors)
+    _report(
+        modules_of=Counter(str(each.module) for each in chosen),
+        noticed=noticed,
+        equivalent=equivalent,
+        survivors=survivors,
+    )
 
 
 def _outcome(trial: Trial, mutation: Mutation, source: str) -> Outcome:
