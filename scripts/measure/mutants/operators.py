@@ -8,6 +8,9 @@ from typing import Any
 
 import parso
 
+# What has no order of its arguments.
+COMMUTATIVE = ("max", "min")
+
 Span = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -16,16 +19,17 @@ class DropStatement:
 
     def mutation_positions(self, node: Any) -> Iterator[Span]:
         """Yield where such a statement is, if this node is one."""
-        if node.type in ("raise_stmt", "keyword") and node.parent.type == "simple_stmt":
-            if node.type == "raise_stmt" or node.value == "raise":
-                yield node.start_pos, node.end_pos
-        elif node.type == "atom_expr" and node.parent.type == "simple_stmt":
-            if node.children[-1].type == "trailer" and node.children[-1].children[0].value == "(":
-                yield node.start_pos, node.end_pos
+        if node.parent is None or node.parent.type != "simple_stmt":
+            return
+        is_call = node.type == "atom_expr" and node.get_last_leaf().value == ")"
+        if is_call or node.get_first_leaf().value == "raise":
+            yield node.start_pos, node.end_pos
 
     def mutate(self, node: Any, _: int) -> Any:
         """Return ``pass``, indented as the statement."""
-        return _parsed("pass", node)
+        (replacement, *_) = parso.parse("pass").children
+        replacement.prefix = node.get_first_leaf().prefix
+        return replacement
 
 
 class SwapArguments:
@@ -34,6 +38,8 @@ class SwapArguments:
     def mutation_positions(self, node: Any) -> Iterator[Span]:
         """Yield where the arguments are, if this node is a call's and the two differ."""
         if node.type == "arglist" and node.parent.type == "trailer":
+            if node.parent.get_previous_leaf().value in COMMUTATIVE:
+                return
             first, _, second, *_ = node.children
             named = "argument" in (first.type, second.type)
             if not named and first.get_code().strip() != second.get_code().strip():
@@ -63,10 +69,3 @@ class MisspellWord:
 
 
 OPERATORS = (DropStatement, SwapArguments, MisspellWord)
-
-
-def _parsed(code: str, instead_of: Any) -> Any:
-    """Return code as a node that takes the place, and the indentation, of another."""
-    (replacement, *_) = parso.parse(code).children
-    replacement.get_first_leaf().prefix = instead_of.get_first_leaf().prefix
-    return replacement

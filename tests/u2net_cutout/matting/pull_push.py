@@ -1,4 +1,4 @@
-"""The pull-push pyramid of "The Lumigraph" (Gortler et al., 1996), written down with NumPy alone."""
+"""The pull-push pyramid of "The Lumigraph" (Gortler et al., 1996), written down with NumPy."""
 
 from typing import Any
 
