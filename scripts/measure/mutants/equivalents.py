@@ -20,18 +20,18 @@ class Equivalent:
     reason: str
 
 
-def read_equivalents() -> list[Equivalent]:
-    """Return the list.
+def read_equivalents(file: Path = LIST) -> list[Equivalent]:
+    """Return the list: a TOML file with an array of tables for each module.
 
     Raises:
         BenchError: an entry is of a line that is not there any more.
     """
-    listed = tomllib.loads(LIST.read_text(encoding="utf-8"))
+    listed = tomllib.loads(file.read_text(encoding="utf-8"))
     equivalents = [
         Equivalent(module, **entry) for module, entries in listed.items() for entry in entries
     ]
     for each in equivalents:
-        source = (ROOT / each.module).read_text(encoding="utf-8")
-        if each.before not in " ".join(line.strip() for line in source.splitlines()):
-            raise BenchError(f"{LIST.name}: {each.module} has no line {each.before!r}")
+        lines = (ROOT / each.module).read_text(encoding="utf-8").splitlines()
+        if each.before not in " ".join(line.strip() for line in lines):
+            raise BenchError(f"{file.name}: {each.module} has no line {each.before!r}")
     return equivalents

@@ -8,27 +8,20 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 import pytest
 
-from scripts.documents.clone import copy_repository
+from scripts.documents.clone import copy_repository, share
 from scripts.measure.kit.errors import BenchError
+from scripts.measure.mutants.tally import Outcome
 
 # Imported once for all runs, which take seconds; nothing of the repository is.
 PRELOADED = ["numpy", "PIL.Image", "pytest", "requests", "skimage", "torch"]
 OWN = ("handler", "preprocessing", "scripts", "tests", "u2net_cutout", "u2net_handler")
 # How much longer than without a fault the tests may take: the machine may have other work.
 PATIENCE, LEAST_S = 4, 20
-
-
-class Outcome(Enum):
-    """What tests did about a fault."""
-
-    SURVIVED = "survived"
-    NOTICED = "noticed"
-    OVERDUE = "noticed, by no end"
+LONGEST_S = 900
 
 
 @dataclass
@@ -41,6 +34,7 @@ class Trial:
     def __post_init__(self) -> None:
         shutil.rmtree(self.tree, ignore_errors=True)
         copy_repository(self.tree)
+        share(self.tree, self.build)
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload(PRELOADED)
         self._limits_s: dict[tuple[Path, ...], float] = {}
@@ -54,7 +48,7 @@ class Trial:
         files = tuple(tests)
         if files not in self._limits_s:
             began = time.monotonic()
-            if self._run(files, None) is not Outcome.SURVIVED:
+            if self._run(files, LONGEST_S) is not Outcome.SURVIVED:
                 raise BenchError(f"tests fail without a fault; {self.log} says how")
             self._limits_s[files] = LEAST_S + PATIENCE * (time.monotonic() - began)
         file = self.tree / module
@@ -70,7 +64,7 @@ class Trial:
         """What the last run printed."""
         return self.tree.with_suffix(".log")
 
-    def _run(self, files: tuple[Path, ...], limit_s: float | None) -> Outcome:
+    def _run(self, files: tuple[Path, ...], limit_s: float) -> Outcome:
         process = self._processes.Process(
             target=_run_tests, args=(self.tree, self.build, self.log, [str(f) for f in files])
         )
@@ -100,8 +94,8 @@ def _run_tests(tree: Path, build: Path, log: Path, files: list[str]) -> None:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     os.chdir(tree)
-    # Weights and networks are the repository's own; a module of bytecode could be of another fault.
-    os.environ["BUILD"] = str(build)
+    # Weights and networks are the repository's own. Bytecode could be that of another fault.
+    os.environ |= {"BUILD": str(build), "PYTHONDONTWRITEBYTECODE": "1"}
     sys.dont_write_bytecode = True
     for name in [each for each in sys.modules if each.partition(".")[0] in OWN]:
         del sys.modules[name]

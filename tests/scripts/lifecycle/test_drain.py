@@ -322,9 +322,14 @@ def test_an_interrupted_stop_opens_the_models_again(
         until(lambda: "GET /token?type=inference" in server.calls)
         _thread.interrupt_main()
 
-    Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        stop(server.config)
+    # A process that a shell starts in the background ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        Thread(target=interrupt, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            stop(server.config)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     assert server.runs
     assert server.versions("u2net") == {"1.0": 1}
