@@ -6,7 +6,7 @@ An operator is a class as ``cosmic_ray.operators.operator.Operator``, on parso's
 from collections.abc import Iterator
 from typing import Any
 
-import parso
+from parso.python.tree import Keyword
 
 # What has no order of its arguments.
 COMMUTATIVE = ("max", "min")
@@ -27,9 +27,7 @@ class DropStatement:
 
     def mutate(self, node: Any, _: int) -> Any:
         """Return ``pass``, indented as the statement."""
-        (replacement, *_) = parso.parse("pass").children
-        replacement.prefix = node.get_first_leaf().prefix
-        return replacement
+        return Keyword("pass", node.start_pos, node.get_first_leaf().prefix)
 
 
 class SwapArguments:

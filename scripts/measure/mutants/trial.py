@@ -19,8 +19,7 @@ from scripts.measure.mutants.tally import Outcome
 # Imported once for all runs, which take seconds; nothing of the repository is.
 PRELOADED = ["numpy", "PIL.Image", "pytest", "requests", "skimage", "torch"]
 OWN = ("handler", "preprocessing", "scripts", "tests", "u2net_cutout", "u2net_handler")
-# How much longer than without a fault the tests may take: the machine may have other work.
-PATIENCE, LEAST_S = 4, 20
+# Without a fault they may take so long, and no longer.
 LONGEST_S = 900
 
 
@@ -30,6 +29,10 @@ class Trial:
 
     tree: Path
     build: Path
+    patience: float = 4
+    """How many times as long as without a fault tests may take: the machine may have other work."""
+    least_s: float = 20
+    """How long they may take beside that."""
 
     def __post_init__(self) -> None:
         shutil.rmtree(self.tree, ignore_errors=True)
@@ -50,7 +53,7 @@ class Trial:
             began = time.monotonic()
             if self._run(files, LONGEST_S) is not Outcome.SURVIVED:
                 raise BenchError(f"tests fail without a fault; {self.log} says how")
-            self._limits_s[files] = LEAST_S + PATIENCE * (time.monotonic() - began)
+            self._limits_s[files] = self.least_s + self.patience * (time.monotonic() - began)
         file = self.tree / module
         sound = file.read_text(encoding="utf-8")
         file.write_text(source, encoding="utf-8")

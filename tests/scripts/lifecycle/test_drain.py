@@ -27,7 +27,7 @@ from scripts.torchserve.process import TorchServeProcess
 from tests.conftest import ROOT
 
 SERVER = Path(__file__).with_name("simulated_torchserve.py")
-ONE_MODEL = {"u2net": {"1.0": {}}}
+ONE_MODEL: dict[str, Any] = {"u2net": {"1.0": {}}}
 
 
 @dataclass

@@ -27,9 +27,10 @@ def pull_push(sums: Array, known: Array) -> Array:
     scale = np.minimum(1, 1 / np.maximum(known, 1e-300))
     sums, known = sums * scale, known * scale
     if known.size == 1:
-        return sums / known
+        return np.asarray(sums / known)
     coarse = pull_push(*(4 * _halved(each) for each in (sums, known)))
-    return sums + (1 - known) * enlarged(coarse, (2, 2), known.shape[:2])
+    filled: Array = sums + (1 - known) * enlarged(coarse, (2, 2), known.shape[:2])
+    return filled
 
 
 def _halved(fine: Array) -> Array:

@@ -222,7 +222,7 @@ def by_the_book(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     cells = mixtures.reshape(rows, cell[0], columns, cell[1], 4).swapaxes(1, 2)
     cells = cells.reshape(rows, columns, -1, 4)
     lowest, highest = cells[..., 3].min(axis=2), cells[..., 3].max(axis=2)
-    means = np.dstack([picture.reduce(cell[::-1]), alpha.reduce(cell[::-1])]).astype(float)
+    means = np.dstack([np.asarray(x.reduce(cell[::-1]), float) for x in (picture, alpha)])
     pure = (lowest >= 252), (highest <= 3)
     layers = []
     for one, other, shares, clearest in (

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.measure.kit.errors import BenchError
 from scripts.measure.mutants.tally import Outcome
 from scripts.measure.mutants.trial import Trial
 from tests.conftest import BUILD, ROOT
@@ -12,13 +13,8 @@ MODULE = Path("scripts/torchserve/versions.py")
 TESTS = [Path("tests/scripts/torchserve/test_versions.py")]
 
 
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    return Trial(tmp_path_factory.mktemp("mutants") / "tree", BUILD)
-
-
-def test_a_fault_is_noticed_in_the_copy_alone(trial: Trial) -> None:
-    source = (ROOT / MODULE).read_text()
+def test_a_fault_is_noticed_in_the_copy_alone(tmp_path: Path) -> None:
+    trial, source = Trial(tmp_path / "tree", BUILD), (ROOT / MODULE).read_text()
 
     outcomes = [
         trial.run(MODULE, fault, TESTS)
@@ -30,8 +26,17 @@ def test_a_fault_is_noticed_in_the_copy_alone(trial: Trial) -> None:
         assert file.read_text() == source
 
 
-def test_what_never_ends_counts_as_noticed(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.measure.mutants.trial.LEAST_S", 1)
+def test_what_never_ends_counts_as_noticed(tmp_path: Path) -> None:
+    trial = Trial(tmp_path / "tree", BUILD, patience=1, least_s=0)
     endless = (ROOT / MODULE).read_text() + "\nwhile True:\n    pass\n"
 
     assert trial.run(MODULE, endless, TESTS) is Outcome.OVERDUE
+
+
+def test_tests_that_fail_without_a_fault_prove_nothing(tmp_path: Path) -> None:
+    trial = Trial(tmp_path / "tree", BUILD)
+    failing = Path("tests/test_failing.py")
+    (trial.tree / failing).write_text("def test_it():\n    assert False\n")
+
+    with pytest.raises(BenchError, match="fail without a fault"):
+        trial.run(MODULE, "", [failing])
