@@ -1,6 +1,7 @@
 import base64
 import tracemalloc
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -557,3 +558,35 @@ def test_base64_in_words_takes_no_more_memory_than_in_one() -> None:
     tracemalloc.stop()
 
     assert peak < 4 * len(text)
+
+
+def test_fields_are_allowed_up_to_the_limit_itself() -> None:
+    row = {"image": PICTURE, "format": "png", "crop": "true"}
+
+    assert read_request(row, HTTP, replace(LIMITS, max_fields=3), explain=False).options.crop
+    with pytest.raises(TooManyFields, match="the request has 3 fields; the limit is 2"):
+        read_request(row, HTTP, replace(LIMITS, max_fields=2), explain=False)
+
+
+def test_json_may_hold_two_marks_for_each_field() -> None:
+    two, marks = replace(LIMITS, max_fields=2), b'{"data": "%b", "crop": true%b}'
+
+    # A brace and a comma; then two commas more, that no field needs.
+    body = marks % (TEXT.encode(), b', "crop": 0, "crop": 1')
+    assert read_request({"body": body}, JSON, two, explain=False).options.crop
+    body = marks % (TEXT.encode(), b', "crop": 0, "crop": 1, "crop": 1')
+    with pytest.raises(TooManyFields, match="the JSON holds more than 2 fields"):
+        read_request({"body": body}, JSON, two, explain=False)
+
+
+@pytest.mark.parametrize("value", ["x" * 100, b"x" * 100, bytearray(b"x" * 100)])
+@pytest.mark.parametrize("name", ["format", "x" * 100])
+def test_a_name_and_a_value_may_be_as_long_as_the_limit_itself(name: str, value: object) -> None:
+    row = {"image": PICTURE, name: value}
+
+    for longest, refusal in ((100, CutoutError), (99, FieldTooLong)):
+        limits = replace(LIMITS, max_field_bytes=longest)
+        with pytest.raises(refusal) as caught:
+            read_request(row, HTTP, limits, explain=False)
+        assert isinstance(caught.value, FieldTooLong) == (longest == 99)
+    assert "has 100 bytes; the limit is 99" in caught.value.detail
