@@ -177,6 +177,7 @@ def main() -> None:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            self.close_connection = True
 
         def log_message(self, *_: object) -> None:
             return
