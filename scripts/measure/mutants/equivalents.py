@@ -16,8 +16,13 @@ class Equivalent:
 
     module: str
     before: str
-    after: str
     reason: str
+    after: str | None = None
+    """None: whatever becomes of the line, as of a constant that only time and memory hang on."""
+
+    def covers(self, module: str, before: str, after: str) -> bool:
+        """Whether a change is this one."""
+        return (module, before) == (self.module, self.before) and self.after in (None, after)
 
 
 def read_equivalents(file: Path = LIST) -> list[Equivalent]:

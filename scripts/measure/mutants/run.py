@@ -35,14 +35,14 @@ def mutants(line: Sequence[str]) -> None:
     modules = find_modules(arguments.modules or MODULES)
     sources = {module: (ROOT / module).read_text(encoding="utf-8") for module in modules}
     chosen = _drawn(sources, arguments.sample, arguments.seed)
-    listed = {(each.module, each.before, each.after) for each in read_equivalents()}
+    listed = read_equivalents()
     build = arguments.build.resolve()
     trial, tally = Trial(build / "mutants" / "tree", build), Tally()
     began = time.monotonic()
     for number, mutation in enumerate(chosen, 1):
         module, source = str(mutation.module), sources[mutation.module]
         change = mutation.changed(source)
-        if (module, *change) in listed:
+        if any(each.covers(module, *change) for each in listed):
             outcome = Outcome.EQUIVALENT
         else:
             outcome = _outcome(trial, mutation.module, mutation.apply(source))
