@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import random
 import sys
 import time
@@ -70,7 +71,7 @@ def _drawn(sources: dict[Path, str], size: int, seed: int) -> list[Mutation]:
 def _outcome(trial: Trial, module: Path, source: str) -> Outcome:
     """Run the tests of the module, and if they don't notice, those of its package."""
     try:
-        compile(source, str(module), "exec")
+        ast.parse(source)
     except SyntaxError:
         return Outcome.NOTICED
     outcome = trial.run(module, source, [mirror_of(module)])

@@ -1,5 +1,6 @@
 """Which faults are made of some lines of code."""
 
+import ast
 import random
 from pathlib import Path
 
@@ -48,9 +49,9 @@ def test_arguments_are_swapped_where_their_order_counts() -> None:
     assert changes(CODE, "SwapArguments") == {"check( kind,number)"}
 
 
-def test_a_raise_and_a_call_are_left_out_and_leave_code_that_compiles() -> None:
+def test_a_raise_and_a_call_are_left_out_and_leave_code_that_can_be_read() -> None:
     for fault in faults():
-        compile(fault.apply(CODE), "module.py", "exec")
+        ast.parse(fault.apply(CODE))
     dropped = [each for each in faults() if each.kind == "DropStatement"]
     assert sorted(each.line for each in dropped) == [7, 8]
 
