@@ -1,6 +1,7 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -517,3 +518,28 @@ def assert_consistent(answer: Response) -> None:
         assert math.isfinite(data["coverage"])
     elif answer.content_type == "application/octet-stream":
         assert len(answer.body) in (width * height, 4 * width * height)
+
+
+def test_margins_may_fill_the_limit_itself(box: Tensor) -> None:
+    # A subject of 32 x 24 with 10 pixels on each side.
+    row = {"image": encoded(Image.new("RGB", SIZE, RED)), "crop": "true", "crop_margin": "10px"}
+    photo = load_photo(row, HTTP, LIMITS, explain=False)
+
+    fitting = render(replace(photo, max_pixels=52 * 44), box)
+    with pytest.raises(ResponseTooLarge, match="have 2288 pixels; the limit is 2287"):
+        render(replace(photo, max_pixels=52 * 44 - 1), box)
+
+    assert fitting.picture.size == (52, 44)
+
+
+@pytest.mark.parametrize("edges", ["matte", "refined"])
+def test_a_matte_that_is_soft_all_over_is_left_alone_beyond_the_limit(
+    picture: Image.Image, disc: Tensor, monkeypatch: pytest.MonkeyPatch, edges: str
+) -> None:
+    soft = int(((disc * 255).int() > 0).sum() - ((disc * 255).int() == 255).sum())
+    plain = rendered(picture, disc, edges="plain").picture.tobytes()
+
+    for most, mended in ((soft, True), (soft - 1, False)):
+        monkeypatch.setattr("u2net_cutout.pipeline.rendering.MAX_EDGE_PIXELS", most)
+        cutout = rendered(picture, disc, edges=edges).picture
+        assert (cutout.tobytes() != plain) == mended
