@@ -532,14 +532,18 @@ def test_margins_may_fill_the_limit_itself(box: Tensor) -> None:
     assert fitting.picture.size == (52, 44)
 
 
-@pytest.mark.parametrize("edges", ["matte", "refined"])
+@pytest.mark.parametrize(("edges", "channels"), [("matte", "RGB"), ("refined", "A")])
 def test_a_matte_that_is_soft_all_over_is_left_alone_beyond_the_limit(
-    picture: Image.Image, disc: Tensor, monkeypatch: pytest.MonkeyPatch, edges: str
+    picture: Image.Image, disc: Tensor, monkeypatch: pytest.MonkeyPatch, edges: str, channels: str
 ) -> None:
-    soft = int(((disc * 255).int() > 0).sum() - ((disc * 255).int() == 255).sum())
-    plain = rendered(picture, disc, edges="plain").picture.tobytes()
+    levels = (disc * 255).int()
+    soft = int(((levels > 0) & (levels < 255)).sum())
 
-    for most, mended in ((soft, True), (soft - 1, False)):
-        monkeypatch.setattr("u2net_cutout.pipeline.rendering.MAX_EDGE_PIXELS", most)
+    def seen(edges: str) -> list[bytes]:
         cutout = rendered(picture, disc, edges=edges).picture
-        assert (cutout.tobytes() != plain) == mended
+        return [cutout.getchannel(each).tobytes() for each in channels]
+
+    plain = seen("plain")
+    for most, mended in ((soft + 1, True), (soft, True), (soft - 1, False)):
+        monkeypatch.setattr("u2net_cutout.pipeline.rendering.MAX_EDGE_PIXELS", most)
+        assert (seen(edges) != plain) == mended
