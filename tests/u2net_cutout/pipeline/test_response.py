@@ -243,4 +243,4 @@ def test_a_header_can_not_be_added_that_could_not_be_carried() -> None:
 
 
 def test_a_response_without_an_error_is_ok_by_the_word_that_the_log_documents() -> None:
-    assert Response(b"", JSON_TYPE).code == "ok"
+    assert Response(b"", "image/png").code == "ok"
