@@ -114,6 +114,10 @@ fuzz: $(TESTING)  ## Fuzz the reading of requests and pictures for SECONDS, guid
 	$(PIP) -e '.[torture]'
 	@$(BIN)/python -m tests.hostile fuzz
 
+mutants: $(TESTING)  ## Put SAMPLE faults into MODULES, one at a time; show which the unit tests miss
+	$(PIP) -e '.[mutants]'
+	@OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(CLI) mutants
+
 ##@ Measure
 
 bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tolist(); write BENCHMARKS.md

@@ -45,6 +45,7 @@ COMMANDS = MappingProxyType(
         "overload": "scripts.measure.soak.overload:overload",
         "kill-workers": "scripts.measure.faults.kill_workers:kill_workers_command",
         "stop-under-load": "scripts.measure.faults.stop_under_load:stop_under_load",
+        "mutants": "scripts.measure.mutants.run:mutants",
         "scale-out": "scripts.measure.scale_out.run:scale_out",
     }
 )

@@ -123,3 +123,30 @@ def test_both_steps_compose_as_torchvision_transforms(photos: list[Image.Image])
     composed = Compose([Rescale(SIZE), Normalize()])(photos[0])
 
     torch.testing.assert_close(composed, Normalize()(Rescale(SIZE)(photos[0])))
+
+
+def test_the_levels_are_those_that_imagenet_is_normalized_by() -> None:
+    # As torchvision publishes them: https://docs.pytorch.org/vision/stable/models.html
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    pixels = noise(5, 4)
+
+    normalized = Normalize()(torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float())
+
+    brightest = np.asarray(pixels).max()
+    expected = (np.asarray(pixels) / brightest - mean) / std
+    np.testing.assert_allclose(normalized.permute(1, 2, 0).numpy(), expected, atol=1e-5)
+
+
+def test_each_picture_of_a_batch_is_normalized_by_its_own_maximum() -> None:
+    pixels = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    together = Normalize()(pixels * torch.tensor([1.0, 255.0]).view(2, 1, 1, 1))
+
+    torch.testing.assert_close(together, torch.stack([Normalize()(each) for each in pixels]))
+
+
+def test_the_side_length_is_the_one_that_the_authors_trained_on() -> None:
+    # RescaleT(320) in github.com/xuebinqin/U-2-Net, u2net_test.py; [1024, 1024] in Inference.py of
+    # github.com/xuebinqin/DIS.
+    assert VARIANTS["u2net"].size == VARIANTS["u2netp"].size == SIZE == 320
+    assert VARIANTS["isnet"].size == 1024

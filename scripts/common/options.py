@@ -135,8 +135,12 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
         "picture": Option("picture to send", Path),
         "inputs": Option("hostile files for the decoder", positive, 100_000),
         "requests": Option("hostile requests for the server", positive, 5000),
-        "seed": Option("another sequence of random inputs", not_negative, 0),
+        "seed": Option("another sequence of random inputs, or faults", not_negative, 0),
         "seconds": Option("length of fuzzing", positive, 300),
+        "modules": Option(
+            "modules that faults are put into, as u2net_cutout/imaging/*.py", words, ()
+        ),
+        "sample": Option("number of faults that are tried", positive, 200),
         "fresh": Option("follow the documents in an environment of their own", switch=True),
     },
 }

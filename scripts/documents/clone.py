@@ -1,4 +1,4 @@
-"""A copy of the repository for following documents: a clone with the uncommitted changes."""
+"""A copy of the repository to run things in: a clone with the uncommitted changes."""
 
 import os
 import shutil

@@ -1,10 +1,12 @@
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -219,3 +221,144 @@ def test_the_commands_refuse_before_anything_else(archive: Path, command: str) -
     if command != "register":
         assert "damaged, or exchanged" in done.stderr
     assert not (build / "servers" / "25180" / "key_file.json").exists()
+
+
+METADATA = {
+    "variant": "u2netp",
+    "runtime": "ncnn",
+    "precision": "fp32",
+    "device": "cpu",
+    "files_sha256": {"u2netp.bin": hashlib.sha256(b"weights").hexdigest()},
+    "weights_source": "a test",
+    "license": "Apache-2.0",
+    "parity": {},
+    "sources_sha256": "0" * 64,
+}
+IDENTITY = {"modelName": "u2netp", "modelVersion": "1.0"}
+
+
+def made(folder: Path, changed: Mapping[str, bytes | None] = MappingProxyType({})) -> Path:
+    """An archive of the least members, some changed or left out, and its record."""
+    members: dict[str, bytes | None] = {
+        "MAR-INF/MANIFEST.json": json.dumps({"model": IDENTITY}).encode(),
+        "metadata.json": json.dumps(METADATA).encode(),
+        "u2netp.bin": b"weights",
+    }
+    members |= changed
+    archive = folder / "u2netp.mar"
+    repack(archive, {name: content for name, content in members.items() if content is not None})
+    write_record(archive)
+    return archive
+
+
+def test_the_least_archive_is_proven(tmp_path: Path) -> None:
+    assert verify_archive(made(tmp_path), "u2netp", "1.0").license == "Apache-2.0"
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"MAR-INF/MANIFEST.json": None}, r"no archive of ours \(.*MANIFEST\.json"),
+        ({"MAR-INF/MANIFEST.json": b"{"}, "no archive of ours"),
+        ({"MAR-INF/MANIFEST.json": b"[]"}, "no archive of ours"),
+        ({"MAR-INF/MANIFEST.json": b'{"model": {}}'}, r"no archive of ours \('modelName'\)"),
+        ({"metadata.json": None}, r"no archive of ours \(.*metadata\.json"),
+        ({"metadata.json": b'{"variant": "u2netp"}'}, "not the metadata of an archive"),
+        ({"u2netp.bin": None}, r"no archive of ours \(.*u2netp\.bin"),
+        (
+            {"u2netp.bin": b"others"},
+            r"u2netp\.bin in .* has SHA-256 .*, not .* as its metadata",
+        ),
+        ({"sub/other.json": b""}, "has members of strange names: sub/other.json"),
+        ({"MAR-INF/other.json": b""}, "has members of strange names: MAR-INF/other.json"),
+    ],
+)
+def test_an_archive_that_lacks_or_belies_something_is_refused(
+    tmp_path: Path, changed: dict[str, bytes | None], words: str
+) -> None:
+    with pytest.raises(ArchiveRecordError, match=words):
+        verify_archive(made(tmp_path, changed), "u2netp", "1.0")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["MAR-INF/MANIFEST.json", "metadata.json", "u2netp.bin"])
+def test_a_member_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> None:
+    archive = made(tmp_path)
+    content = members_of(archive)[name]
+    with zipfile.ZipFile(archive, "a") as packed:
+        packed.writestr(name, content)
+    write_record(archive)
+
+    with pytest.raises(ArchiveRecordError, match=f"has members of strange names: {name}$"):
+        verify_archive(archive, "u2netp", "1.0")
+
+
+def test_a_member_whose_sum_is_wrong_is_refused(tmp_path: Path) -> None:
+    archive = made(tmp_path, {"u2net_handler.py": b"print('ours')"})
+    archive.write_bytes(archive.read_bytes().replace(b"print('ours')", b"print('1234')"))
+    write_record(archive)
+
+    with pytest.raises(ArchiveRecordError, match=r"^u2net_handler\.py in .*u2netp\.mar is damaged"):
+        verify_archive(archive, "u2netp", "1.0")
+
+
+def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "u2netp.mar"
+    archive.write_bytes(b"no archive at all")
+    write_record(archive)
+
+    with pytest.raises(ArchiveRecordError, match=r"is as recorded, but no archive of ours"):
+        verify_archive(archive, "u2netp")
+
+
+def test_an_archive_that_is_gone_can_not_be_read(tmp_path: Path) -> None:
+    archive = made(tmp_path)
+    archive.unlink()
+
+    with pytest.raises(ArchiveRecordError, match=r"u2netp\.mar can't be read: make archive"):
+        verify_bytes(archive)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\xfa"])
+def test_a_record_that_can_not_be_read_proves_nothing(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    archive = made(tmp_path)
+    record_of(archive).unlink()
+    if content:
+        record_of(archive).write_bytes(content)
+
+    with pytest.raises(ArchiveRecordError, match=r"can't be proven: .* can't be read"):
+        verify_bytes(archive)
+
+
+@pytest.mark.parametrize("mark", [" ", "*"])
+def test_a_record_may_be_of_several_files_as_sha256sum_writes_it(tmp_path: Path, mark: str) -> None:
+    archive = made(tmp_path)
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    lines = f"{'0' * 64} {mark}other.mar\n{digest.upper()} {mark}u2netp.mar\n"
+    record_of(archive).write_text(lines)
+
+    assert verify_bytes(archive) == digest
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "words"),
+    [
+        ("u2net", None, "not u2net: make archive MODEL=u2net"),
+        ("u2net", "1.0", "not u2net 1.0: make archive MODEL=u2net VERSION=1.0"),
+        (
+            "u2netp",
+            "1.1",
+            "not u2netp 1.1: make archive MODEL=u2netp VERSION=1.1",
+        ),
+    ],
+)
+def test_an_archive_of_something_else_says_of_what(
+    tmp_path: Path, model: str, version: str | None, words: str
+) -> None:
+    archive = made(tmp_path)
+
+    with pytest.raises(ArchiveRecordError) as refusal:
+        verify_archive(archive, model, version)
+    assert str(refusal.value) == f"{archive} holds u2netp 1.0, {words}"

@@ -606,3 +606,14 @@ def test_a_picture_that_takes_too_much_memory_is_refused(limits: Limits) -> None
 
     with pytest.raises(TooMuchMemory):
         decode_image(data, replace(limits, max_decoding_bytes=8 << 20))
+
+
+def test_running_out_of_memory_while_a_file_is_opened_is_no_broken_picture(
+    jpeg: bytes, limits: Limits
+) -> None:
+    # What TorchServe hands over is copied when it is opened.
+    data = bytearray(jpeg) + bytes(40 << 20)
+
+    assert decode_image(data, limits).size == (48, 32)
+    with pytest.raises(TooMuchMemory, match=r"asks for more than 1048576 bytes"):
+        decode_image(data, replace(limits, max_decoding_bytes=1 << 20))

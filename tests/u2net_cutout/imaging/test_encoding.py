@@ -204,3 +204,14 @@ def test_png_keeps_an_opaque_picture_rgb(photos: list[Image.Image]) -> None:
     png = decoded(encode(photos[0], OutputFormat.PNG))
 
     assert (png.mode, png.tobytes()) == ("RGB", photos[0].tobytes())
+
+
+def test_the_members_of_a_zip_are_stored_as_they_are_and_of_the_earliest_date() -> None:
+    packed = encode(Image.new("RGBA", (4, 4), (200, 10, 20, 90)), OutputFormat.ZIP)
+
+    with zipfile.ZipFile(BytesIO(packed)) as members:
+        infos = members.infolist()
+    assert [each.filename for each in infos] == ["color.jpg", "alpha.png"]
+    # APPNOTE 4.4.6: a date is counted from 1980. JPEG and PNG are compressed already.
+    assert {each.date_time for each in infos} == {(1980, 1, 1, 0, 0, 0)}
+    assert {each.compress_type for each in infos} == {zipfile.ZIP_STORED}

@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from u2net_cutout.contract.errors import TooManyParts
+from u2net_cutout.contract.errors import TooManyParts, UnreadableImage
 from u2net_cutout.imaging.file_structure import check_structure
 
 SMALL = Image.new("RGB", (8, 8), "teal")
@@ -107,3 +107,51 @@ def test_a_directory_beyond_any_file_has_no_parts(order: str) -> None:
 
 def test_what_follows_the_end_of_a_png_is_none_of_its_parts() -> None:
     check_structure(encoded(SMALL, "PNG") + CHUNK * 100, 50)
+
+
+@pytest.mark.parametrize(
+    ("data", "parts"),
+    [
+        (encoded(SMALL, "PNG")[:33] + CHUNK * 7 + encoded(SMALL, "PNG")[33:], 3 + 7),
+        (b"\xff\xd8" + b"\xff\xfe\0\2" * 7 + b"\xff\xd9", 7),
+        # A segment's length counts its own two bytes, and what is in it is no marker.
+        (b"\xff\xd8" + b"\xff\xfe\0\6\xff\xfe\xff\xfe" * 7 + b"\xff\xd9", 7),
+        # After a scan, 0xff stands before 0, before restart markers, or is filled up by others.
+        (b"\xff\xd8\xff\xda\0\2\xff\0\xff\xd0\xff\xd7\xff\xff\xfe\0\2\xff\xd9\xff\xfe\0\2", 2),
+        # The image, or the end, is the last part.
+        (b"GIF89a" + bytes(7) + b"!\xf9\4\0\0\0\0\0" * 7 + b";" + bytes(9), 2 * 7 + 1),
+        (b"GIF89a" + bytes(7) + b"!\xfe" + b"\1a" * 7 + b"\0," + bytes(9), 1 + 7 + 1),
+        # A palette of 2 << 2 colours.
+        (b"GIF89a" + bytes(4) + b"\x82\0\0" + bytes(3 * 8) + bytes(7) + b";", 7 + 1),
+        (tiff(7), 1 + 7),
+        (tiff(7, order=">"), 1 + 7),
+        (tiff(7, big=True), 1 + 7),
+        (tiff(7).replace(struct.pack("<H", 273), struct.pack("<H", 324), 1), 1 + 7),
+        (tiff(7).replace(struct.pack("<H", 273), struct.pack("<H", 279), 1), 1),
+    ],
+    ids=[
+        *("PNG", "JPEG", "JPEG's contents", "JPEG's scan"),
+        *("GIF extensions", "GIF blocks", "GIF's palette"),
+        *("TIFF strips", "big-endian", "BigTIFF", "TIFF tiles", "TIFF lengths"),
+    ],
+)
+def test_parts_are_allowed_up_to_the_limit_itself(data: bytes, parts: int) -> None:
+    check_structure(data, parts)
+    with pytest.raises(TooManyParts, match=f"more than {parts - 1} parts"):
+        check_structure(data, parts - 1)
+
+
+def test_a_jpeg_may_have_64_scans() -> None:
+    # As MAX_JPEG_SCANS is documented: no camera or encoder writes nearly as many.
+    check_structure(b"\xff\xd8" + b"\xff\xda\0\2" * 64 + b"\xff\xd9", 1000)
+    with pytest.raises(UnreadableImage, match="scans"):
+        check_structure(b"\xff\xd8" + b"\xff\xda\0\2" * 65 + b"\xff\xd9", 1000)
+
+
+def test_strips_are_counted_as_far_as_the_file_could_hold_them() -> None:
+    # An offset takes 2 bytes or more, so that a file of 60 holds 30 at most.
+    data = tiff(1_000_000)[:30] + bytes(30)
+
+    check_structure(data, 31)
+    with pytest.raises(TooManyParts):
+        check_structure(data, 30)

@@ -11,7 +11,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.conftest import ROOT
-from u2net_cutout.contract.errors import MetadataTooLarge, ResolutionTooHigh, SideTooLong
+from u2net_cutout.contract.errors import (
+    MetadataTooLarge,
+    ResolutionTooHigh,
+    SideTooLong,
+    TooManyFrames,
+)
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.header_limits import check_header
 
@@ -63,3 +68,25 @@ def test_there_may_be_as_much_metadata_as_the_limit_and_no_more() -> None:
 
     with pytest.raises(MetadataTooLarge, match="1000 bytes of metadata; the limit is 999"):
         check_header(picture, replace(DEFAULTS, max_metadata_bytes=999))
+
+
+def opened(file_format: str, frames: int = 1, **options: object) -> Image.Image:
+    buffer = BytesIO()
+    pictures = [Image.new("RGB", (30, 20), (each * 20, 0, 0)) for each in range(frames)]
+    pictures[0].save(
+        buffer, file_format, save_all=frames > 1, append_images=pictures[1:], **options
+    )
+    return Image.open(buffer)
+
+
+@pytest.mark.parametrize("file_format", ["WEBP", "AVIF"])
+def test_frames_are_allowed_up_to_the_limit_itself(file_format: str) -> None:
+    animation = opened(file_format, frames=3)
+
+    check_header(animation, replace(DEFAULTS, max_frames=3))
+    with pytest.raises(TooManyFrames, match="has 3 frames; the limit is 2"):
+        check_header(animation, replace(DEFAULTS, max_frames=2))
+
+
+def test_frames_that_are_never_listed_are_not_counted() -> None:
+    check_header(opened("GIF", frames=3), replace(DEFAULTS, max_frames=1))

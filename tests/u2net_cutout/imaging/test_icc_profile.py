@@ -244,3 +244,23 @@ def test_heic_is_seen_in_its_colours_and_at_its_depth(tmp_path: Path) -> None:
         assert seen[name] == ["RGB", *(pytest.approx(level, abs=3) for level in AS_SAID)]
     for name in ("profile", "10 bits and profile", "nclx"):
         assert seen[name] == ["RGB", *(pytest.approx(level, abs=4) for level in SRGB_GREEN)]
+
+
+# ITU-T H.273, table 2: x and y of green, blue and red, as the table orders them; then of white.
+H273 = {
+    1: "0.300 0.600 0.150 0.060 0.640 0.330 0.3127 0.3290",
+    5: "0.29 0.60 0.15 0.06 0.64 0.33 0.3127 0.3290",
+    6: "0.310 0.595 0.155 0.070 0.630 0.340 0.3127 0.3290",
+    9: "0.170 0.797 0.131 0.046 0.708 0.292 0.3127 0.3290",
+    11: "0.265 0.690 0.150 0.060 0.680 0.320 0.314 0.351",
+    12: "0.265 0.690 0.150 0.060 0.680 0.320 0.3127 0.3290",
+}
+
+
+def test_the_primaries_are_those_of_the_standard() -> None:
+    for code, text in H273.items():
+        numbers = tuple(float(each) for each in text.split())
+        assert PRIMARIES[code] == (*numbers[6:], *numbers[4:6], *numbers[:4])
+    assert PRIMARIES.keys() == H273.keys()
+    # Adobe RGB (1998), 4.3.1.
+    assert ADOBE_RGB == (0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)

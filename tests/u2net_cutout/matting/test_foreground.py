@@ -7,6 +7,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
 from scripts.measure.edges.composites import lay, seen_by_the_network
 from scripts.measure.edges.metrics import Floats, colour_error
+from tests.u2net_cutout.matting.pull_push import enlarged, pull_push
 from u2net_cutout.matting.foreground import INVISIBLE, decontaminate, purify, spread, unmix
 
 SIZE = (600, 400)
@@ -209,3 +210,103 @@ def test_a_right_guess_is_not_corrected():
     seen = 0.3 * foreground + 0.7 * background
 
     torch.testing.assert_close(unmix(seen, torch.tensor(0.3), foreground, background), foreground)
+
+
+def by_the_book(picture: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Return the colours of a cutout, calculated at every pixel as the module describes it."""
+    colours, share = np.asarray(picture, float), np.asarray(alpha, float)
+    height, width = share.shape
+    cell = -(-height // 320), -(-width // 320)
+    rows, columns = -(-height // cell[0]), -(-width // cell[1])
+    beyond = (0, rows * cell[0] - height), (0, columns * cell[1] - width)
+    mixtures = np.pad(np.dstack([colours, share]), (*beyond, (0, 0)), mode="edge")
+    # (rows, columns, pixels of a cell, channels)
+    cells = mixtures.reshape(rows, cell[0], columns, cell[1], 4).swapaxes(1, 2)
+    cells = cells.reshape(rows, columns, -1, 4)
+    lowest, highest = cells[..., 3].min(axis=2), cells[..., 3].max(axis=2)
+    means = np.dstack([np.asarray(x.reduce(cell[::-1]), float) for x in (picture, alpha)])
+    pure = (lowest >= 252), (highest <= 3)
+    layers = []
+    for one, other, shares, clearest in (
+        (*pure, cells[..., 3] / share.max(), highest / share.max()),
+        (*pure[::-1], (255 - cells[..., 3]) / (255 - share.min()), None),
+    ):
+        clearest = (255 - lowest) / (255 - share.min()) if clearest is None else clearest
+        read = ~one & ~other & (clearest**20 > 1e-3)
+        say = shares[..., None] ** 20 * read[..., None, None]
+        known = one[..., None] + say.sum(axis=2)
+        layers.append(pull_push(one[..., None] * means + (say * cells).sum(axis=2), known))
+    alphas = [layer[..., 3:] / 255 for layer in layers]
+    slope = (layers[0] - layers[1])[..., :3] / np.maximum(alphas[0] - alphas[1], 0.25)
+    guesses = [
+        enlarged(np.clip(layer[..., :3] + (wanted - own) * slope, 0, 255), cell, (height, width))
+        for layer, own, wanted in zip(layers, alphas, (1, 0), strict=True)
+    ]
+    part = share[..., None] / 255
+    unexplained = colours - part * guesses[0] - (1 - part) * guesses[1]
+    gain = part / 2 / (part**2 / 2 + (1 - part) ** 2 + 0.01)
+    own = np.clip(guesses[0] + gain * unexplained, 0, 255)
+    in_edge = (share > 3) & (share < 252)
+    return Image.fromarray(np.where(in_edge[..., None], own + 0.5, colours).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "size",
+    # Cells of 2 x 1, 1 x 3 and 4 x 2 pixels, whole ones or not; the last picture takes several
+    # bands.
+    [(500, 317), (123, 700), (1030, 400)],
+)
+def test_each_pixel_is_what_the_description_makes_it(pairs, size):
+    alpha = Image.new("L", size)
+    draw = ImageDraw.Draw(alpha)
+    draw.ellipse((size[0] * 0.2, size[1] * 0.1, size[0] * 0.7, size[1] * 0.95), fill=255)
+    draw.line((0, size[1] * 0.9, size[0], size[1] * 0.2), fill=255, width=3)
+    alpha = alpha.filter(ImageFilter.GaussianBlur(4))
+    front, back = (ImageOps.fit(each, size) for each in pairs[1])
+    picture = lay(front, back, alpha)
+
+    ours = np.asarray(mended(picture, alpha), int)
+
+    theirs = np.asarray(by_the_book(picture, alpha), int)
+    assert np.abs(ours - theirs).max() <= 1
+    assert (ours != np.asarray(picture)).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (37, 50), (64, 33)])
+def test_colours_spread_as_by_pull_and_push(shape):
+    random = np.random.default_rng(3)
+    known = random.uniform(0, 3, (*shape, 1)) * (random.uniform(size=(*shape, 1)) < 0.2)
+    known[0, 0] = 0.5
+    sums = known * random.uniform(0, 255, (*shape, 3))
+
+    filled = spread(
+        *(torch.from_numpy(each).permute(2, 0, 1)[None].float() for each in (sums, known))
+    )
+
+    np.testing.assert_allclose(
+        filled[0].permute(1, 2, 0).numpy(), pull_push(sums, known), rtol=1e-4, atol=1e-3
+    )
+
+
+def test_mixtures_that_hardly_differ_are_not_concluded_from():
+    # Less than 1/4 apart, so that the difference counts as if it were 1/4: a slope of 40 / 0.25.
+    mixtures = torch.tensor([[120.0, 120, 120, 0.6 * 255], [80.0, 80, 80, 0.5 * 255]])
+
+    pure = purify(mixtures.view(2, 4, 1, 1)).view(2, 3)
+
+    torch.testing.assert_close(pure, torch.tensor([[184.0] * 3, [0.0] * 3]))
+
+
+@pytest.mark.parametrize("alpha", [0.02, 0.3, 0.5, 0.9, 1.0])
+def test_a_guess_is_corrected_by_the_likeliest_explanation(alpha):
+    # Least squares over F and B: what is seen, with a variance of 0.01, and both guesses, whose
+    # variances are 1/2 and 1.
+    foreground, background, seen = 120.0, 60.0, 110.0
+    equations = np.array([[alpha, 1 - alpha], [1, 0], [0, 1]])
+    weights = np.sqrt(1 / np.array([0.01, 0.5, 1]))
+    values = np.array([seen, foreground, background])
+    (expected, _), *_ = np.linalg.lstsq(equations * weights[:, None], values * weights)
+
+    corrected = unmix(*map(torch.tensor, (seen, alpha, foreground, background)))
+
+    assert corrected.item() == pytest.approx(expected, rel=1e-4)

@@ -1,12 +1,15 @@
 """A matte at the photo's own resolution."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from scipy import ndimage
 
 from scripts.measure.edges.composites import hard_disc, lay, seen_by_the_network, spokes, tuft
 from scripts.measure.edges.metrics import Floats, absolute_difference
+from tests.u2net_cutout.matting.pull_push import enlarged, pull_push
 from u2net_cutout.matting.refinement import BAND, mixture, refine
 
 SIZE = (900, 600)
@@ -153,3 +156,87 @@ def test_no_hole_opens_inside_a_subject_of_which_the_network_was_nearly_sure(sur
     hollow = seen.copy()
     hollow.paste(round(255 * 0.5), letter)
     assert floats(refine(picture, hollow, SIDE))[300, 450] < 0.5
+
+
+def by_the_book(picture: Image.Image, alpha: Image.Image) -> Floats:
+    """Return a refined matte in levels, calculated at every pixel as the module describes it."""
+    colours, matte = np.asarray(picture, float), np.asarray(alpha, float)
+    height, width = matte.shape
+    cell = max(1, -(-max(width, height) // 375))
+    rows, columns = -(-height // cell), -(-width // cell)
+    products = colours[..., :, None] * colours[..., None, :]
+    values = np.dstack([np.ones_like(matte), colours, products.reshape(height, width, 9)])
+    layers = []
+    for sure in (matte >= 247, matte <= 8):
+        inside = np.zeros((rows * cell, columns * cell, 13))
+        inside[:height, :width] = values * sure[..., None]
+        means = inside.reshape(rows, cell, columns, cell, 13).mean(axis=(1, 3))
+        spread = pull_push(means[..., 1:], means[..., :1])
+        layers.append(enlarged(spread, (cell, cell), (height, width)))
+    line = layers[0][..., :3] - layers[1][..., :3]
+    length = (line**2).sum(axis=2)
+    shown = ((colours - layers[1][..., :3]) * line).sum(axis=2) / (length + 1)
+    along = line / np.sqrt(length + 1)[..., None]
+    spreads = []
+    for layer in layers:
+        mean, moments = layer[..., :3], layer[..., 3:].reshape(height, width, 3, 3)
+        covariance = moments - mean[..., :, None] * mean[..., None, :]
+        spreads.append(np.einsum("yxi,yxij,yxj->yx", along, covariance, along).clip(min=0))
+    share = shown.clip(0, 1)
+    certainty = length / (share**2 * spreads[0] + (1 - share) ** 2 * spreads[1] + 9)
+    # How steep the network's alpha is over 3 x 3 of its own pixels, as a variance.
+    seen = np.asarray(alpha.resize((320, 320), Image.Resampling.BOX), float) / 255
+    change = ndimage.maximum_filter(seen, 3) - ndimage.minimum_filter(seen, 3)
+    steep = Image.fromarray((0.15 * ((change - 0.2) / 0.2).clip(0, 1) + 1e-4).astype(np.float32))
+    doubt = np.asarray(steep.resize(alpha.size, Image.Resampling.BILINEAR))
+    refined = (matte / 255 / doubt + shown * certainty) / (1 / doubt + certainty)
+    unsure = (matte > 8) & (matte < 247)
+    # No hole inside a subject of which the network was nearly sure, over 3 x 3 of its own pixels.
+    inside = ndimage.minimum_filter(seen, 3) >= 0.9
+    own = inside[np.arange(height)[:, None] * 320 // height, np.arange(width) * 320 // width]
+    refined = np.where(own, np.maximum(refined, matte / 255), refined)
+    return np.where(unsure, refined.clip(0, 1) * 255, matte).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [(251, 376), (1280, 853)])
+def test_each_pixel_is_what_the_description_makes_it(photos, size):
+    truth = spokes(size)
+    seen = seen_by_the_network(truth)
+    front, back = ImageOps.fit(photos[2], size), ImageOps.fit(photos[1], size)
+    picture = lay(front, back, truth)
+
+    ours = np.asarray(refine(picture, seen, SIDE), np.float32)
+
+    assert np.abs(ours - by_the_book(picture, seen)).max() <= 1
+    assert np.abs(ours - np.asarray(seen, np.float32)).max() > 50
+
+
+@pytest.mark.parametrize("prior", [0.1, 0.6])
+def test_the_variance_of_a_layer_counts_along_the_line_between_both(prior):
+    # Pixels of both layers, drawn from covariances that are not the identity's.
+    random = np.random.default_rng(1)
+    mixing = np.array([[30.0, 5, 0], [0, 12, 8], [3, 0, 20]])
+    front = random.normal(size=(5000, 3)) @ mixing + RED
+    back = random.normal(size=(5000, 3)) @ mixing.T + BLUE
+    seen = 0.7 * np.array(RED) + 0.3 * np.array(BLUE) + (4, -3, 2)
+
+    share = mixture(
+        torch.tensor(seen, dtype=torch.float32)[:, None],
+        *(torch.tensor([each]) for each in (prior, 0.15)),
+        *(moments_of(each) for each in (front, back)),
+    )
+
+    line = front.mean(axis=0) - back.mean(axis=0)
+    shown = (seen - back.mean(axis=0)) @ line / (line @ line + 1)
+    along = line / np.sqrt(line @ line + 1)
+    front_spread, back_spread = (along @ np.cov(x.T, bias=True) @ along for x in (front, back))
+    certainty = line @ line / (shown**2 * front_spread + (1 - shown) ** 2 * back_spread + 9)
+    expected = (prior / 0.15 + shown * certainty) / (1 / 0.15 + certainty)
+    assert share.item() == pytest.approx(expected, rel=1e-3)
+
+
+def moments_of(colours: npt.NDArray[np.float64]) -> torch.Tensor:
+    """A layer of these colours (N, 3): their means, and those of the products rr gg bb rg rb gb."""
+    red, green, blue = colours.T
+    products = [red * red, green * green, blue * blue, red * green, red * blue, green * blue]
+    return torch.tensor([each.mean() for each in (*colours.T, *products)]).float()[:, None]

@@ -123,3 +123,12 @@ def test_the_protocol_is_that_of_the_imported_envelope() -> None:
     assert active_protocol({f"{package}.base", f"{package}.kservev2"}) is KServeProtocol.V2
     assert active_protocol({f"{package}.base", f"{package}.kserve"}) is KServeProtocol.V1
     assert active_protocol({f"{package}.base", f"{package}.body"}) is None
+
+
+def test_400_is_an_error_like_those_above_it() -> None:
+    lacking = error_response(MissingSource("nothing there"))
+
+    assert lacking.status == 400
+    assert KServeProtocol.V2.output(lacking) == lacking.body.decode()
+    assert overall([lacking, REFUSAL]) == (400, "Bad Request")
+    assert overall([lacking, ANSWER]) == (200, "OK")

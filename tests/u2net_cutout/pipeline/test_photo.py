@@ -152,3 +152,32 @@ def test_a_region_without_a_part_of_the_picture_is_refused(
         load_photo({"image": png, "roi": roi}, HTTP, limits, explain=False)
 
     assert caught.value.code == "invalid_roi"
+
+
+@pytest.mark.parametrize(
+    ("fields", "raw_bytes"),
+    [
+        ({}, 30 * 20 * 4),
+        ({"channels": b"alpha"}, 30 * 20),
+        # A quarter of a megapixel, and the picture has more.
+        ({"image": encoded(Image.new("RGB", (1000, 600))), "size": b"preview"}, 250_000 * 4),
+    ],
+    ids=["colour", "alpha", "preview"],
+)
+def test_a_raw_answer_may_be_as_large_as_the_limit_itself(
+    png: bytes, fields: dict[str, bytes], raw_bytes: int
+) -> None:
+    row = {"image": png, **fields}
+
+    assert load_photo(row, HTTP, just_below(raw_bytes + 1), explain=False)
+    with pytest.raises(ResponseTooLarge, match=f"have {raw_bytes} bytes"):
+        load_photo(row, HTTP, just_below(raw_bytes), explain=False)
+
+
+def test_a_region_may_be_a_single_pixel(png: bytes, limits: Limits) -> None:
+    row = {"image": png, "roi": b"7px 8px 8px 9px"}
+
+    assert load_photo(row, HTTP, limits, explain=False).region == (7, 8, 8, 9)
+    for narrow in (b"7px 8px 7px 9px", b"7px 8px 8px 8px"):
+        with pytest.raises(InvalidOption):
+            load_photo({"image": png, "roi": narrow}, HTTP, limits, explain=False)

@@ -1,6 +1,7 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -538,3 +539,32 @@ def assert_consistent(answer: Response) -> None:
         assert math.isfinite(data["coverage"])
     elif answer.content_type == "application/octet-stream":
         assert len(answer.body) in (width * height, 4 * width * height)
+
+
+def test_margins_may_fill_the_limit_itself(box: Tensor) -> None:
+    # A subject of 32 x 24 with 10 pixels on each side.
+    row = {"image": encoded(Image.new("RGB", SIZE, RED)), "crop": "true", "crop_margin": "10px"}
+    photo = load_photo(row, HTTP, LIMITS, explain=False)
+
+    fitting = render(replace(photo, max_pixels=52 * 44), box, U2NET)
+    with pytest.raises(ResponseTooLarge, match="have 2288 pixels; the limit is 2287"):
+        render(replace(photo, max_pixels=52 * 44 - 1), box, U2NET)
+
+    assert fitting.picture.size == (52, 44)
+
+
+@pytest.mark.parametrize(("edges", "channels"), [("matte", "RGB"), ("refined", "A")])
+def test_a_matte_that_is_soft_all_over_is_left_alone_beyond_the_limit(
+    picture: Image.Image, disc: Tensor, monkeypatch: pytest.MonkeyPatch, edges: str, channels: str
+) -> None:
+    levels = (disc * 255).int()
+    soft = int(((levels > 0) & (levels < 255)).sum())
+
+    def seen(edges: str) -> list[bytes]:
+        cutout = rendered(picture, disc, edges=edges).picture
+        return [cutout.getchannel(each).tobytes() for each in channels]
+
+    plain = seen("plain")
+    for most, mended in ((soft + 1, True), (soft, True), (soft - 1, False)):
+        monkeypatch.setattr("u2net_cutout.pipeline.rendering.MAX_EDGE_PIXELS", most)
+        assert (seen(edges) != plain) == mended

@@ -443,3 +443,22 @@ def test_an_option_may_be_as_long_as_the_limit() -> None:
 
 def test_a_picture_is_no_field_that_is_too_long() -> None:
     assert picture_of({"image": PICTURE * 1000}) == PICTURE * 1000
+
+
+def test_fields_are_allowed_up_to_the_limit_itself() -> None:
+    row = {"image": PICTURE, "format": "png", "crop": "true"}
+
+    assert read_request(row, HTTP, replace(LIMITS, max_fields=3), explain=False).options.crop
+    with pytest.raises(TooManyFields, match="the request has 3 fields; the limit is 2"):
+        read_request(row, HTTP, replace(LIMITS, max_fields=2), explain=False)
+
+
+def test_json_may_hold_two_marks_for_each_field() -> None:
+    two, marks = replace(LIMITS, max_fields=2), b'{"data": "%b", "crop": true%b}'
+
+    # A brace and a comma; then two commas more, that no field needs.
+    body = marks % (TEXT.encode(), b', "crop": 0, "crop": 1')
+    assert read_request({"body": body}, JSON, two, explain=False).options.crop
+    body = marks % (TEXT.encode(), b', "crop": 0, "crop": 1, "crop": 1')
+    with pytest.raises(TooManyFields, match="the JSON holds more than 2 fields"):
+        read_request({"body": body}, JSON, two, explain=False)

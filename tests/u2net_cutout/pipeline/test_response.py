@@ -240,3 +240,7 @@ def test_an_answer_that_torchserve_could_not_carry_can_not_be_made(wrong: dict[s
 def test_a_header_can_not_be_added_that_could_not_be_carried() -> None:
     with pytest.raises(ValueError, match="printable ASCII"):
         Response(b"bytes", "image/png").with_header("Server-Timing", "decode;dur=1\n")
+
+
+def test_a_response_without_an_error_is_ok_by_the_word_that_the_log_documents() -> None:
+    assert Response(b"", "image/png").code == "ok"
