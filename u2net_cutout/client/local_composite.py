@@ -12,11 +12,11 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from u2net_cutout.client.client import CutoutClient
 from u2net_cutout.client.errors import Refused
 from u2net_cutout.client.local_options import check_possible
 from u2net_cutout.client.png_reading import read_png
 from u2net_cutout.client.responses import Cutout
+from u2net_cutout.client.service import CutoutService
 from u2net_cutout.contract.errors import CutoutError
 from u2net_cutout.contract.formats import CONTENT_TYPES, OutputFormat
 from u2net_cutout.contract.limits import Limits
@@ -45,7 +45,7 @@ class LocalCutout:
     received: int
 
 
-def composite(client: CutoutClient, picture: bytes, fields: Mapping[str, str]) -> LocalCutout:
+def composite(client: CutoutService, picture: bytes, fields: Mapping[str, str]) -> LocalCutout:
     """Cut a picture out, sending a JPEG of 960 x 960 pixels, or the file itself if it is smaller.
 
     Raises:

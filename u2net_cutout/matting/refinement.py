@@ -24,8 +24,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from preprocessing import INPUT_SIZE
 from u2net_cutout.matting.foreground import spread
+from u2net_cutout.network.preprocessing import INPUT_SIZE
 
 # The band in which the network's alpha counts as unsure.
 BAND = (8, 247)

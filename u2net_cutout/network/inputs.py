@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from preprocessing import CHANNELS, INPUT_SIZE, Normalize, Rescale, blend
+from u2net_cutout.network.preprocessing import CHANNELS, INPUT_SIZE, Normalize, Rescale, blend
 
 NEIGHBOURS = 4
 CORNER_BYTES = NEIGHBOURS * INPUT_SIZE * INPUT_SIZE * CHANNELS

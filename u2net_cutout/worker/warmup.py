@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from preprocessing import INPUT_SIZE
 from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.preprocessing import INPUT_SIZE
 from u2net_cutout.network.runtime import SaliencyRuntime
 from u2net_cutout.pipeline.cutout import CutoutPipeline, Saliency
 from u2net_cutout.pipeline.request import ReceivedRequest

@@ -1,7 +1,7 @@
 from pathlib import Path
 from threading import Event
 
-from u2net_cutout.client.cli.watch import FolderWatch, watch
+from u2net_cutout.cli.watch import FolderWatch, watch
 
 
 def test_a_file_is_reported_once_it_has_settled(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-from u2net_cutout.client.cli.cutter import Traffic
+from u2net_cutout.cli.cutter import Traffic
 
 
 def test_the_bytes_that_a_copy_saves_are_summed() -> None:

@@ -4,11 +4,11 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from u2net_cutout.client.cli.cutter import Cutter
-from u2net_cutout.client.cli.messages import print_message
-from u2net_cutout.client.cli.outputs import format_of, write_whole
-from u2net_cutout.client.cli.runner import Tally, run
-from u2net_cutout.client.cli.sources import Job, Plan, plan
+from u2net_cutout.cli.cutter import Cutter
+from u2net_cutout.cli.messages import print_message
+from u2net_cutout.cli.outputs import format_of, write_whole
+from u2net_cutout.cli.runner import Tally, run
+from u2net_cutout.cli.sources import Job, Plan, plan
 from u2net_cutout.client.errors import UsageError
 from u2net_cutout.contract.formats import OutputFormat
 

@@ -1,14 +1,22 @@
 """How one command line has its pictures cut out; safe to share among threads."""
 
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
+from typing import Protocol
 
-from u2net_cutout.client.cli.messages import print_message
-from u2net_cutout.client.cli.outputs import OutputExists, write_whole
-from u2net_cutout.client.cli.sources import Job
-from u2net_cutout.client.client import CutoutClient
+from u2net_cutout.cli.messages import print_message
+from u2net_cutout.cli.outputs import OutputExists, write_whole
+from u2net_cutout.cli.sources import Job
 from u2net_cutout.client.responses import Cutout
+from u2net_cutout.client.service import CutoutService
 from u2net_cutout.contract.formats import OutputFormat
+
+
+class StoppableService(CutoutService, Protocol):
+    """A server, or processes with an archive."""
+
+    stopping: Event
+    """Once set, no other picture is sent."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +47,9 @@ class Traffic:
 
 @dataclass
 class Cutter:
-    """A server and the options of each request to it."""
+    """What cuts out, and the options of each picture."""
 
-    client: CutoutClient
+    client: StoppableService
     fields: dict[str, str]
     """The server's options, the format among them."""
     background: bytes | None = None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.u2net_cutout.client.failing_server import PNG, Said, failing_server, picture
-from u2net_cutout.client.cli.main import main
+from u2net_cutout.cli.main import main
 
 IMAGE = {"Content-Type": "image/png"}
 

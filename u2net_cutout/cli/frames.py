@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from u2net_cutout.client.cli.cutter import Cutter
-from u2net_cutout.client.cli.outputs import format_of, write_whole
+from u2net_cutout.cli.cutter import Cutter
+from u2net_cutout.cli.outputs import format_of, write_whole
 from u2net_cutout.client.errors import UsageError
 from u2net_cutout.contract.formats import OutputFormat
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from u2net_cutout.client.cli.outputs import discard_parts
+from u2net_cutout.cli.outputs import discard_parts
 
 INTERRUPTED = 130
 # Windows has no SIGHUP.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from u2net_cutout.client.cli.outputs import (
+from u2net_cutout.cli.outputs import (
     OutputExists,
     format_of,
     remove_leftovers,

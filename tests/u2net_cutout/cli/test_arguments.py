@@ -4,8 +4,8 @@ from argparse import ArgumentParser
 
 import pytest
 
+from u2net_cutout.cli.arguments import add_options, chosen_options
 from u2net_cutout.client import client as cutout_client
-from u2net_cutout.client.cli.arguments import add_options, chosen_options
 from u2net_cutout.client.errors import UsageError
 from u2net_cutout.contract.options import OPTIONS
 from u2net_cutout.pipeline import request as cutout_request

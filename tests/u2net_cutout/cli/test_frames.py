@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from u2net_cutout.client.cli.frames import in_order, read_frames
+from u2net_cutout.cli.frames import in_order, read_frames
 from u2net_cutout.client.errors import UsageError
 
 

@@ -23,7 +23,8 @@ DEFAULT_INTERVAL_S = 1.0
 def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser; its result's `command` is one of `i`, `p` and `b`."""
     parser = argparse.ArgumentParser(
-        program, description="Cut the foreground out of pictures, by a cutout server."
+        program,
+        description="Cut the foreground out of pictures, by a cutout server or a model archive.",
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{i,p,b}")
@@ -116,6 +117,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_server(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--archive",
+        type=Path,
+        metavar="FILE",
+        help="cut out here by a model archive, without a server: pip install 'u2net-cutout[local]'",
+    )
     group = parser.add_argument_group("the server")
     group.add_argument(
         "--url", help=f"root of the server, or its full address ({URL}; default {DEFAULT_URL})"
@@ -145,7 +152,8 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         type=_positive(float),
         default=TIMEOUT_S,
         metavar="SECONDS",
-        help=f"for each request, to the response's last byte (default {TIMEOUT_S:.0f})",
+        help=f"for each request, to the response's last byte, or with --archive for each picture "
+        f"(default {TIMEOUT_S:.0f})",
     )
 
 
@@ -167,8 +175,8 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
         "-j",
         "--jobs",
         type=_positive(int),
-        default=DEFAULT_JOBS,
-        help=f"pictures in flight at once (default {DEFAULT_JOBS})",
+        help=f"pictures in flight at once (default {DEFAULT_JOBS}); with --archive processes, each "
+        "with the network in its memory (default: one for each CPU)",
     )
 
 

@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from u2net_cutout.client.cli.messages import print_message
-from u2net_cutout.client.cli.sources import Job
+from u2net_cutout.cli.messages import print_message
+from u2net_cutout.cli.sources import Job
 from u2net_cutout.client.errors import ClientError, ServerUnusable, TryLater, printable
 
 # After an interrupt; a picture takes about a second, and service managers wait ten or more.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.u2net_cutout.client.cli.test_sources import make_unreadable
-from u2net_cutout.client.cli.main import main
+from tests.u2net_cutout.cli.test_sources import make_unreadable
+from u2net_cutout.cli.main import main
 
 
 @pytest.fixture
@@ -34,6 +34,10 @@ def away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ("p", ".", ".."),
         ("b", "0", "5"),
         ("b", "5", "5", "-o", "frame.png"),
+        ("i", "--archive", "a.mar", "--url", "http://127.0.0.1:9", "a.jpg", "b.png"),
+        ("i", "--archive", "a.mar", "--composite", "a.jpg", "b.png"),
+        ("p", "--archive", "a.mar", "--key-command", "echo", ".", "out"),
+        ("p", "--archive", "a.mar", "--tries", "3", ".", "out"),
         ("x",),
         (),
     ],
@@ -97,6 +101,20 @@ def test_a_folder_below_that_cant_be_read_is_a_failure(
     assert "can't be read: File name too long" in capsys.readouterr().err
 
 
+def test_an_archive_that_is_none_is_an_error(
+    away: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (away / "a.jpg").write_bytes(b"photo")
+    (away / "a.mar").write_bytes(b"no archive")
+
+    with pytest.raises(SystemExit) as ended:
+        main(["i", "--archive", "a.mar", "a.jpg", "b.png"])
+
+    assert ended.value.code == 1
+    assert "a.mar is damaged, or no archive of this version" in capsys.readouterr().err
+    assert not (away / "b.png").exists()
+
+
 def test_a_server_that_is_away_is_an_error(away: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (away / "a.jpg").write_bytes(b"photo")
 
@@ -108,7 +126,8 @@ def test_a_server_that_is_away_is_an_error(away: Path, capsys: pytest.CaptureFix
 
 
 def test_libraries_that_few_runs_need_are_not_loaded_at_the_start() -> None:
-    code = "import sys, u2net_cutout.client.cli.main; print({'numpy', 'isal'} & sys.modules.keys())"
+    late = {"numpy", "isal", "torch", "yaml"}
+    code = f"import sys, u2net_cutout.cli.main; print({late} & sys.modules.keys())"
     command = [sys.executable, "-c", code]
     # What is tested here, not what is installed.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

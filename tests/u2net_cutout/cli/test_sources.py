@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from u2net_cutout.client.cli.sources import Job, find_pictures, plan
+from u2net_cutout.cli.sources import Job, find_pictures, plan
 from u2net_cutout.client.errors import UsageError
 from u2net_cutout.contract.formats import OutputFormat
 

@@ -3,8 +3,8 @@ import signal
 from pathlib import Path
 from threading import Event
 
-from u2net_cutout.client.cli.runner import Tally, run
-from u2net_cutout.client.cli.sources import Job
+from u2net_cutout.cli.runner import Tally, run
+from u2net_cutout.cli.sources import Job
 from u2net_cutout.client.errors import KeyRefused, Refused, TryLater
 from u2net_cutout.contract.formats import OutputFormat
 

@@ -4,12 +4,12 @@ from argparse import Namespace
 from collections.abc import Collection
 from pathlib import Path
 
-from u2net_cutout.client.cli.cutter import Cutter
-from u2net_cutout.client.cli.messages import print_message
-from u2net_cutout.client.cli.outputs import remove_leftovers
-from u2net_cutout.client.cli.runner import Tally, run
-from u2net_cutout.client.cli.sources import find_pictures, plan
-from u2net_cutout.client.cli.watch import FolderWatch, watch
+from u2net_cutout.cli.cutter import Cutter
+from u2net_cutout.cli.messages import print_message
+from u2net_cutout.cli.outputs import remove_leftovers
+from u2net_cutout.cli.runner import Tally, run
+from u2net_cutout.cli.sources import find_pictures, plan
+from u2net_cutout.cli.watch import FolderWatch, watch
 from u2net_cutout.client.errors import ServerAway, UsageError
 from u2net_cutout.contract.formats import OutputFormat
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from u2net_cutout.client.cli.outputs import suffix_of
+from u2net_cutout.cli.outputs import suffix_of
 from u2net_cutout.client.errors import UsageError
 from u2net_cutout.contract.formats import OutputFormat
 

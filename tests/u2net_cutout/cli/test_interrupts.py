@@ -26,7 +26,7 @@ from tests.u2net_cutout.client.failing_server import (
     read_request,
 )
 
-ENTRY = "from u2net_cutout.client.cli.entry import run; run()"
+ENTRY = "from u2net_cutout.cli.entry import run; run()"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
 # The command is expected to end long before, and the server to go on for much longer.

@@ -2,7 +2,7 @@
 
 import signal
 
-from u2net_cutout.client.cli.interrupts import SIGNALS
+from u2net_cutout.cli.interrupts import SIGNALS
 
 
 def run() -> None:
@@ -10,6 +10,6 @@ def run() -> None:
     for name in SIGNALS:
         if signal.getsignal(name) is not signal.SIG_IGN:
             signal.signal(name, signal.SIG_DFL)
-    from u2net_cutout.client.cli.main import main
+    from u2net_cutout.cli.main import main
 
     main()
