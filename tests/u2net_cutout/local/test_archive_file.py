@@ -77,7 +77,10 @@ def beginning(archive: Path, target: Path, length: int) -> Path:
             lambda a, t: repacked(a, t, {METADATA_FILE: b" " * (1 << 20) + b"{}"}),
             "more than 1048576",
         ),
-        (lambda a, t: repacked(a, t, {CONFIG: b"a: &a [1]\nlimits: *a\n"}), "aliases are not read"),
+        (
+            lambda a, t: repacked(a, t, {CONFIG: b"a: &a [1]\nlimits: *a\n"}),
+            "aliases, which are not read",
+        ),
         (lambda a, t: repacked(a, t, {CONFIG: b"[" * 100_000}), "recursion"),
         (lambda a, t: repacked(a, t, {CONFIG: b"none"}), "holds no settings"),
         (lambda a, t: repacked(a, t, {CONFIG: b"!!python/object/apply:os._exit [3]"}), "python"),
