@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scripts.common.errors import CommandError
 from scripts.common.files import sha256_of
-from u2net_cutout.local.archive_file import MANIFEST, check_names
+from u2net_cutout.local.member_names import MANIFEST, check_names
 from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.served.client_runs import COMMAND, client
 from tests.served.conftest import Served
-from u2net_cutout import CutoutModel, Refused, UsageError, connect, open_archive, remove
+from u2net_cutout import CutoutModel, Refused, connect, open_archive, remove
 
 
 @pytest.fixture(scope="module")
@@ -71,23 +71,24 @@ def test_without_a_format_it_is_the_servers(
 
 
 @pytest.mark.parametrize(
-    ("picture", "options"),
-    [(b"no picture", {}), (b"", {}), (None, {"quality": "90"}), (None, {"roi": "9px 9px 3px 3px"})],
+    ("length", "options"),
+    [(0, {}), (1000, {}), (None, {"quality": "90"}), (None, {"roi": "9px 9px 3px 3px"})],
 )
 def test_its_refusals_are_the_servers(
     served: Served,
     opened: CutoutModel,
     photo_files: list[Path],
-    picture: bytes | None,
+    length: int | None,
     options: dict[str, str],
 ) -> None:
-    photo = photo_files[1].read_bytes() if picture is None else picture
+    # Of a picture's first bytes the error is the same with HEIC and without, which few have here.
+    photo = photo_files[1].read_bytes()[:length]
     key = served.api.token("inference")
     told = []
     with connect(served.config.inference_address, key=key, model="u2netp") as server:
         for service in (server, opened):
-            with pytest.raises((Refused, UsageError)) as refused:
-                remove(photo, client=service, **options)
+            with pytest.raises(Refused) as refused:
+                service.cut_out(photo, {"format": "png", **options})
             told.append((str(refused.value), vars(refused.value)))
 
     assert told[0] == told[1]
@@ -98,9 +99,9 @@ def test_a_folder_without_a_server_is_what_it_is_with_one(
 ) -> None:
     source = tmp_path / "in"
     (source / "sub").mkdir(parents=True)
-    for photo in photo_files:
+    for photo in photo_files[1:]:
         shutil.copy(photo, source / "sub")
-    (source / "bad.jpg").write_text("no picture")
+    (source / "bad.png").write_bytes(photo_files[1].read_bytes()[:1000])
     archive = served.config.store / "u2netp.mar"
 
     with_server = client(served, "p", source, tmp_path / "a", "--edges", "plain")
@@ -109,13 +110,13 @@ def test_a_folder_without_a_server_is_what_it_is_with_one(
 
     assert without.returncode == with_server.returncode == again.returncode == 1
     assert without.stderr == with_server.stderr.decode()
-    assert "4 done, 1 failed" in without.stderr
-    assert "4 skipped, done before, 1 failed" in again.stderr
+    assert "3 done, 1 failed" in without.stderr
+    assert "3 skipped, done before, 1 failed" in again.stderr
     files = [
         {path.relative_to(out): path.read_bytes() for path in out.rglob("*.*")}
         for out in (tmp_path / "a", tmp_path / "b")
     ]
-    assert len(files[0]) == len(photo_files)
+    assert len(files[0]) == 3
     assert files[0] == files[1]
 
 
@@ -124,7 +125,7 @@ def test_an_interrupted_run_ends_its_processes_and_is_gone_on_with(
 ) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
-    for number in range(30):
+    for number in range(12):
         shutil.copy(photo_files[1], source / f"{number:02}.png")
     archive = served.config.store / "u2netp.mar"
     running = subprocess.Popen(
@@ -141,9 +142,9 @@ def test_an_interrupted_run_ends_its_processes_and_is_gone_on_with(
     said = running.communicate(timeout=30)[1].decode()
     done = len(list(out.iterdir()))
     assert running.returncode == 130
-    assert f"interrupted; the same command resumes: {done} done, {30 - done} not tried" in said
+    assert f"interrupted; the same command resumes: {done} done, {12 - done} not tried" in said
     assert "Traceback" not in said
     psutil.wait_procs(children, timeout=10)
     assert not [child for child in children if child.is_running()]
     resumed = cut_out_here(archive, "p", source, out)
-    assert f"{30 - done} done, {done} skipped, done before" in resumed.stderr
+    assert f"{12 - done} done, {done} skipped, done before" in resumed.stderr

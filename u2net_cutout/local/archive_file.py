@@ -5,7 +5,6 @@ are read. Its Python files are those that TorchServe runs; here this package's o
 """
 
 import json
-import re
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -19,17 +18,21 @@ import yaml
 
 from u2net_cutout.client.errors import ArchiveUnusable
 from u2net_cutout.contract.limits import Limits
+from u2net_cutout.local.member_names import FILE, MANIFEST, check_names
 from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata
 
-MANIFEST = "MAR-INF/MANIFEST.json"
 CONFIG = "model-config.yaml"
 HANDLER = "u2net_handler.py"
-# A file beside the manifest's folder, or a module of the package; no part begins with a dot.
-FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-MODULE = re.compile(r"u2net_cutout(/[A-Za-z0-9_][A-Za-z0-9_]*)+\.py")
 # Ours have some kilobytes; the network's files have 176 MB in float32.
 MAX_TEXT_BYTES = 1 << 20
 MAX_NETWORK_BYTES = 2 << 30
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads no aliases, by which a small file could stand for any amount of text."""
+
+    def fetch_alias(self) -> None:
+        raise yaml.YAMLError("aliases are not read")
 
 
 @dataclass(frozen=True)
@@ -78,22 +81,6 @@ class ArchiveFile:
             yield Path(folder)
 
 
-def check_names(names: list[str]) -> None:
-    """Refuse what would be unpacked elsewhere, or what two programs could read differently.
-
-    Raises:
-        ValueError: there is such a name.
-    """
-    strange = [
-        name
-        for name in names
-        if name != MANIFEST and not FILE.fullmatch(name) and not MODULE.fullmatch(name)
-    ]
-    strange += {name for name in names if names.count(name) > 1}
-    if strange:
-        raise ValueError(f"it has members of strange names: {', '.join(strange)}")
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
@@ -118,10 +105,11 @@ def _text(members: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _config(text: bytes) -> Mapping[str, Any]:
-    # By aliases a small file can stand for any amount of text.
-    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, yaml.SafeLoader)):
-        raise ValueError(f"{CONFIG} has aliases, which are not read")
-    config = yaml.safe_load(text)
+    loader = _Loader(text)
+    try:
+        config = loader.get_single_data()
+    finally:
+        loader.dispose()
     if not isinstance(config, Mapping):
         raise ValueError(f"{CONFIG} holds no settings")
     return config

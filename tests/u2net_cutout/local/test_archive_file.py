@@ -8,7 +8,8 @@ import pytest
 
 from tests.u2net_cutout.local.changed_archives import repacked, with_json
 from u2net_cutout.client.errors import ArchiveUnusable
-from u2net_cutout.local.archive_file import CONFIG, MANIFEST, ArchiveFile
+from u2net_cutout.local.archive_file import CONFIG, ArchiveFile
+from u2net_cutout.local.member_names import MANIFEST
 from u2net_cutout.network.metadata import METADATA_FILE
 
 WEIGHTS, GRAPH = "u2netp.bin", "u2netp.param"
@@ -79,7 +80,7 @@ def beginning(archive: Path, target: Path, length: int) -> Path:
         ),
         (
             lambda a, t: repacked(a, t, {CONFIG: b"a: &a [1]\nlimits: *a\n"}),
-            "aliases, which are not read",
+            "aliases are not read",
         ),
         (lambda a, t: repacked(a, t, {CONFIG: b"[" * 100_000}), "recursion"),
         (lambda a, t: repacked(a, t, {CONFIG: b"none"}), "holds no settings"),
