@@ -25,7 +25,7 @@ def test_what_could_lie_elsewhere_is_refused(name: str) -> None:
 
 
 def test_two_of_one_name_are_refused() -> None:
-    with pytest.raises(ValueError, match="strange names: a.bin$"):
+    with pytest.raises(ValueError, match=r"strange names: a\.bin$"):
         check_names(["a.bin", "b.bin", "a.bin"])
 
 

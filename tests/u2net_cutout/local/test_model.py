@@ -98,6 +98,8 @@ def test_after_its_end_it_says_so(archive: Path, photo_files: list[Path]) -> Non
         opened.remove(photo_files[1])
 
 
+# Newer Pythons warn of what this tries.
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_process_opens_its_own(model: CutoutModel, photo_files: list[Path]) -> None:
     child = os.fork()
     if child == 0:
