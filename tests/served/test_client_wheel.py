@@ -20,8 +20,8 @@ from tests.served.conftest import Served
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 
 
-# The tests' environment is without it; it is tried where it is.
-ABSENT = "pillow-heif"
+# The tests' environment is without them: the first is tried where it is, the second never imported.
+ABSENT = ("pillow-heif", "openvino-telemetry")
 
 
 def needed(distributions: list[Distribution], extra: str = "") -> dict[str, Distribution]:
@@ -31,7 +31,7 @@ def needed(distributions: list[Distribution], extra: str = "") -> dict[str, Dist
         for text in distributions.pop().requires or ():
             requirement = Requirement(text)
             wanted = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
-            if wanted and requirement.name not in (*found, ABSENT):
+            if wanted and requirement.name not in (*found, *ABSENT):
                 found[requirement.name] = distribution(requirement.name)
                 distributions.append(found[requirement.name])
     return found
