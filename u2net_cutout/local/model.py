@@ -98,7 +98,7 @@ class CutoutModel:
             Refused: the picture or an option is not valid, or over a limit of the archive.
             MemoryError: there is not enough for it.
         """
-        row = {PICTURE_FIELD: picture, **options}
+        row = {**options, PICTURE_FIELD: picture}
         if background is not None:
             row[BACKGROUND_FIELD] = background
         try:

@@ -147,6 +147,8 @@ class CutoutProcess:
             words = f"the process that cut it out {self._death()}"
         finally:
             timer.cancel()
+            if expired.is_set():  # maybe just after the outcome came
+                self.end()
         if expired.is_set():
             words = f"no cutout within {timeout_s:g} s: its process was ended"
         return Refused(words, status=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,7 +1,6 @@
 """What a process does that cuts out for another: loads an archive, then answers until the end."""
 
 import os
-import sys
 from contextlib import suppress
 from http import HTTPStatus
 from multiprocessing import parent_process
@@ -17,6 +16,8 @@ from u2net_cutout.local.opening import open_archive
 if TYPE_CHECKING:
     from u2net_cutout.local.model import CutoutModel
 
+STDOUT, STDERR = 1, 2
+
 Request = tuple[bytes, dict[str, str], bytes | None]
 """The arguments of ``CutoutModel.cut_out``."""
 
@@ -28,7 +29,8 @@ def serve(connection: Connection, archive: Path, threads: int) -> None:
     """
     Thread(target=_end_with_parent, daemon=True).start()
     # What a library prints does not get between the cutouts of a pipe.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with suppress(OSError):  # there may be neither
+        os.dup2(STDERR, STDOUT)
     try:
         model = open_archive(archive, threads=threads)
     except (ClientError, MemoryError) as error:
