@@ -101,6 +101,8 @@ format: $(TESTING)  ## Apply the fixes that ruff can make
 
 contract: $(SERVING)  ## Write the table of options into docs/options.md and docs/openapi.json
 
+depths: $(SERVING)  ## Write into docs/picture-depths.md which kinds of TIFF and PNG are read
+
 follow-docs:  ## Run the commands of the documents, in a copy; FRESH=1 sets that up anew; DOCS="README.md ..."
 	@$(PYTHON) -m scripts follow-docs $(DOCS)
 
@@ -150,7 +152,7 @@ sbom: $(SERVING) $(AUDITORS) archive  ## Write the bill of materials of what ser
 		--jar $(VENV)/lib/python3.*/site-packages/ts/frontend/model-server.jar
 
 # What these targets do is the command of their name.
-archive cutout contract gateway gateway-key gateway-machine gateway-stop gateway-url image-test kill-workers \
+archive cutout contract depths gateway gateway-key gateway-machine gateway-stop gateway-url image-test kill-workers \
 lock logs overload register rollout scale scale-out serve soak status stop stop-under-load token unregister verify weights:
 	@$(CLI) $@
 

@@ -23,7 +23,6 @@ from ts.handler_utils.timer import timed
 from ts.metrics.dimension import Dimension
 from ts.metrics.metric_type_enum import MetricTypes
 
-from preprocessing import INPUT_SIZE
 from u2net_cutout.contract.errors import CutoutError
 from u2net_cutout.contract.formats import JSON_TYPE, OutputFormat
 from u2net_cutout.contract.limits import Limits
@@ -33,6 +32,7 @@ from u2net_cutout.network.import_guard import skipped_imports
 from u2net_cutout.network.inputs import choose_input
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.runtime import choose_device, load_runtime
+from u2net_cutout.network.variant import VARIANTS
 from u2net_cutout.pipeline.cutout import CutoutPipeline, Prepared, Saliency, explanation
 from u2net_cutout.pipeline.kserve import active_protocol, fitting, item_headers, overall
 from u2net_cutout.pipeline.nvjpeg import PILLOW, choose_jpeg_decoder
@@ -90,7 +90,7 @@ class U2Net(BaseHandler):
         self.device = choose_device(properties.get("gpu_id"))
         self.pipeline = CutoutPipeline(
             load_runtime(model_dir, self.metadata, self.device, threads),
-            choose_input(self.device),
+            choose_input(self.device, VARIANTS[self.metadata.variant]),
             Limits.from_config(config),
             choose_jpeg_decoder(config, self.device),
             self.explain_handle,
@@ -134,7 +134,7 @@ class U2Net(BaseHandler):
 
     @timed
     def inference(self, batch: Batch[Prepared]) -> Batch[Saliency]:
-        """Run the network once on all photos: (7, 320, 320) saliency maps for each."""
+        """Run the network once on all photos: (M, S, S) saliency maps for each."""
         return batch.run_together(self.pipeline.infer)
 
     @timed
@@ -164,7 +164,7 @@ class U2Net(BaseHandler):
             "weights_sha256": self.metadata.weights_sha256,
             "weights_source": self.metadata.weights_source,
             "license": self.metadata.license,
-            "input_size": [INPUT_SIZE, INPUT_SIZE],
+            "input_size": [self.pipeline.network_input.variant.size] * 2,
             "formats": [output_format.value for output_format in OutputFormat],
             "limits": self.pipeline.limits.as_dict(),
         }

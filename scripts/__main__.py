@@ -30,6 +30,7 @@ COMMANDS = MappingProxyType(
         "gateway-key": "scripts.gateway.commands:gateway_key",
         "gateway-stop": "scripts.gateway.commands:gateway_stop",
         "contract": "scripts.documents.contract:contract",
+        "depths": "scripts.documents.depths.command:depths",
         "follow-docs": "scripts.documents.follow:follow_docs",
         "lock": "scripts.release.lock:lock",
         "sbom": "scripts.release.sbom:sbom",

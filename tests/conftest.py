@@ -2,11 +2,13 @@
 
 import os
 import shlex
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 import skimage
+import torch
 from hypothesis import settings
 from PIL import Image, ImageCms
 
@@ -15,6 +17,8 @@ from scripts.export.choose import export_network
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.network.cpu_features import cpu_has
 from u2net_cutout.network.precision import Choice, Precision, Runtime
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / (os.environ.get("BUILD") or "build")
@@ -96,6 +100,23 @@ def openvino_network(weights: Path) -> Path:
 def archive(networks: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The archive of u2netp in float32, as it is served by default."""
     return build_archive("u2netp", "1.0", networks["u2netp"], tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def stemmed() -> SaliencyNetwork:
+    """A small network in IS-Net's form: a stem, no fused map; its weights are made up."""
+    variant = replace(
+        VARIANTS["isnet"],
+        name="stemmed",
+        encoder_mid=(8,) * 6,
+        encoder_out=(16,) * 6,
+        decoder_mid=(8,) * 5,
+        decoder_out=(16,) * 5,
+        stem=16,
+        picture=replace(VARIANTS["isnet"].picture, size=128),
+    )
+    torch.manual_seed(0)
+    return SaliencyNetwork(variant, batch_norm=False).eval().requires_grad_(False)
 
 
 @pytest.fixture

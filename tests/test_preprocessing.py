@@ -7,8 +7,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import Compose
+from torchvision.transforms.functional import normalize
 
-from preprocessing import IMAGENET_MEAN, IMAGENET_STD, Normalize, Rescale
+from preprocessing import Normalize, Rescale
+from u2net_cutout.network.variant import IMAGENET_MEAN, IMAGENET_STD, VARIANTS
 
 SIZE = 320
 
@@ -18,11 +20,11 @@ def noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def interpolated(picture: Image.Image) -> Tensor:
+def interpolated(picture: Image.Image, size: int = SIZE) -> Tensor:
     # In double precision, since torch's own float32 weights are off by more than the tolerance.
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).unsqueeze(0).double()
     return functional.interpolate(
-        pixels, size=(SIZE, SIZE), mode="bilinear", align_corners=False
+        pixels, size=(size, size), mode="bilinear", align_corners=False
     ).squeeze(0)
 
 
@@ -86,6 +88,23 @@ def test_each_channel_is_shifted_and_scaled_as_in_training() -> None:
 
     expected = [(1 - mean) / std for mean, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]
     torch.testing.assert_close(normalized[:, 0, 0], torch.tensor(expected))
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_a_photo_is_made_ready_as_isnets_authors_do(photos: list[Image.Image], index: int) -> None:
+    isnet = VARIANTS["isnet"].picture
+    levels = interpolated(photos[index], isnet.size)
+
+    ready = Normalize(isnet.mean, isnet.std, isnet.white)(
+        Rescale(isnet.size, isnet.whole_levels)(photos[index])
+    )
+
+    # `Inference.py`, with torchvision's own arithmetic.
+    expected = normalize(levels.type(torch.uint8) / 255.0, [0.5, 0.5, 0.5], [1.0, 1.0, 1.0])
+    # Where a level is whole but for rounding, one of the two may be a level lower.
+    off = (ready - expected).abs()
+    assert (off > 1e-6).float().mean() < 1e-4
+    assert off.max() < 1.001 / 255
 
 
 def test_a_black_picture_stays_finite() -> None:

@@ -221,7 +221,9 @@ function redirect(r) {
         return;
     }
     const died = Number(r.headersOut['Content-Length']) === WORKER_DIED.length;
-    const reason = {400: 'unavailable', 413: 'too_large', 500: died ? 'unavailable' : 'form',
+    // TorchServe's 403 is a form of an unknown charset; nginx's own is that of ALLOW.
+    const charset = r.variables.upstream_status === '403' && 'form';
+    const reason = {400: 'unavailable', 403: charset, 413: 'too_large', 500: died ? 'unavailable' : 'form',
         507: died ? 'unavailable' : 'overloaded'}[r.status];
     if (triesOf(r) < MOST_TRIES && (reason === 'unavailable' || reason === 'overloaded')) {
         r.headersOut['X-Accel-Redirect'] = '@machines';

@@ -79,7 +79,7 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "Server": {
         "port": Option("port of the Inference API; the others follow from it", positive, 8080),
         "build": Option("folder of everything that is generated", Path, Path("build")),
-        "model": Option("u2net, u2netp or u2net_human_seg", default="u2net"),
+        "model": Option("u2net, u2netp, u2net_human_seg, isnet or isnet_anime", default="u2net"),
         "version": Option("version of the model"),
         "profile": Option(
             "throughput: a worker for each core; latency: one worker on all cores",

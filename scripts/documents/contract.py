@@ -26,6 +26,7 @@ HEADERS = {
     "X-Foreground-Top": "top edge of the box",
     "X-Foreground-Width": "width of the box; 0 if there is no subject",
     "X-Foreground-Height": "height of the box",
+    "X-Input-Size": "side of the square that the network saw, in pixels",
     "Server-Timing": "milliseconds of decode, preprocess, inference, postprocess and encode",
 }
 

@@ -27,7 +27,7 @@ ADDITION = "0=0"
 
 @dataclass(frozen=True)
 class NcnnGraph:
-    """A network as ncnn reads it: ``picture`` (3, 320, 320) -> ``maps`` (7, 320, 320), float32."""
+    """A network as ncnn reads it: ``picture`` (3, S, S) -> ``maps`` (M, S, S), float32."""
 
     param: str
     """The layers, a line each."""
@@ -133,8 +133,8 @@ class _Builder:
         kernel = module.weight.detach().numpy().astype(np.float32)
         bias = biases(module).detach().numpy().astype(np.float32)
         self.weights += [FLOAT32_TAG, kernel.tobytes(), bias.tobytes()]
-        size, spread = kernel.shape[2], module.dilation[0]
+        size, spread, step = kernel.shape[2], module.dilation[0], module.stride[0]
         return (
-            f"0={kernel.shape[0]} 1={size} 2={spread} 3=1 4={size // 2 * spread} 5=1 "
+            f"0={kernel.shape[0]} 1={size} 2={spread} 3={step} 4={size // 2 * spread} 5=1 "
             f"6={kernel.size}"
         )

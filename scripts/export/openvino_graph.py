@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from scripts.export.quantisation import (
     ACTIVATION_LEVELS,
-    SENSITIVE_CONVOLUTION,
     Floats,
     Quantisation,
     QuantisedWeights,
@@ -39,7 +38,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 def openvino_graph(network: SaliencyNetwork, quantisation: Quantisation = EXACT) -> openvino.Model:
-    """Build the graph of a folded network: (1, 3, 320, 320) -> (1, 7, 320, 320), float32 in, out.
+    """Build the graph of a folded network: (1, 3, S, S) -> (1, M, S, S), float32 in, out.
 
     A convolution whose weights `quantisation` names calculates in 8 bits, as OpenVINO reads it off
     the rounding around it.
@@ -66,21 +65,21 @@ def save_graph(graph: openvino.Model, file: Path) -> None:
     openvino.save_model(graph, file.with_suffix(".xml"), compress_to_fp16=False)
 
 
-def keep_sensitive(file: Path) -> None:
-    """Mark the sensitive convolution of a saved graph to stay in float32 among bfloat16.
+def keep_sensitive(file: Path, count: int) -> None:
+    """Mark the sensitive convolutions of a saved graph to stay in float32 among bfloat16.
 
     By an attribute that OpenVINO's Python API can't set (``DisableFP16Compression`` of its
     ``core/rt_info/fp16_compression.hpp``; read off the compiled graph, it holds for bfloat16 too).
 
     Raises:
-        ModelLoadError: it is not there.
+        ModelLoadError: there are not `count` of them.
     """
     text = file.with_suffix(".xml").read_text(encoding="utf-8")
     head = rf'<layer id="\d+" name="{SENSITIVE_NODE}" type="Convolution" [^>]*>\s*<data [^>]*/>'
-    marked, count = re.subn(head, rf"\g<0>{PRECISE}", text)
-    if count != 1:
+    marked, found = re.subn(head, rf"\g<0>{PRECISE}", text)
+    if found != count:
         raise ModelLoadError(
-            f"OpenVINO {openvino.__version__} wrote {SENSITIVE_CONVOLUTION} {count} times, not once"
+            f"OpenVINO {openvino.__version__} wrote {found} sensitive convolutions, not {count}"
         )
     file.with_suffix(".xml").write_text(marked, encoding="utf-8")
 
@@ -142,23 +141,29 @@ class _Builder:
             # Maps with scales of their own never meet in a concatenation: they are what it takes.
             parts = [source] if len(rounded) == 1 else source.input_values()
             results = [
-                _convolved(part, _scaled(weights), module.dilation)
+                _convolved(part, _scaled(weights), module.dilation, module.stride)
                 for part, weights in zip(parts, rounded, strict=True)
             ]
         else:
-            results = [_convolved(source, ops.constant(kernel), module.dilation)]
-            if name == SENSITIVE_CONVOLUTION:
+            results = [_convolved(source, ops.constant(kernel), module.dilation, module.stride)]
+            if name in self.network.variant.sensitive:
                 results[0].set_friendly_name(SENSITIVE_NODE)
         biased = ops.add(results[0], ops.constant(bias.reshape(1, -1, 1, 1)))
         return reduce(ops.add, results[1:], biased)
 
 
 def _convolved(
-    source: openvino.Node, kernel: openvino.Node, dilation: Sequence[int]
+    source: openvino.Node,
+    kernel: openvino.Node,
+    dilation: Sequence[int],
+    stride: Sequence[int] = (1, 1),
 ) -> openvino.Node:
-    """Convolve to a map of the same size: a 3x3 kernel is padded by its dilation."""
+    """Convolve to a map of the same size, or its part by `stride`.
+
+    A 3x3 kernel is padded by its dilation.
+    """
     padding = [size // 2 * spread for size, spread in zip(kernel.shape[2:], dilation, strict=True)]
-    return ops.convolution(source, kernel, [1, 1], padding, padding, list(dilation))
+    return ops.convolution(source, kernel, list(stride), padding, padding, list(dilation))
 
 
 def _resized_map(source: openvino.Node, size: Sequence[int]) -> openvino.Node:

@@ -25,7 +25,7 @@ follows. (Nagel et al., "Data-Free Quantization Through Weight Equalization and 
 errors grow from layer to layer.)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -37,11 +37,9 @@ from torch.nn import functional
 
 from scripts.export.trace import Operation, Step, biases, convolution, network_steps
 from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import Variant
 
 FIRST_CONVOLUTION = "stage1.rebnconvin.conv_s1"
-# What it takes reaches 123 where it answers with 8 at most, so that fewer bits may lose more in it
-# than elsewhere. It has 0.2 % of the network's arithmetic, and a tenth of the error.
-SENSITIVE_CONVOLUTION = "stage1d.rebnconv2d.conv_s1"
 # Draws the finest map. In 8 bits one of the network's two largest additions falls away, and the
 # error grows by a hundredth.
 FINEST_SIDE = "side1"
@@ -107,41 +105,39 @@ class Quantisation:
 def quantise(
     network: SaliencyNetwork, pictures: Sequence[Tensor], report: Callable[[str], None]
 ) -> Quantisation:
-    """Calibrate a folded network on pictures, each (3, 320, 320) as from ``preprocessing``.
+    """Calibrate a folded network on pictures, each (3, S, S) as from ``preprocessing``.
 
     `report` is called with the name of each stage.
     """
     steps = network_steps(network)
     batch = torch.stack(list(pictures))
+    convolutions = {step.convolution for step in steps if step.convolution}
+    eight_bit = {name for name in convolutions if is_quantised(name, network.variant)}
     weights = {
         step.convolution: _quantised(
             convolution(network, step.convolution).weight, _parts(steps, step)
         )
         for step in steps
-        if _is_quantised(step)
+        if step.convolution in eight_bit
     }
     with torch.inference_mode():
         report("calibration: the range of each map")
-        ranges = _ranges(network, steps, batch)
+        ranges = _ranges(network, steps, eight_bit, batch)
         report("calibration: the biases")
         corrected = _Twins(network, steps, ranges, weights).correct(batch)
     return Quantisation(ranges, weights, corrected)
 
 
-def is_quantised(convolution: str) -> bool:
-    """Say whether a convolution is one of those that calculate in 8 bits."""
+def is_quantised(convolution: str, variant: Variant) -> bool:
+    """Say whether a variant's convolution is one of those that calculate in 8 bits."""
     if _draws(convolution):
         return convolution == FINEST_SIDE
-    return convolution not in (FIRST_CONVOLUTION, SENSITIVE_CONVOLUTION)
+    return convolution not in (FIRST_CONVOLUTION, *variant.sensitive)
 
 
 def _draws(convolution: str) -> bool:
     """Say whether a convolution's result is a map of saliency; no ReLU follows it."""
     return convolution.startswith(("side", "outconv"))
-
-
-def _is_quantised(step: Step) -> bool:
-    return step.operation is Operation.CONVOLUTION and is_quantised(step.convolution)
 
 
 def _quantised(weights: Tensor, parts: Sequence[int]) -> list[QuantisedWeights]:
@@ -161,7 +157,9 @@ def _parts(steps: Sequence[Step], step: Step) -> list[int]:
     return [source.shape[1]]
 
 
-def _ranges(network: SaliencyNetwork, steps: Sequence[Step], batch: Tensor) -> dict[int, float]:
+def _ranges(
+    network: SaliencyNetwork, steps: Sequence[Step], eight_bit: Collection[str], batch: Tensor
+) -> dict[int, float]:
     """Return the largest value that each rounded step's group reaches."""
     largest = {0: float(batch.max())}
 
@@ -171,27 +169,28 @@ def _ranges(network: SaliencyNetwork, steps: Sequence[Step], batch: Tensor) -> d
         return result
 
     _walk(steps, batch, observe)
-    groups = _groups(steps)
+    groups = _groups(steps, eight_bit)
     shared: dict[int, float] = {}
     for place, group in enumerate(groups):
         shared[group] = max(shared.get(group, 0.0), largest[place])
-    return {place: shared[groups[place]] for place in _rounded(steps)}
+    return {place: shared[groups[place]] for place in _rounded(steps, eight_bit)}
 
 
-def _rounded(steps: Sequence[Step]) -> list[int]:
+def _rounded(steps: Sequence[Step], eight_bit: Collection[str]) -> list[int]:
     """Return the steps of whose results a pool or a convolution takes 8 bits."""
     taken: set[int] = set()
     for step in steps:
-        if _is_quantised(step) and steps[step.inputs[0]].operation in PARTED:
+        if step.convolution in eight_bit and steps[step.inputs[0]].operation in PARTED:
             taken |= set(steps[step.inputs[0]].inputs)
-        elif _is_quantised(step) or step.operation is Operation.MAX_POOL:
+        elif step.convolution in eight_bit or step.operation is Operation.MAX_POOL:
             taken |= set(step.inputs)
     return [place for place in sorted(taken) if steps[place].operation in ROUNDING]
 
 
-def _groups(steps: Sequence[Step]) -> list[int]:
+def _groups(steps: Sequence[Step], eight_bit: Collection[str]) -> list[int]:
     """Give each step the number of its group: maps that flow into one another unchanged."""
-    joint = {s.inputs[0] for s in steps if _is_quantised(s) and len(_parts(steps, s)) == 1}
+    quantised = [step for step in steps if step.convolution in eight_bit]
+    joint = {each.inputs[0] for each in quantised if len(_parts(steps, each)) == 1}
     group = list(range(len(steps)))
     for place, step in enumerate(steps):
         concatenated = step.operation is Operation.CONCATENATE and place in joint

@@ -10,7 +10,6 @@ from enum import Enum
 import torch
 from torch import Tensor, fx, nn
 
-from preprocessing import INPUT_SIZE
 from u2net_cutout.network.u2net import SaliencyNetwork
 
 
@@ -56,14 +55,15 @@ class Step:
 
 
 def network_steps(network: SaliencyNetwork) -> list[Step]:
-    """List the steps in which a network maps one (1, 3, 320, 320) picture; the last is its result.
+    """List the steps in which a network maps one (1, 3, S, S) picture; the last is its result.
 
     `network` has its batch norm folded, and stays as it is.
 
     Source: https://docs.pytorch.org/docs/stable/export.html
     """
     device = next(network.parameters()).device
-    picture = torch.empty(1, 3, INPUT_SIZE, INPUT_SIZE, device=device)
+    size = network.variant.size
+    picture = torch.empty(1, 3, size, size, device=device)
     program = torch.export.export(network, (picture,))
     parameters = program.graph_signature.inputs_to_parameters
     steps: list[Step] = []

@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from preprocessing import INPUT_SIZE, Normalize, Rescale
 from scripts.common.files import sha256_of
 from scripts.export.ncnn_graph import ncnn_graph
 from scripts.export.parity import DIGITS, PARITY_FILE, Parity, ParityError, PictureParity
@@ -17,10 +16,12 @@ from scripts.weights.fetch import variant_named
 from scripts.weights.photos import fetch_calibration, fetch_evaluation
 from scripts.weights.record import WeightsRecord
 from u2net_cutout.matting.alpha import stretch
+from u2net_cutout.network.inputs import HostInput
 from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata
 from u2net_cutout.network.precision import Choice, Precision, Runtime
 from u2net_cutout.network.runtime import load_runtime
 from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,20 @@ class PhotoSource:
     folder: Path
     pip_arguments: Sequence[str]
 
-    def calibration(self) -> list[Tensor]:
-        """Return the photos to calibrate with, each (3, 320, 320), ready for the network.
+    def calibration(self, variant: Variant) -> list[Tensor]:
+        """Return the photos to calibrate with, each (3, S, S), ready for the network.
 
         Each is there mirrored as well, which takes a quarter or more of the error off photos that
         are not among them.
         """
         photos = fetch_calibration(self.folder, self.pip_arguments)
-        pictures = [_prepared(photo) for photo in photos]
+        pictures = [_prepared(photo, variant) for photo in photos]
         return [*pictures, *(picture.flip(-1) for picture in pictures)]
 
-    def evaluation(self) -> dict[str, Tensor]:
-        """Return the photos to measure on, by name, each (3, 320, 320), ready for the network."""
+    def evaluation(self, variant: Variant) -> dict[str, Tensor]:
+        """Return the photos to measure on, by name, each (3, S, S), ready for the network."""
         photos = fetch_evaluation(self.folder, self.pip_arguments)
-        return {photo.name: _prepared(photo) for photo in photos}
+        return {photo.name: _prepared(photo, variant) for photo in photos}
 
 
 def write_network(
@@ -61,10 +62,10 @@ def write_network(
         ModelLoadError: this machine can't run it.
         ParityError: its masks are no masks.
     """
-    # All of them, also those that only 8 bits need: another machine may get a copy of the folder.
-    calibration, evaluation = photos.calibration(), photos.evaluation()
     record = WeightsRecord.beside(weights)
     variant = variant_named(record.variant)
+    # All of them, also those that only 8 bits need: another machine may get a copy of the folder.
+    calibration, evaluation = photos.calibration(variant), photos.evaluation(variant)
     network = folded_network(torch.load(weights, weights_only=True), variant)
     files = _write_files(network, folder / weights.stem, choice, calibration)
     metadata = ModelMetadata(
@@ -145,10 +146,10 @@ def _write_files(
         quantisation = quantise(network, calibration, lambda what: print(what, flush=True))
     save_graph(openvino_graph(network, quantisation), target)
     if choice.precision is Precision.BF16:
-        keep_sensitive(target)
+        keep_sensitive(target, len(network.variant.sensitive))
     return [target.with_suffix(".bin"), target.with_suffix(".xml")]
 
 
-def _prepared(photo: Path) -> Tensor:
+def _prepared(photo: Path, variant: Variant) -> Tensor:
     with Image.open(photo) as picture:
-        return Normalize()(Rescale(INPUT_SIZE)(picture.convert("RGB")))
+        return HostInput(variant).prepare(picture.convert("RGB"))

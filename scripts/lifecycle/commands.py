@@ -26,11 +26,13 @@ from scripts.lifecycle.status import show_status
 from scripts.lifecycle.supervisor import check_ready, supervise
 from scripts.torchserve.batching import AS_ARCHIVED, Batching
 from scripts.torchserve.config import ServerConfig, ServerError
+from scripts.torchserve.machine import Machine
 from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.tokens import TOKEN_MARGIN_FOR_PEOPLE
 from scripts.torchserve.versions import checked_version
-from scripts.torchserve.worker_plan import Profile, WorkerPlan, memory_of_a_worker
+from scripts.torchserve.worker_plan import Profile, WorkerPlan, fitting_workers, memory_of_a_worker
+from u2net_cutout.network.metadata import ModelMetadata
 
 SERVER = ("port", "build")
 BATCHING = ("batch-size", "batch-delay")
@@ -70,7 +72,7 @@ def serve(line: Sequence[str]) -> None:
             "LOCKED=1 and KSERVE serve batches as handler/model-config.yaml says: set batchSize "
             "and maxBatchDelay there"
         )
-    memory = memory_of_a_worker(metadata.runtime)
+    memory = memory_of_a_worker(metadata.runtime, metadata.variant)
     profile = Profile(arguments.profile)
     wheels = (arguments.wheels or arguments.build / "wheels").resolve()
     with start_lock(config):
@@ -95,9 +97,9 @@ def register(line: Sequence[str]) -> None:
     config, api = _changeable(arguments)
     model, version = arguments.model, checked_version(arguments.version)
     plan = TorchServeProcess(config).plan()
-    workers = arguments.workers or _planned_workers(plan)
     archive = archive_of(arguments.build, model)
-    verify_archive(archive, model, version)
+    metadata = verify_archive(archive, model, version)
+    workers = arguments.workers or _fitting(_planned_workers(plan), model, metadata)
     api.register(model, version, workers, batching_for(gpus_for(archive), _batching(arguments)))
     reopen(api, model, version)
     print(f"{model} {version}: {workers} worker(s) READY")
@@ -213,6 +215,15 @@ def _changeable(arguments: Any) -> tuple[ServerConfig, ManagementApi]:
             "another one beside it, or this one anew with make serve"
         )
     return config, ManagementApi(config)
+
+
+def _fitting(planned: int, model: str, metadata: ModelMetadata) -> int:
+    """Return how many of the planned workers there is memory for beside what is served already."""
+    memory = memory_of_a_worker(metadata.runtime, metadata.variant)
+    workers = fitting_workers(planned, Machine.here().memory, memory)
+    if workers < planned:
+        print(f"the free memory holds {workers} of {planned} worker(s) of {model}")
+    return workers
 
 
 def _planned_workers(plan: WorkerPlan | None) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scripts.torchserve.machine import Machine
 from u2net_cutout.network.precision import Runtime
+from u2net_cutout.network.variant import VARIANTS
 from u2net_cutout.worker.environment import WorkerEnvironment
 
 # The most that a worker was seen to take, so that as many are started as fit: with u2net in
@@ -14,6 +15,10 @@ from u2net_cutout.worker.environment import WorkerEnvironment
 # which takes up to four times their place, and needs more for what it calculates meanwhile.
 MEMORY_OF_A_WORKER = 2048 << 20
 MEMORY_WITH_NCNN = 3072 << 20
+# What the maps of a larger picture than U²-Net's take beside that. IS-Net in float32, without a
+# server, was seen to take 4280 MiB in all.
+USUAL_SIZE = 320
+MEMORY_OF_LARGE_MAPS = 1536 << 20
 # The same of the JVM: its queue full of pictures of 32 MiB, and as many uploaded in vain.
 MEMORY_OF_THE_SERVER = 3584 << 20
 # How many requests may wait: as many as `config.properties` says, whose heap holds that many of the
@@ -107,9 +112,16 @@ class WorkerPlan:
         )
 
 
-def memory_of_a_worker(runtime: str) -> int:
-    """Return the most bytes that a worker takes, by the runtime in its archive's metadata."""
-    return MEMORY_WITH_NCNN if runtime == Runtime.NCNN.value else MEMORY_OF_A_WORKER
+def memory_of_a_worker(runtime: str, variant: str) -> int:
+    """Return the most bytes that a worker takes, by what its archive's metadata says."""
+    memory = MEMORY_WITH_NCNN if runtime == Runtime.NCNN.value else MEMORY_OF_A_WORKER
+    known = VARIANTS.get(variant)  # the worker says what is wrong with an archive of another
+    return memory + (MEMORY_OF_LARGE_MAPS if known and known.size > USUAL_SIZE else 0)
+
+
+def fitting_workers(planned: int, free: int, memory: int) -> int:
+    """Return how many of one more model's planned workers free memory holds; at least 1."""
+    return max(1, min(planned, free // memory))
 
 
 def plan_workers(

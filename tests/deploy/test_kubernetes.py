@@ -106,7 +106,7 @@ def test_the_memory_holds_as_many_workers_as_the_cpus_allow(container: dict[str,
     node = tuple((core,) for core in range(64))
 
     # What the image holds by default.
-    worker = memory_of_a_worker("torch" if gpus else "ncnn")
+    worker = memory_of_a_worker("torch" if gpus else "ncnn", "u2net")
     plan = plan_workers(Machine(node, cpus, memory), Profile.THROUGHPUT, None, gpus, worker)
 
     assert plan.workers == (cpus // CORES_BESIDE_A_GPU if gpus else cpus)

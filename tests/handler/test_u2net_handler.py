@@ -37,6 +37,7 @@ from u2net_cutout.network.inputs import DeviceInput
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.runtime import SaliencyRuntime
 from u2net_cutout.network.torch_runtime import TorchRuntime
+from u2net_cutout.network.variant import VARIANTS
 from u2net_cutout.pipeline.cutout import CutoutPipeline
 from u2net_cutout.pipeline.nvjpeg import DeviceJpegDecoder
 from u2net_handler import U2Net
@@ -618,7 +619,7 @@ def on_gpu(context: Context) -> Iterator[U2Net]:
     handler.pipeline = replace(
         handler.pipeline,
         network=replace(network, whole_batches=True),
-        network_input=DeviceInput(torch.device("cpu")),
+        network_input=DeviceInput(VARIANTS["u2netp"], torch.device("cpu")),
     )
     with ThreadPoolExecutor(4) as handler.pool:
         yield handler
@@ -680,7 +681,8 @@ def test_a_worker_warms_up_on_the_batches_that_it_is_registered_for(
     batches: list[Tensor] = []
     monkeypatch.setitem(context.system_properties, "batch_size", 3)
     monkeypatch.setattr(
-        "u2net_handler.choose_input", lambda device: DeviceInput(torch.device("cpu"))
+        "u2net_handler.choose_input",
+        lambda device, variant: DeviceInput(variant, torch.device("cpu")),
     )
     monkeypatch.setattr(
         "u2net_cutout.worker.warmup.warm_up_network", lambda _, given: batches.extend(given)

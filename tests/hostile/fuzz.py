@@ -26,8 +26,8 @@ with atheris.instrument_imports():
     from u2net_cutout.contract.errors import CutoutError, InternalError
     from u2net_cutout.contract.formats import JSON_TYPE
     from u2net_cutout.contract.limits import Limits
+    from u2net_cutout.pipeline.body import BODY_FIELD
     from u2net_cutout.pipeline.photo import load_photo
-    from u2net_cutout.pipeline.request import BODY_FIELD
 
 CONFIG = Path(__file__).resolve().parents[2] / "handler" / "model-config.yaml"
 LONGEST = 16_384

@@ -19,8 +19,8 @@ from u2net_cutout.contract.errors import CutoutError, InternalError
 from u2net_cutout.contract.formats import CONTENT_TYPES, JSON_TYPE
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.pipeline.accept import negotiate
+from u2net_cutout.pipeline.body import BODY_FIELD
 from u2net_cutout.pipeline.photo import load_photo
-from u2net_cutout.pipeline.request import BODY_FIELD
 
 LIMITS = Limits(max_file_bytes=10**6, max_pixels=10**6, max_response_bytes=10**7)
 
@@ -37,8 +37,33 @@ JSON_VALUES = st.recursive(
     max_leaves=8,
 )
 HEADERS = st.dictionaries(
-    st.sampled_from(["Accept", "ACCEPT", "Content-Type", "content-type", "image"]),
-    TEXTS | st.sampled_from([*CONTENT_TYPES.values(), JSON_TYPE, "text/plain", "*/*;q=nan"]),
+    st.sampled_from(
+        ["Accept", "ACCEPT", "Content-Type", "content-type", "image", "Content-Length"]
+    ),
+    TEXTS
+    | st.sampled_from([*CONTENT_TYPES.values(), JSON_TYPE, "text/plain", "*/*;q=nan", "100"])
+    | st.sampled_from(["Multipart/Form-Data; boundary=b", "Multipart/Form-Data; boundary="])
+    | st.just("application/x-www-form-urlencoded ;"),
+)
+# What a form that TorchServe does not take apart may be made of.
+FORM_PIECES = st.sampled_from(
+    [
+        *(
+            b"--b",
+            b"--b--",
+            b"\r\n",
+            b"\r\n\r\n",
+            b"\n",
+            b": ",
+            b";",
+            b"=",
+            b"&",
+            b"%41",
+            b"+",
+            b'"',
+        ),
+        *(b"Content-Disposition: form-data; name=image", b"Content-Type: application/json", b"{}"),
+    ]
 )
 EXPLAIN = st.booleans()
 
@@ -61,6 +86,12 @@ def answered(
 @given(FILES, HEADERS, EXPLAIN)
 def test_any_body(data: bytes, headers: dict[str, str], explain: bool) -> None:
     answered({BODY_FIELD: bytearray(data)}, headers, explain=explain)
+
+
+@given(st.lists(FORM_PIECES | st.binary(max_size=5), max_size=20).map(b"".join), HEADERS)
+def test_any_form_that_arrives_whole(data: bytes, headers: dict[str, str]) -> None:
+    answered({BODY_FIELD: bytearray(data)}, headers)
+    answered({BODY_FIELD: bytearray(data)}, {"Content-Type": "Multipart/Form-Data; boundary=b"})
 
 
 @given(st.dictionaries(NAMES, st.binary(max_size=30) | TEXTS | FILES, max_size=6), HEADERS)

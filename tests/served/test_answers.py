@@ -21,7 +21,7 @@ from tests.conftest import WHEELS
 from tests.served.conftest import Served
 from u2net_cutout.matting.alpha import alpha_matte
 from u2net_cutout.network.metadata import ModelMetadata
-from u2net_cutout.network.u2net import VARIANTS
+from u2net_cutout.network.variant import VARIANTS
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], tuple[int, str]]] = {
         (415, "invalid_file_type"),
     ),
     "too many pixels": (
-        {"files": {"data": encoded(Image.new("1", (10001, 5000)))}},
+        {"files": {"data": encoded(Image.new("1", (10001, 5200)))}},
         (413, "resolution_too_high"),
     ),
     "too long a side": (
@@ -256,18 +256,23 @@ def test_an_iphone_photo_is_read_by_what_the_archive_brought_along(
     photos[1].save(tmp_path / "photo.png")
     convert = (
         f"import sys; sys.path.insert(0, {str(packages)!r})\n"
-        "import pillow_heif; from PIL import Image; pillow_heif.register_heif_opener()\n"
-        f"Image.open({str(tmp_path / 'photo.png')!r}).save({str(tmp_path / 'photo.heic')!r})"
+        "import pillow_heif; from PIL import Image\n"
+        f"photo = Image.open({str(tmp_path / 'photo.png')!r})\n"
+        f"pillow_heif.from_pillow(photo).save({str(tmp_path / 'single.heic')!r})\n"
+        "several = pillow_heif.from_pillow(Image.new('RGB', (64, 64)))\n"
+        "several.add_from_pillow(photo)\n"
+        f"several.save({str(tmp_path / 'several.heic')!r}, primary_index=1)"
     )
     subprocess.run([sys.executable, "-c", convert], check=True)
 
-    heic = (tmp_path / "photo.heic").read_bytes()
-    response = served.ask(files={"data": heic}, data={"edges": "plain"})
+    for name in ("single.heic", "several.heic"):
+        heic = (tmp_path / name).read_bytes()
+        response = served.ask(files={"data": heic}, data={"edges": "plain"})
 
-    assert response.status_code == 200, response.text
-    cutout = Image.frombytes("RGBA", photos[1].size, response.content).convert("RGB")
-    difference = np.asarray(cutout, int) - np.asarray(photos[1], int)
-    assert np.abs(difference).mean() < 4
+        assert response.status_code == 200, response.text
+        cutout = Image.frombytes("RGBA", photos[1].size, response.content).convert("RGB")
+        difference = np.asarray(cutout, int) - np.asarray(photos[1], int)
+        assert np.abs(difference).mean() < 4
 
 
 def test_an_explanation_is_a_heat_map_that_glows_at_the_edge(

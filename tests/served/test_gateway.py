@@ -1,6 +1,7 @@
 """The gateway in front of a real server: remove.bg's form, keys, limits, one form of errors."""
 
 import base64
+import gzip
 import json
 import os
 import shutil
@@ -43,6 +44,8 @@ from tests.served.conftest import (
     make,
     server_in,
 )
+from tests.served.spellings.refused import refused, unparsed
+from tests.served.spellings.sound import sound
 
 CHELSEA = 1
 LARGEST_REQUEST = 48 << 20
@@ -123,6 +126,34 @@ def test_accept_and_fields_go_before_the_default(gate: Gate, photo: bytes) -> No
 
     assert webp.headers["Content-Type"] == "image/webp"
     assert archive.headers["Content-Type"] == "application/zip"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+        "text/html, image/gif, image/jpeg, */*; q=0.2",
+    ],
+)
+def test_javas_default_loses_no_transparency(
+    gate: Gate, photo: bytes, cutout: bytes, accept: str
+) -> None:
+    answer = gate.ask(files={"image_file": photo}, headers={"Accept": accept})
+
+    assert answer.headers["Content-Type"] == "image/png"
+    assert answer.content == cutout
+
+
+@pytest.mark.parametrize("name", ["Multipart/Form-Data; boundary=----edge", "100-continue"])
+def test_spellings_that_torchserve_alone_does_not_know_pass(
+    gate: Gate, photo: bytes, cutout: bytes, name: str
+) -> None:
+    sent = sound(photo)[name]
+    host, _, port = gate.url.rpartition("/")[2].partition(":")
+
+    status, _, body = sent.to(host, int(port), "/v1.0/removebg", f"X-Api-Key: {gate.key()}")
+
+    assert (status, body) == (200, cutout)
 
 
 def test_values_that_ask_for_nothing_are_taken(gate: Gate, photo: bytes, cutout: bytes) -> None:
@@ -315,6 +346,35 @@ def test_torchserves_own_errors_are_put_into_the_contracts_words(gate: Gate, pho
     assert error_of(gate.ask("/predictions/none", data=photo)) == (404, "not_found")
     assert error_of(gate.ask("/predictions/u2netp/9.9", data=photo)) == (404, "not_found")
     assert error_of(gate.ask(data=photo, headers=form)) == (400, "invalid_form")
+
+
+@pytest.mark.parametrize("name", sorted(unparsed(b"x")))
+def test_a_form_over_which_torchserve_fails_is_refused_as_such(
+    gate: Gate, photo: bytes, name: str
+) -> None:
+    sent = unparsed(photo)[name]
+
+    answer = gate.ask(data=sent.body, headers={"Content-Type": sent.content_type})
+
+    assert error_of(answer) == (400, "invalid_form")
+
+
+def test_the_handlers_own_words_on_forms_pass(gate: Gate, photo: bytes) -> None:
+    cases = {name: case for name, case in refused(photo).items() if "boundary" in name}
+
+    for sent, expected, reason in cases.values():
+        answer = gate.ask(data=sent.body, headers={"Content-Type": sent.content_type})
+
+        assert error_of(answer) == expected
+        assert reason in answer.json()["errors"][0]["detail"]
+
+
+def test_a_compressed_body_is_refused_by_name(gate: Gate, photo: bytes) -> None:
+    coding = {"Content-Encoding": "gzip", "Content-Type": "image/png"}
+
+    answer = gate.ask(data=gzip.compress(photo), headers=coding)
+
+    assert error_of(answer) == (415, "unsupported_encoding")
 
 
 def test_a_request_over_the_limit_is_refused_whether_it_tells_its_size_or_not(gate: Gate) -> None:

@@ -13,7 +13,7 @@ from scripts.torchserve.management_api import ManagementApi
 from tests.served.client_runs import client
 from tests.served.conftest import Served
 from u2net_cutout import CutoutClient, connect, remove
-from u2net_cutout.client.local_composite import PROXY_SIDE, composite
+from u2net_cutout.client.local_composite import MOST_PROXY_SIDE, composite
 
 # Levels of 255 by which alpha may differ on average: JPEG has been over the copy.
 ALPHA_BOUND = 0.005 * 255
@@ -100,7 +100,7 @@ def test_the_matte_alone_is_made_as_well(
     cutout = remove(large(photos[1]), client=connected, composite=True)
 
     assert matte.mode == "L"
-    assert max(matte.size) > PROXY_SIDE
+    assert max(matte.size) > MOST_PROXY_SIDE
     assert np.array_equal(np.asarray(matte), np.asarray(cutout)[:, :, 3])
 
 

@@ -66,6 +66,8 @@ class CutoutClient:
         self.endpoint = endpoint
         self.stopping = Event()
         """Once set, no request is tried again, and none waits to be."""
+        self.input_size: int | None = None
+        """Side of the square that the server's network sees, in pixels, by its last response."""
         self._key = key
         self._timeout_s = timeout_s
         self._session = _Session()
@@ -129,7 +131,9 @@ class CutoutClient:
                 words = f"{error} It did {deaths} times over this picture"
                 raise Refused(words, status=requests.codes.server_error) from error
 
-        return self._retrying.copy()(request)
+        cutout: Cutout = self._retrying.copy()(request)
+        self.input_size = cutout.input_size
+        return cutout
 
     def _request(
         self, files: Mapping[str, tuple[str, bytes]], options: Mapping[str, str]

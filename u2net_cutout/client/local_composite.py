@@ -25,12 +25,12 @@ from u2net_cutout.imaging.compositing import cut_out, flatten, multiply_own
 from u2net_cutout.imaging.decoding import decode_image, register_heif
 from u2net_cutout.imaging.encoding import encode, resolve
 
-# The network sees 320 x 320 pixels, whatever the aspect, each sampled bilinearly. Every third pixel
-# of a copy of three times that side is sampled where the network would sample the whole picture,
-# and is what it samples of the copy; every third pixel of the response is one of its own matte.
-NETWORK_SIDE = 320
-STRIDE = 3
-PROXY_SIDE = NETWORK_SIDE * STRIDE
+# The network sees a square, whatever the aspect, each of its pixels sampled bilinearly. Of a copy
+# whose side is an odd multiple of that, each square's middle pixel is sampled where the network
+# would sample the whole picture, and is what it samples of the copy; each middle pixel of the
+# response is one of its own matte. The response says the side; until then, U²-Net's is taken.
+USUAL_SIDE = 320
+MOST_PROXY_SIDE = 1024
 PROXY_QUALITY = 90
 # The server's limits protect its memory and its connection; this memory is the user's own.
 LIMITS = Limits(max_file_bytes=1 << 31, max_pixels=170_000_000, max_response_bytes=1 << 31)
@@ -46,7 +46,9 @@ class LocalCutout:
 
 
 def composite(client: CutoutService, picture: bytes, fields: Mapping[str, str]) -> LocalCutout:
-    """Cut a picture out, sending a JPEG of 960 x 960 pixels, or the file itself if it is smaller.
+    """Cut a picture out, sending a JPEG of about 1000 x 1000 pixels, or the file if it is smaller.
+
+    The first picture may be sent twice, if the server's network takes larger ones than U²-Net.
 
     Raises:
         UsageError: an option needs the whole picture at the server.
@@ -59,31 +61,54 @@ def composite(client: CutoutService, picture: bytes, fields: Mapping[str, str]) 
         whole = decode_image(picture, LIMITS, budgets=None)
     except CutoutError as error:
         raise Refused(f"{error.code}: {error}", status=error.status, code=error.code) from error
-    proxy = _encode_proxy(whole)
-    sent = min(proxy, picture, key=len)
-    received = client.cut_out(sent, {"format": "png", "channels": "alpha"}).content
-    if sent is proxy:
-        matte = read_png(received, "L", (PROXY_SIDE, PROXY_SIDE))
-        own = np.ascontiguousarray(np.asarray(matte)[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE])
-        alpha = Image.fromarray(own).resize(whole.size, Image.Resampling.BILINEAR)
-        kept = multiply_own(alpha, whole)
-    else:
-        kept = read_png(received, "L", whole.size)
-    result = kept if options.channels is Channels.ALPHA else cut_out(whole, kept)
+    alpha, sent, received = _matte(client, picture, whole)
+    result = alpha if options.channels is Channels.ALPHA else cut_out(whole, alpha)
     chosen = resolve(options.format or OutputFormat.RGBA, result)
     content = encode(result, chosen, options.quality)
-    return LocalCutout(Cutout(content, CONTENT_TYPES[chosen]), len(sent), len(received))
+    return LocalCutout(Cutout(content, CONTENT_TYPES[chosen]), sent, received)
 
 
-def _encode_proxy(whole: Image.Image) -> bytes:
+def _matte(
+    client: CutoutService, picture: bytes, whole: Image.Image
+) -> tuple[Image.Image, int, int]:
+    """Return a picture's alpha, and how many bytes were sent and received for it."""
+    side = client.input_size or USUAL_SIDE
+    copy, reply = _ask(client, picture, whole, side)
+    sent, received = len(copy), len(reply.content)
+    if copy is not picture and reply.input_size not in (None, side):
+        side = client.input_size or side
+        copy, reply = _ask(client, picture, whole, side)
+        sent, received = sent + len(copy), received + len(reply.content)
+    if copy is picture:
+        return read_png(reply.content, "L", whole.size), sent, received
+    enlarged, stride = proxy_side(side), proxy_side(side) // side
+    matte = np.asarray(read_png(reply.content, "L", (enlarged, enlarged)))
+    own = np.ascontiguousarray(matte[stride // 2 :: stride, stride // 2 :: stride])
+    alpha = Image.fromarray(own).resize(whole.size, Image.Resampling.BILINEAR)
+    return multiply_own(alpha, whole), sent, received
+
+
+def _ask(
+    client: CutoutService, picture: bytes, whole: Image.Image, side: int
+) -> tuple[bytes, Cutout]:
+    """Send a picture, or its copy if that is smaller; return what was sent, and the matte of it."""
+    copy = min(_encode_proxy(whole, proxy_side(side)), picture, key=len)
+    return copy, client.cut_out(copy, {"format": "png", "channels": "alpha"})
+
+
+def proxy_side(side: int) -> int:
+    """Return the side of the copy for a network that sees a square of `side` pixels."""
+    return side * max(1, (MOST_PROXY_SIDE // side - 1) | 1)
+
+
+def _encode_proxy(whole: Image.Image, side: int) -> bytes:
     """Write the copy; transparency lies on white, as the network sees it in the whole picture."""
     file = BytesIO()
-    _sample(flatten(whole)).save(file, "JPEG", quality=PROXY_QUALITY, subsampling=0)
+    _sample(flatten(whole), side).save(file, "JPEG", quality=PROXY_QUALITY, subsampling=0)
     return file.getvalue()
 
 
-def _sample(whole: Image.Image) -> Image.Image:
+def _sample(whole: Image.Image, side: int) -> Image.Image:
     # Not resize: it takes the mean of what lies between the samples, and the network does not.
-    steps = whole.width / PROXY_SIDE, 0, 0, 0, whole.height / PROXY_SIDE, 0
-    size = PROXY_SIDE, PROXY_SIDE
-    return whole.transform(size, Image.Transform.AFFINE, steps, Image.Resampling.BILINEAR)
+    steps = whole.width / side, 0, 0, 0, whole.height / side, 0
+    return whole.transform((side, side), Image.Transform.AFFINE, steps, Image.Resampling.BILINEAR)

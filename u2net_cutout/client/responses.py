@@ -22,7 +22,7 @@ from u2net_cutout.client.errors import (
 from u2net_cutout.client.file_checks import fault_of
 from u2net_cutout.contract.formats import CONTENT_TYPES, OutputFormat
 
-# Raw RGBA of 50 megapixels, the most that a server takes, has 200 MB.
+# Raw RGBA of 52 megapixels, the most that a server takes, has 208 MB.
 MAX_CUTOUT_BYTES = 256 << 20
 # What is read of an error. The server's own have some hundred bytes.
 MAX_ERROR_BYTES = 64 << 10
@@ -36,6 +36,9 @@ INVALID_KEY = b"InvalidKeyException"
 # A server that asks for a longer pause is of no use to a run.
 LONGEST_PAUSE_S = 300.0
 
+# A network that sees more than this is none of ours.
+LARGEST_INPUT = 4096
+
 FORMATS = {kind: output_format for output_format, kind in CONTENT_TYPES.items()}
 
 
@@ -45,6 +48,8 @@ class Cutout:
 
     content: bytes
     content_type: str
+    input_size: int | None = None
+    """Side of the square that the network saw, in pixels; None: the server does not say it."""
 
     @property
     def output_format(self) -> OutputFormat:
@@ -125,14 +130,21 @@ class Response:
             )
         if fault := fault_of(self.body, found, self._pixels()):
             raise BadResponse(f"the response is no whole {found.value} file: {fault}")
-        return Cutout(self.body, kind)
+        return Cutout(self.body, kind, self._input_size())
 
     def _pixels(self) -> int | None:
         """Return the number of pixels, where the server gives width and height."""
-        sides = [self.headers.get(name, "") for name in ("X-Width", "X-Height")]
-        if not all(side.isascii() and side.isdigit() and len(side) <= 9 for side in sides):
-            return None
-        return int(sides[0]) * int(sides[1])
+        width, height = self._number("X-Width"), self._number("X-Height")
+        return None if width is None or height is None else width * height
+
+    def _input_size(self) -> int | None:
+        side = self._number("X-Input-Size")
+        return side if side is not None and 0 < side <= LARGEST_INPUT else None
+
+    def _number(self, header: str) -> int | None:
+        """Return a whole number of at most nine digits in the head."""
+        text = self.headers.get(header, "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
     def _error(self) -> tuple[str | None, str]:
         """Return the code, if there is one, and the words of an error."""

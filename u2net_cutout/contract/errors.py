@@ -94,6 +94,13 @@ class InvalidBase64(BadRequest):
     title = "Invalid base64"
 
 
+class InvalidForm(BadRequest):
+    """A form that can't be taken apart, or of which a part has not arrived."""
+
+    code = "invalid_form"
+    title = "The form can't be taken apart"
+
+
 class InvalidJson(BadRequest):
     """A JSON body that can't be parsed, or is neither an object nor a base64 string."""
 
@@ -106,6 +113,13 @@ class UnreadableImage(BadRequest):
 
     code = "failed_to_read_image"
     title = "The picture can't be read"
+
+
+class UnsupportedPicture(BadRequest):
+    """A sound picture of a kind that is not read; the detail names the kind."""
+
+    code = "unsupported_picture"
+    title = "Pictures of this kind are not read"
 
 
 class NotAcceptable(CutoutError):
@@ -174,7 +188,7 @@ class TooManyFields(PayloadTooLarge):
 
 
 class FieldTooLong(PayloadTooLarge):
-    """A field's name, or an option's value, that is longer than any that is known."""
+    """An option's value that is longer than any that is known."""
 
     code = "field_too_long"
     title = "A field is too long"
@@ -201,6 +215,15 @@ class InvalidFileType(CutoutError):
     phrase = "Unsupported Media Type"
     code = "invalid_file_type"
     title = "Not a picture of a known kind"
+
+
+class CompressedBody(CutoutError):
+    """A body in a content coding, such as gzip; pictures are compressed already."""
+
+    status = 415
+    phrase = "Unsupported Media Type"
+    code = "unsupported_encoding"
+    title = "The body is compressed"
 
 
 class UnknownForeground(CutoutError):

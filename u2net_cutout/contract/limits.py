@@ -32,7 +32,7 @@ class Limits:
     max_fields: int = 64
     """Fields of a form, or keys of a JSON object."""
     max_field_bytes: int = 4096
-    """Length of a field's name, and of the value of an option."""
+    """Length of the value of an option; what a part of a form may take besides its content."""
     max_items: int = 8
     """Pictures in one request of KServe's protocols; all are decoded before the network runs."""
 
@@ -70,6 +70,6 @@ def check_response_size(size: int, max_response_bytes: int) -> None:
     """
     if size > max_response_bytes:
         raise ResponseTooLarge(
-            f"the response would have {size} bytes; the limit is {max_response_bytes}. "
-            "PNG is smaller than raw RGBA, and a smaller picture than both"
+            f"the response would have {size} bytes; the limit is {max_response_bytes}. Ask for "
+            "format=png or webp in place of raw pixels, or for a smaller size, such as size=4k"
         )

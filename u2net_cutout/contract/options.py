@@ -192,6 +192,7 @@ UNSUPPORTED: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 _BY_NAME = {option.name: option for option in OPTIONS}
+OPTION_NAMES = frozenset({*_BY_NAME, *UNSUPPORTED})
 
 
 def read_options(fields: Mapping[str, object]) -> CutoutOptions:
@@ -203,7 +204,7 @@ def read_options(fields: Mapping[str, object]) -> CutoutOptions:
     """
     values: dict[str, Any] = {}
     for name in sorted(fields):
-        if name not in _BY_NAME and name not in UNSUPPORTED:
+        if name not in OPTION_NAMES:
             raise UnknownParameter(f"there is no parameter {name[:40]!r}")
         text = option_text(name, fields[name]).strip()
         if name in UNSUPPORTED:

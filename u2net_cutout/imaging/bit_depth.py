@@ -1,18 +1,34 @@
 """From a file's own bit depth to 8 bits a channel. Knows what Pillow leaves undone; no colours.
 
 Of 16 bits Pillow keeps the upper byte of colours, and the decoders of AVIF and HEIC scale theirs.
-Here is the rest: grey, which Pillow clips, planes and clear levels, which it misreads.
+Here is the rest: grey, which Pillow clips, planes, floats and clear levels, which it misreads.
 """
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImagePalette
+from PIL.TiffImagePlugin import OPEN_INFO, ImageFileDirectory_v2
 
-PHOTOMETRIC_TAG = 0x0106
-WHITE_IS_ZERO = 0
-BITS_TAG = 0x0102
+from u2net_cutout.contract.errors import UnsupportedPicture
+from u2net_cutout.imaging.tiff_samples import (
+    BITS,
+    FILL_ORDER,
+    INVERTED,
+    PHOTOMETRIC,
+    PLANAR_CONFIGURATION,
+    PLANES,
+    SAMPLE_FORMAT,
+    SAMPLES_PER_PIXEL,
+    UNSIGNED,
+)
 
 # What a level of PNG's smallest greys is of 255, by Pillow's name of how they lie in the file.
 SMALL_GREYS = {"L;2": 85, "L;4": 17}
 LEVELS = range(1 << 16)
+SHORT_LEVELS = 1 << 8
+COLOUR_MAP = 320
+
+# How far a float may lie beyond 0 or 1, and round to black or white nevertheless.
+HALF_A_LEVEL = 0.5 / 255
 
 
 def stored_as(image: Image.Image) -> str:
@@ -22,24 +38,48 @@ def stored_as(image: Image.Image) -> str:
     return str(arguments[0] if isinstance(arguments, tuple) else arguments)
 
 
-def find_planes(image: Image.Image) -> None:
-    """Tell an opened TIFF's decoder that its separate planes have 16 bits: it takes them for 8."""
-    bits = getattr(image, "tag_v2", {}).get(BITS_TAG, ())
-    if bits and bits[0] == 16 and len(stored_as(image)) == 1:
-        order = "B" if image.tag_v2.prefix == b"MM" else "L"  # type: ignore[attr-defined]
-        image.tile = [  # type: ignore[attr-defined]
-            tile._replace(args=(f"{tile.args[0]};16{order}", *tile.args[1:]))
-            for tile in image.tile  # type: ignore[attr-defined]
-        ]
+def unpack_rightly(image: Image.Image) -> None:
+    """Tell an opened TIFF's decoder how its samples lie, where Pillow takes them for others.
+
+    Planes of 16 bits it takes for 8; a single plane for 8 bits, and never for inverted; floats
+    that libtiff has put into the machine's byte order for those of the file's; and any palette for
+    one of 16 bits, though some programs write 8 into it, which libtiff's own tools allow for.
+    """
+    tags = getattr(image, "tag_v2", None)
+    if tags is None:
+        return
+    if image.palette and max(tags[COLOUR_MAP]) < SHORT_LEVELS:
+        image.palette = ImagePalette.raw("RGB;L", bytes(tags[COLOUR_MAP]))
+    bits, order = tags.get(BITS, (1,)), "B" if tags.prefix == b"MM" else "L"
+    for at, tile in enumerate(image.tile):  # type: ignore[attr-defined]
+        name, *rest = tile.args
+        if tile.codec_name == "libtiff":
+            name = "F;32NF" if image.mode == "F" else name
+        elif tags.get(PLANAR_CONFIGURATION) == PLANES and tags.get(SAMPLES_PER_PIXEL, 1) == 1:
+            name = _name_of_grey(tags)
+        elif tags.get(PLANAR_CONFIGURATION) == PLANES and bits[0] == 16:
+            name = f"{name};16{order}"
+        image.tile[at] = tile._replace(args=(name, *rest))  # type: ignore[attr-defined]
+
+
+def _name_of_grey(tags: ImageFileDirectory_v2) -> str:
+    kind = (tags.get(PHOTOMETRIC, INVERTED), tags.get(SAMPLE_FORMAT, (UNSIGNED,)))
+    return OPEN_INFO[(tags.prefix, *kind, tags.get(FILL_ORDER, 1), tags.get(BITS, (1,)), ())][1]
 
 
 def to_bytes(image: Image.Image, stored: str) -> Image.Image:
     """Return a decoded picture with 8 bits a channel; `stored` is from before it was decoded.
 
     Grey is rounded, 65535 to 255; colours have their upper byte, so that they are right to less
-    than one level, too. PNG's clear level or colour (tRNS) is written in the file's own bits.
+    than one level, too. Floats are rounded, 1 to 255. PNG's clear level or colour (tRNS) is
+    written in the file's own bits.
+
+    Raises:
+        UnsupportedPicture: floats below 0 or above 1; only their writer knows what is white.
     """
     clear = image.info.get("transparency")
+    if image.mode == "F":
+        return _floats_to_bytes(image)
     if image.mode.startswith("I"):
         return _grey_to_bytes(image, clear)
     if isinstance(clear, int) and stored in SMALL_GREYS:
@@ -49,13 +89,31 @@ def to_bytes(image: Image.Image, stored: str) -> Image.Image:
     return image
 
 
+def _floats_to_bytes(image: Image.Image) -> Image.Image:
+    levels = np.array(image)
+    if not ((levels >= -HALF_A_LEVEL) & (levels <= 1 + HALF_A_LEVEL)).all():  # nor is NaN
+        raise UnsupportedPicture(
+            "the TIFF holds floating-point levels that are not all from 0 to 1; scale them so, or "
+            "save it with 8 bits a channel"
+        )
+    if _is_inverted(image):
+        np.subtract(1, levels, out=levels)
+    levels *= 255
+    return Image.fromarray(levels.round(out=levels).clip(0, 255, out=levels).astype(np.uint8))
+
+
 def _grey_to_bytes(image: Image.Image, clear: object) -> Image.Image:
     levels = image.convert("I")
-    scaled = [round(level / 257) for level in LEVELS]
-    if getattr(image, "tag_v2", {}).get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO:
+    white = (1 << getattr(image, "tag_v2", {}).get(BITS, (16,))[0]) - 1
+    scaled = [min(255, round(level * 255 / white)) for level in LEVELS]
+    if _is_inverted(image):
         scaled.reverse()  # Pillow does that itself for 8 bits only
     grey = levels.point(scaled, "L")
     if not isinstance(clear, int):
         return grey
     seen = levels.point([0 if level == clear else 255 for level in LEVELS], "L")
     return Image.merge("LA", (grey, seen))
+
+
+def _is_inverted(image: Image.Image) -> bool:
+    return getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == INVERTED

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from io import BytesIO
 
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
@@ -15,18 +14,21 @@ from u2net_cutout.contract.errors import (
     UnreadableImage,
 )
 from u2net_cutout.contract.limits import Limits
-from u2net_cutout.imaging.bit_depth import find_planes, stored_as, to_bytes
-from u2net_cutout.imaging.file_structure import (
-    GIF_SIGNATURE,
-    JPEG_SIGNATURE,
-    PNG_SIGNATURE,
-    TIFF_SIGNATURES,
-    check_structure,
-)
+from u2net_cutout.imaging.bit_depth import stored_as, to_bytes, unpack_rightly
+from u2net_cutout.imaging.containers import read_container
+from u2net_cutout.imaging.exif import find_orientation
+from u2net_cutout.imaging.file_structure import check_structure
+from u2net_cutout.imaging.gif_blocks import GIF_SIGNATURE
 from u2net_cutout.imaging.header_limits import check_header, check_size
-from u2net_cutout.imaging.icc_profile import find_profile, without_declaration
+from u2net_cutout.imaging.icc_profile import find_profile
+from u2net_cutout.imaging.jpeg_end import has_end, load_without_end
+from u2net_cutout.imaging.jpeg_segments import JPEG_SIGNATURE
 from u2net_cutout.imaging.memory_limit import BUDGETS, MemoryBudgets
+from u2net_cutout.imaging.picture_kind import check_kind
+from u2net_cutout.imaging.pixel_file import CUT_SHORT, PixelFile
+from u2net_cutout.imaging.png_chunks import PNG_SIGNATURE
 from u2net_cutout.imaging.srgb import to_srgb
+from u2net_cutout.imaging.tiff_directory import TIFF_SIGNATURES
 
 # Only these decoders ever see foreign bytes; Pillow knows many more (EPS would start Ghostscript).
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
@@ -42,7 +44,6 @@ INNER_SIGNATURES = ((8, b"WEBP"), (4, b"ftypavif"), (4, b"ftypavis"))
 # Decodes a JPEG that is opened already, and has the file's bytes; None: it leaves that to Pillow.
 JpegDecoder = Callable[[Image.Image, bytes | bytearray], Image.Image | None]
 
-ORIENTATION_TAG = 0x0112
 # What turns a picture upright that was stored in an EXIF orientation.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -94,6 +95,7 @@ def decode_image(
         FileTooLarge, ResolutionTooHigh, SideTooLong, TooManyParts, TooManyFrames, MetadataTooLarge,
         TooMuchMemory: over a limit.
         InvalidFileType: not a picture of a kind that is read here.
+        UnsupportedPicture: it is one of a sort that is not read, such as a camera's raw file.
         UnreadableImage: it is one, and broken or truncated.
     """
     if len(data) > limits.max_file_bytes:
@@ -103,9 +105,12 @@ def decode_image(
     check_structure(data, limits.max_parts)
     budget = budgets.take(limits.max_decoding_bytes) if budgets else nullcontext()
     try:
-        with budget, _open(data) as image:
-            check_header(image, limits)
-            return _decode(image, data, limits, jpeg_decoder)
+        with budget:
+            container = read_container(data, limits.max_metadata_bytes)
+            check_kind(data)
+            with _open(container, data) as image:
+                check_header(image, limits, container.ignored_bytes)
+                return _decode(image, container, data, limits, jpeg_decoder)
     except MemoryError as error:
         if budgets is None:
             raise
@@ -116,6 +121,7 @@ def decode_image(
 
 def _decode(
     image: Image.Image,
+    container: PixelFile,
     data: bytes | bytearray,
     limits: Limits,
     jpeg_decoder: JpegDecoder | None,
@@ -125,8 +131,8 @@ def _decode(
         if jpeg_decoder is not None and (decoded := jpeg_decoder(image, data)) is not None:
             decoded.format = image.format
             return decoded
-        find_planes(image)
-        image.load()
+        unpack_rightly(image)
+        image = _loaded(image, container)
         check_size(image, limits)  # HEIC's decoder finds another size only now
         picture = _upright(to_srgb(to_bytes(image, stored), find_profile(image, data)), image)
         if picture is image and image.format in HOLDING_FORMATS:
@@ -137,25 +143,25 @@ def _decode(
     except (CutoutError, MemoryError):
         raise
     except Exception as error:  # decoders raise all kinds of errors over broken files
+        if "truncated" in str(error):  # Pillow has no class for it
+            raise UnreadableImage(CUT_SHORT) from error
         raise UnreadableImage(
             "the picture is broken, cut short, or needs more memory than is allowed"
         ) from error
 
 
-def _open(data: bytes | bytearray) -> Image.Image:
+def _loaded(image: Image.Image, container: PixelFile) -> Image.Image:
+    if image.format == "JPEG" and not has_end(file := container.file.getvalue()):
+        image = load_without_end(file)
+        image.info.update(container.info)
+    image.load()
+    return image
+
+
+def _open(container: PixelFile, data: bytes | bytearray) -> Image.Image:
     formats = (*FORMATS, HEIF_FORMAT) if HEIF_FORMAT in Image.OPEN else FORMATS
     try:
-        return _open_as(data, formats)
-    except UnreadableImage:
-        # Pillow gives up a PNG over its broken or huge profile; the pixels don't need it.
-        if not data.startswith(PNG_SIGNATURE):
-            raise
-        return _open_as(without_declaration(data), formats)
-
-
-def _open_as(data: bytes | bytearray, formats: tuple[str, ...]) -> Image.Image:
-    try:
-        return Image.open(BytesIO(data), formats=formats)
+        image = Image.open(container.file, formats=formats)
     except Image.DecompressionBombError as error:
         raise ResolutionTooHigh("the picture has far too many pixels") from error
     except UnidentifiedImageError as error:
@@ -165,7 +171,9 @@ def _open_as(data: bytes | bytearray, formats: tuple[str, ...]) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:  # as above
-        raise UnreadableImage("the picture's first bytes are broken") from error
+        raise UnreadableImage("the picture's first bytes are broken or cut short") from error
+    image.info.update(container.info)
+    return image
 
 
 def _looks_like_a_picture(data: bytes | bytearray) -> bool:
@@ -175,9 +183,5 @@ def _looks_like_a_picture(data: bytes | bytearray) -> bool:
 
 
 def _upright(picture: Image.Image, source: Image.Image) -> Image.Image:
-    # Pillow's exif_transpose also writes the EXIF anew, and fails over tags that it can't write.
-    try:
-        orientation = source.getexif().get(ORIENTATION_TAG)
-    except Exception:  # metadata that can't be read turns nothing; the pixels are fine
-        return picture
-    return picture.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else picture
+    turn = UPRIGHT.get(find_orientation(source.info.get("exif") or b""))
+    return picture.transpose(turn) if turn is not None else picture

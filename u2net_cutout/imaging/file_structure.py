@@ -5,34 +5,22 @@ and can't be stopped. A file of nothing but pieces costs them seconds, or gigaby
 and its pixels don't show.
 """
 
-import re
-import struct
 from collections.abc import Callable, Iterator
 from itertools import islice
 
 from u2net_cutout.contract.errors import TooManyParts, UnreadableImage
+from u2net_cutout.imaging.gif_blocks import GIF_SIGNATURE, gif_blocks
+from u2net_cutout.imaging.jpeg_segments import END, JPEG_SIGNATURE, START_OF_SCAN, jpeg_segments
+from u2net_cutout.imaging.pixel_file import File
+from u2net_cutout.imaging.png_chunks import PNG_SIGNATURE, png_chunks
+from u2net_cutout.imaging.tiff_directory import BIG_TIFF, TIFF_SIGNATURES, TiffFile
+from u2net_cutout.imaging.webp_chunks import WEBP_SIGNATURE, webp_chunks
 
-File = bytes | bytearray
-
-JPEG_SIGNATURE = b"\xff\xd8\xff"
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GIF_SIGNATURE = b"GIF8"
-# Those that Pillow takes for TIFF, the misspelt ones and BigTIFF included.
-TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+")
+STRIP_OFFSETS, TILE_OFFSETS = 273, 324
 
 # A progressive JPEG repeats its whole picture in every scan. Cameras and encoders write about ten;
 # a small file with thousands would keep the decoder busy for minutes, and it can't be stopped.
 MAX_JPEG_SCANS = 64
-# The next marker after a scan's data, in which 0xff is followed by 0 or a restart marker.
-JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-JPEG_START_OF_SCAN, JPEG_END = 0xDA, 0xD9
-
-GIF_EXTENSION, GIF_IMAGE, GIF_END = b"!,;"
-GIF_HEADER_BYTES = 13
-GIF_PALETTE_FLAG, GIF_PALETTE_BITS = 0x80, 0x07
-
-STRIP_OFFSETS, TILE_OFFSETS = 273, 324
-BIG_TIFF = 43
 
 
 def check_structure(data: File, max_parts: int) -> None:
@@ -49,72 +37,33 @@ def check_structure(data: File, max_parts: int) -> None:
             raise TooManyParts(f"the file has more than {max_parts} parts")
 
 
-def _jpeg_segments(data: File) -> Iterator[None]:
-    """Walk from marker to marker, past the contents of each segment, to the end of the picture."""
+def _jpeg_parts(data: File) -> Iterator[None]:
     scans = 0
-    found = JPEG_MARKER.search(data, 2)
-    while found and data[found.end() - 1] != JPEG_END:
-        scans += data[found.end() - 1] == JPEG_START_OF_SCAN
+    for marker in (marker for marker, _, _ in jpeg_segments(data) if marker != END):
+        scans += marker == START_OF_SCAN
         if scans > MAX_JPEG_SCANS:
             raise UnreadableImage("the JPEG has more scans than any camera writes")
         yield
-        length = int.from_bytes(data[found.end() : found.end() + 2], "big")
-        found = JPEG_MARKER.search(data, found.end() + length)
-
-
-def png_chunks(data: File) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, start and end of each chunk of a PNG; the last one may end beyond the file."""
-    start, kind = len(PNG_SIGNATURE), b""
-    while kind != b"IEND" and start + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, start)
-        end = start + length + 12
-        yield kind, start, end
-        start = end
-
-
-def _gif_blocks(data: File) -> Iterator[None]:
-    """Walk through what precedes the first image: extensions, in blocks of up to 255 bytes."""
-    at = GIF_HEADER_BYTES
-    if len(data) > at and data[10] & GIF_PALETTE_FLAG:
-        at += 3 << (data[10] & GIF_PALETTE_BITS) + 1
-    while at < len(data) and data[at] not in (GIF_IMAGE, GIF_END):
-        yield
-        if data[at] != GIF_EXTENSION:  # Pillow looks for a block that it knows
-            at += 1
-            continue
-        at += 2
-        while at < len(data) and data[at]:
-            yield
-            at += data[at] + 1
-        at += 1
 
 
 def _tiff_parts(data: File) -> Iterator[None]:
-    """Walk through the first directory: its tags, and the strips or tiles that they promise."""
-    order = "<" if data.startswith(b"II") else ">"
+    """Yield for each tag of the first directory, and for the strips or tiles that they promise."""
     layouts = {BIG_TIFF in data[2:4]}
     if data.startswith(b"MM\0+"):
         layouts.add(False)  # so Pillow reads it, and libtiff as BigTIFF
     for big in layouts:
-        head, number, entry = ("Q", "Q", "HHQ8s") if big else ("I", "H", "HHI4s")
-        try:
-            (at,) = struct.unpack_from(order + head, data, 8 if big else 4)
-            (tags,) = struct.unpack_from(order + number, data, at)
-            at += struct.calcsize(order + number)
-            for _ in range(tags):
-                tag, _, count, _ = struct.unpack_from(order + entry, data, at)
-                at += struct.calcsize(order + entry)
-                yield
-                if tag in (STRIP_OFFSETS, TILE_OFFSETS):
-                    # So many offsets have to be there, at 2 bytes or more each.
-                    yield from (None for _ in range(min(count, len(data) // 2)))
-        except (struct.error, OverflowError):  # it is cut short, or points beyond any file
-            continue
+        file = TiffFile(data, big)
+        for entry in file.entries(file.first()):
+            yield
+            if entry.tag in (STRIP_OFFSETS, TILE_OFFSETS):
+                # So many offsets have to be there, at 2 bytes or more each.
+                yield from (None for _ in range(min(entry.count, len(data) // 2)))
 
 
 _READERS: dict[bytes | tuple[bytes, ...], Callable[[File], Iterator[object]]] = {
-    JPEG_SIGNATURE: _jpeg_segments,
+    JPEG_SIGNATURE: _jpeg_parts,
     PNG_SIGNATURE: png_chunks,
-    GIF_SIGNATURE: _gif_blocks,
+    GIF_SIGNATURE: gif_blocks,
     TIFF_SIGNATURES: _tiff_parts,
+    WEBP_SIGNATURE: webp_chunks,
 }

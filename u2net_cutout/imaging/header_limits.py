@@ -14,8 +14,10 @@ from u2net_cutout.contract.limits import Limits
 LISTING_FORMATS = ("WEBP", "AVIF", "HEIF")
 
 
-def check_header(image: Image.Image, limits: Limits) -> None:
+def check_header(image: Image.Image, limits: Limits, ignored_bytes: int = 0) -> None:
     """Refuse what a picture's header alone shows to be over a limit.
+
+    `ignored_bytes` is the length of the metadata that the picture was opened without.
 
     Raises:
         ResolutionTooHigh, SideTooLong, TooManyFrames, MetadataTooLarge: it is.
@@ -24,7 +26,8 @@ def check_header(image: Image.Image, limits: Limits) -> None:
     frames = getattr(image, "n_frames", 1) if image.format in LISTING_FORMATS else 1
     if frames > limits.max_frames:
         raise TooManyFrames(f"the animation has {frames} frames; the limit is {limits.max_frames}")
-    metadata = sum(len(text) for text in image.info.values() if isinstance(text, bytes | str))
+    read = sum(len(text) for text in image.info.values() if isinstance(text, bytes | str))
+    metadata = ignored_bytes + read
     if metadata > limits.max_metadata_bytes:
         raise MetadataTooLarge(
             f"the picture has {metadata} bytes of metadata; the limit is "

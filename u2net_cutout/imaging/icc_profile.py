@@ -6,16 +6,12 @@ DC-009).
 """
 
 import struct
-from collections.abc import Iterator
-from itertools import takewhile
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from u2net_cutout.imaging.file_structure import PNG_SIGNATURE, png_chunks
-
-PNG_DECLARATIONS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+from u2net_cutout.imaging.exif import is_adobe_rgb
 
 # White, red, green and blue, each x and y: PNG's order.
 Chromaticities = tuple[float, float, float, float, float, float, float, float]
@@ -54,13 +50,9 @@ SAME_GAMMA = 0.05
 SRGB_GAMMA = 0.45455
 MAX_GAMMA = 20.0
 
-INTEROPERABILITY_IFD = 0xA005
-INTEROPERABILITY_INDEX = 1
-
 BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
-CICP_BYTES = 12 + 4
 
 D50 = (0.9642, 1.0, 0.8249)
 HEADER_BYTES = 128
@@ -72,10 +64,9 @@ def find_profile(picture: Image.Image, data: bytes | bytearray) -> bytes | None:
     None: it says nothing, just sRGB, or what can't be converted. The first of several counts: in
     PNG it is cICP, iCCP, sRGB, gAMA and cHRM, elsewhere the profile.
     """
-    if picture.format == "PNG":
-        for kind, start, end in _declaring_chunks(data):
-            if kind == b"cICP" and end - start == CICP_BYTES:
-                return _coded(data[start + 8], data[start + 9])
+    if "cicp" in picture.info:
+        primaries, transfer, *_ = picture.info["cicp"]
+        return _coded(primaries, transfer)
     profile = picture.info.get("icc_profile")
     if isinstance(profile, bytes) and profile:
         return profile
@@ -83,22 +74,8 @@ def find_profile(picture: Image.Image, data: bytes | bytearray) -> bytes | None:
         return None if "srgb" in picture.info else _calibrated(picture)
     if picture.format in ("AVIF", "HEIF"):
         return _nclx(picture, data)
-    return matrix_profile(ADOBE_RGB, ADOBE_GAMMA) if _is_adobe_rgb(picture) else None
-
-
-def _declaring_chunks(data: bytes | bytearray) -> Iterator[tuple[bytes, int, int]]:
-    """Yield a PNG's chunks before its pixels: where it says something of its colours."""
-    return takewhile(lambda chunk: chunk[0] != b"IDAT", png_chunks(data))
-
-
-def without_declaration(data: bytes | bytearray) -> bytes:
-    """Return a PNG file without what it says of its colours."""
-    kept, rest = [data[: len(PNG_SIGNATURE)]], len(PNG_SIGNATURE)
-    for kind, start, end in _declaring_chunks(data):
-        if kind in PNG_DECLARATIONS:
-            kept.append(data[rest:start])
-            rest = end
-    return b"".join([*kept, data[rest:]])
+    marked = is_adobe_rgb(picture.info.get("exif") or b"")
+    return matrix_profile(ADOBE_RGB, ADOBE_GAMMA) if marked else None
 
 
 def matrix_profile(chromaticities: Chromaticities, gamma: float | None) -> bytes | None:
@@ -177,11 +154,3 @@ def _calibrated(picture: Image.Image) -> bytes | None:
     if (known and chromaticities == SRGB) or not 1 / MAX_GAMMA <= gamma <= MAX_GAMMA:
         return None
     return matrix_profile(chromaticities, None if known else 1 / gamma)
-
-
-def _is_adobe_rgb(picture: Image.Image) -> bool:
-    try:
-        interoperability = picture.getexif().get_ifd(INTEROPERABILITY_IFD)
-    except Exception:  # metadata that can't be read says nothing
-        return False
-    return interoperability.get(INTEROPERABILITY_INDEX) == "R03"

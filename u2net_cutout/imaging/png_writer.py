@@ -15,7 +15,7 @@ from isal import isal_zlib
 from PIL import Image
 
 from u2net_cutout.imaging.compositing import is_transparent
-from u2net_cutout.imaging.file_structure import PNG_SIGNATURE
+from u2net_cutout.imaging.png_chunks import PNG_SIGNATURE
 
 # The fastest that still looks for repetitions; higher ones take longer and gain nothing here.
 LEVEL = 1

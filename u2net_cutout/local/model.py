@@ -19,6 +19,7 @@ from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.inputs import choose_input
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.runtime import choose_device, load_runtime
+from u2net_cutout.network.variant import VARIANTS
 from u2net_cutout.pipeline.cutout import CutoutPipeline
 from u2net_cutout.pipeline.request import BACKGROUND_FIELD, ReceivedRequest
 from u2net_cutout.pipeline.response import Response
@@ -38,6 +39,8 @@ class CutoutModel:
     def __init__(self, pipeline: CutoutPipeline, metadata: ModelMetadata) -> None:
         self.metadata = metadata
         """Variant, precision, licence and origin of the network."""
+        self.input_size: int | None = pipeline.network_input.variant.size
+        """Side of the square that the network sees, in pixels."""
         self._pipeline: CutoutPipeline | None = pipeline
         self._process = os.getpid()
         self._lock = Lock()
@@ -106,7 +109,7 @@ class CutoutModel:
         except CutoutError as error:
             words = f"{error.code}: {error.detail[:LONGEST_TEXT]}"
             raise Refused(words, status=error.status, code=error.code) from error
-        return Cutout(response.body, response.content_type)
+        return Cutout(response.body, response.content_type, self.input_size)
 
     def _run(self, request: ReceivedRequest) -> Response:
         pipeline = self._pipeline
@@ -135,5 +138,6 @@ def load_model(archive: ArchiveFile, threads: int) -> CutoutModel:
         raise ArchiveUnusable(f"{archive.path} can't be loaded: {error}") from error
     register_heif()
     share_threads(threads)
-    pipeline = CutoutPipeline(runtime, choose_input(device), archive.limits)
+    variant = VARIANTS[archive.metadata.variant]
+    pipeline = CutoutPipeline(runtime, choose_input(device, variant), archive.limits)
     return CutoutModel(pipeline, archive.metadata)

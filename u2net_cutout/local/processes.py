@@ -39,6 +39,8 @@ class CutoutProcesses:
         read_archive(archive)
         self.stopping = Event()
         """Once set, no other picture should be sent; those in flight are cut out."""
+        self.input_size: int | None = None
+        """Side of the square that the network sees, in pixels, by the last cutout."""
         self._archive, self._threads, self._timeout_s = archive, threads, timeout_s
         self._lock = Lock()
         self._started: set[CutoutProcess] = set()
@@ -87,6 +89,7 @@ class CutoutProcesses:
             self._idle.put(process)
         if isinstance(outcome, ClientError):
             raise outcome
+        self.input_size = outcome.input_size
         return outcome
 
     def _start(self) -> "CutoutProcess":

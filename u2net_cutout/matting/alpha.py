@@ -4,6 +4,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
+
+# Bounds the memory of scaling, and keeps it in the processor's cache.
+BAND_PIXELS = 1 << 18
 
 
 def stretch(saliency: Tensor) -> Tensor:
@@ -17,13 +21,20 @@ def stretch(saliency: Tensor) -> Tensor:
     return (saliency - lowest) / torch.where(spread > 0, spread, 1)
 
 
-def alpha_matte(saliency: Tensor, size: tuple[int, int]) -> Image.Image:
+def alpha_matte(
+    saliency: Tensor, size: tuple[int, int], *, rounded_last: bool = False
+) -> Image.Image:
     """Turn one (H, W) saliency map into the alpha channel (mode L) of a picture of `size`.
 
-    `size` is (width, height). As the authors do: truncated to 8 bits, then scaled bilinearly.
+    `size` is (width, height). As the authors do: truncated to 8 bits, then scaled bilinearly, where
+    reducing takes the mean of what lies between; `rounded_last`, as ``Inference.py`` of IS-Net:
+    sampled bilinearly, nothing in between, then truncated.
     """
-    mask = (stretch(saliency) * 255).to(torch.uint8).cpu().numpy()
-    return _scaled(Image.fromarray(np.ascontiguousarray(mask)), size)
+    mask = stretch(saliency)
+    if rounded_last:
+        return _sampled(mask.cpu(), size)
+    levels = (mask * 255).to(torch.uint8).cpu().numpy()
+    return _scaled(Image.fromarray(np.ascontiguousarray(levels)), size)
 
 
 def _scaled(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -42,3 +53,22 @@ def _scaled(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
         seen = seen.resize((right - left, size[1]), Image.Resampling.BILINEAR)
         matte.paste(seen, (left, 0))
     return matte
+
+
+def _sampled(mask: Tensor, size: tuple[int, int]) -> Image.Image:
+    """Sample a mask in [0, 1] bilinearly, pixel centres at halves, and truncate it to 8 bits."""
+    width, height = size
+    own_height, own_width = mask.shape
+    matte = np.empty((height, width), np.uint8)
+    # By hand down and by torch across, so that no more than a band of floats is held.
+    step = max(1, BAND_PIXELS // max(width, own_width))
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        centres = torch.arange(top, bottom, dtype=torch.float64) + 0.5
+        places = (centres * own_height / height - 0.5).clamp(0, own_height - 1)
+        upper = places.long()
+        share = (places - upper).float()[:, None]
+        rows = torch.lerp(mask[upper], mask[(upper + 1).clamp(max=own_height - 1)], share)
+        across = functional.interpolate(rows[None], width, mode="linear", align_corners=False)
+        matte[top:bottom] = (across[0] * 255).to(torch.uint8).numpy()
+    return Image.fromarray(matte)

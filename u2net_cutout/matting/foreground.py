@@ -23,9 +23,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-# At most so many cells along each side: the resolution of the network's own matte, which is square
-# whatever the picture's aspect.
-CELLS = 320
 # How steeply a pixel's say in its layer's colour falls with its share in the mixture: mixed pixels
 # count where there are no clearer ones.
 STEEPNESS = 20
@@ -48,13 +45,16 @@ BAND_PIXELS = 1 << 18
 Array = npt.NDArray[Any]
 
 
-def decontaminate(picture: Image.Image, alpha: Image.Image) -> Image.Image:
+def decontaminate(picture: Image.Image, alpha: Image.Image, cells: int) -> Image.Image:
     """Cut an RGB picture out so that pixels in the edge have the foreground's own colour.
+
+    There are at most `cells` along each side: the resolution of the network's own matte, which is
+    square whatever the picture's aspect.
 
     The result, mode RGBA, has `alpha` (mode L, same size). Where that is 0 or 255, or within
     `INVISIBLE` of that, colours stay the picture's, bit by bit.
     """
-    cell = -(-picture.height // CELLS), -(-picture.width // CELLS)
+    cell = -(-picture.height // cells), -(-picture.width // cells)
     pixels, means, lowest, highest = _in_cells(picture, alpha, cell)
     mixed = (highest > INVISIBLE) & (lowest < 255 - INVISIBLE)
     if mixed.any():

@@ -1,13 +1,15 @@
 """A matte at the photo's own resolution, from one of the network's. Knows pictures and mattes.
 
-The network returns 320 x 320 saliency: a hair, or the gap between two spokes, is smeared to a
-grey. The photo has the detail: where the colours of foreground and background nearby differ, a
-pixel's place between them gives its share of either (I = alpha F + (1 - alpha) B). Each layer's
-colours are taken where the matte is sure and spread into the band where it isn't, as a mean and a
-covariance; the photo's alpha and the network's are then averaged, each by the certainty that the
-spread of the colours leaves it. So where both layers look alike, or are motley, the network's alpha
-stays. It stays, too, where it rises gently over several of its own pixels: such an
-edge the network could resolve, so it is soft. Outside of the band nothing changes.
+The network draws saliency in a square, U²-Net's of 320 x 320 pixels: a hair, or the gap between two
+spokes, is smeared to a grey. The photo has the detail: where the colours of foreground and
+background nearby differ, a pixel's place between them gives its share of either (I = alpha F + (1 -
+alpha) B). Each layer's colours are taken where the matte is sure and spread into the band where it
+isn't, as a mean and a covariance; the photo's alpha and the network's are then averaged, each by
+the certainty that the spread of the colours leaves it. So where both layers look alike, or are
+motley, the network's alpha stays. It stays, too, where it rises gently over several of its own
+pixels: such an edge the network could resolve, so it is soft. Inside a subject of which the network
+was nearly sure nothing becomes more transparent, even if it looks like the background: light
+lettering on a tyre stays. Outside of the band nothing changes.
 
 Sources: projecting a pixel on the line between two colours that have a spread is Ruzon and Tomasi,
 "Alpha Estimation in Natural Images" (CVPR 2000), and Chuang et al., "A Bayesian Approach to Digital
@@ -25,7 +27,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from u2net_cutout.matting.foreground import spread
-from u2net_cutout.network.preprocessing import INPUT_SIZE
 
 # The band in which the network's alpha counts as unsure.
 BAND = (8, 247)
@@ -36,6 +37,8 @@ DOUBT = 0.15
 STEEP = (0.2, 0.4)
 # The variance elsewhere: the photo doesn't count.
 TRUST = 1e-4
+# Where the network's alpha is at least this over 3 x 3 of its pixels, refinement opens no hole.
+NEARLY_SURE = 0.9
 # The variance of a colour that sensor and compression alone make, in levels squared.
 NOISE = 9.0
 # Colours are gathered in cells so wide and high that about this many lie along the longer side.
@@ -48,8 +51,10 @@ PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 Array = npt.NDArray[Any]
 
 
-def refine(picture: Image.Image, alpha: Image.Image) -> Image.Image:
+def refine(picture: Image.Image, alpha: Image.Image, resolution: int) -> Image.Image:
     """Sharpen the band of `alpha` (mode L) by `picture` (mode RGB, same size).
+
+    `resolution` is the side length, in pixels, of the square that the network drew it in.
 
     What is within 8 levels of 0 or 255 stays, bit by bit; so does all of it, if the matte is
     nowhere sure of the foreground or nowhere sure of the background, or if the picture is narrower
@@ -64,7 +69,8 @@ def refine(picture: Image.Image, alpha: Image.Image) -> Image.Image:
         return alpha.copy()
     colours = np.asarray(picture)
     layers = _layers(colours, matte, cell)
-    doubt = _doubt(alpha)
+    doubt, inside = _certainty(alpha, resolution)
+    height, width = matte.shape
     refined = matte.copy()
     rows, columns = np.nonzero(band)
     for start in range(0, len(rows), CHUNK_PIXELS):
@@ -73,7 +79,9 @@ def refine(picture: Image.Image, alpha: Image.Image) -> Image.Image:
         prior = torch.from_numpy(matte[at].astype(np.float32)) / 255
         guesses = _sample(layers, *at, cell)
         share = mixture(seen, prior, torch.from_numpy(doubt[at]), guesses[:9], guesses[9:])
-        refined[at] = (share * 255 + 0.5).byte().numpy()
+        levels = (share * 255 + 0.5).byte().numpy()
+        kept = inside[at[0] * resolution // height, at[1] * resolution // width]
+        refined[at] = np.where(kept, np.maximum(levels, matte[at]), levels)
     return Image.fromarray(refined)
 
 
@@ -96,14 +104,19 @@ def mixture(
     return ((prior / doubt + shown * certainty) / (1 / doubt + certainty)).clamp(0, 1)
 
 
-def _doubt(alpha: Image.Image) -> Array:
-    """Return the variance of the network's alpha by how steep it is, at each pixel: (H, W)."""
-    reduced = alpha.resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BOX)
+def _certainty(alpha: Image.Image, resolution: int) -> tuple[Array, Array]:
+    """Return how the network's alpha may be changed, by what it is over 3 x 3 of its own pixels.
+
+    The variance of alpha, by how steep it is, at each of the picture's pixels: (H, W); and, at each
+    of the network's, whether it is nearly sure of the subject: (resolution, resolution), bool.
+    """
+    reduced = alpha.resize((resolution, resolution), Image.Resampling.BOX)
     levels = torch.from_numpy(np.array(reduced, np.float32))[None] / 255
-    change = F.max_pool2d(levels, 3, 1, 1) + F.max_pool2d(-levels, 3, 1, 1)
-    steepness = ((change[0] - STEEP[0]) / (STEEP[1] - STEEP[0])).clamp(0, 1)
+    highest, lowest = F.max_pool2d(levels, 3, 1, 1)[0], -F.max_pool2d(-levels, 3, 1, 1)[0]
+    steepness = ((highest - lowest - STEEP[0]) / (STEEP[1] - STEEP[0])).clamp(0, 1)
     doubt = Image.fromarray((TRUST + DOUBT * steepness).numpy())
-    return np.asarray(doubt.resize(alpha.size, Image.Resampling.BILINEAR))
+    inside = (lowest >= NEARLY_SURE).numpy()
+    return np.asarray(doubt.resize(alpha.size, Image.Resampling.BILINEAR)), inside
 
 
 def _variance(layer: Tensor, along: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ BACKDROP_BRIGHTNESS = 0.35
 
 
 def binary_entropy(maps: Tensor) -> Tensor:
-    """Return how undecided the network's maps are about each pixel: (7, H, W) -> (H, W) in bits.
+    """Return how undecided the network's maps are about each pixel: (M, H, W) -> (H, W) in bits.
 
     The entropy of the mean map. 0: all maps agree and are sure. 1: a coin toss, because the maps
     contradict each other or because each of them hesitates. It measures the network's hesitation,
@@ -23,12 +23,12 @@ def binary_entropy(maps: Tensor) -> Tensor:
 
 
 def mean_uncertainty(maps: Tensor) -> float:
-    """Return the mean entropy of (7, H, W) maps, in bits a pixel: one figure for a picture."""
+    """Return the mean entropy of (M, H, W) maps, in bits a pixel: one figure for a picture."""
     return float(binary_entropy(maps).mean())
 
 
 def heat_map(picture: Image.Image, maps: Tensor) -> Image.Image:
-    """Paint the entropy of (7, H, W) maps over the dimmed grey picture: mode RGB, its size.
+    """Paint the entropy of (M, H, W) maps over the dimmed grey picture: mode RGB, its size.
 
     Black through red and orange to white is 0 to 1 bit.
     """

@@ -12,7 +12,7 @@ class ModelMetadata:
     """Facts about the served network that its files don't show."""
 
     variant: str
-    """A name in ``u2net.VARIANTS``."""
+    """A name in ``variant.VARIANTS``."""
     runtime: str
     """A value of ``precision.Runtime``."""
     precision: str
@@ -24,7 +24,7 @@ class ModelMetadata:
     weights_source: str
     """Where the weights came from, in words."""
     license: str
-    """SPDX identifier of the weights' licence."""
+    """SPDX identifier of the weights' licence, or what is stated of it, in words."""
     parity: dict[str, float]
     """How far the masks are from plain float32's: means and worsts; all of it is in parity.json."""
     sources_sha256: str

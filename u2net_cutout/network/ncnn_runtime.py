@@ -39,8 +39,8 @@ PROBED, PROBE_SIDE = 2, 32
 # 16 bits it would be by 0.0005 or more.
 PROBE_TOLERANCE = 1e-4
 OUT_OF_MEMORY = -100
-# What a layer's line says of a convolution: 3x3 pixels, side by side.
-SIZE_3, UNDILATED = "1=3", "2=1"
+# What a layer's line says of a convolution: 3x3 pixels, side by side, at every pixel; a ReLU after.
+SIZE_3, UNDILATED, UNSTRIDED, RELU_AFTERWARDS = "1=3", "2=1", "3=1", "9=1"
 
 Floats = npt.NDArray[np.float32]
 
@@ -65,7 +65,7 @@ class NcnnRuntime:
         return f"cpu ({cpu_fact('model name') or 'unnamed'}), {self.threads} thread(s)"
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Return each picture's seven saliency maps: (B, 3, H, W) -> (B, 7, H, W) in [0, 1].
+        """Return each picture's saliency maps: (B, 3, S, S) -> (B, M, S, S) in [0, 1].
 
         One by one, which costs no time on a CPU and keeps a batch's memory that of one picture.
 
@@ -156,7 +156,7 @@ def _proven_method(convolutions: Sequence[Sequence[str]], weights: Path, threads
 
 
 def _convolved(maps: Tensor, convolutions: Sequence[Sequence[str]], weights: Path) -> Tensor:
-    """Do in torch what the first convolutions of a network, and the ReLU after each, do."""
+    """Do in torch what the first convolutions of a network, and a ReLU after each, do."""
     with weights.open("rb") as file:
         for convolution in convolutions:
             numbers = dict(word.split("=") for word in convolution if "=" in word)
@@ -165,7 +165,9 @@ def _convolved(maps: Tensor, convolutions: Sequence[Sequence[str]], weights: Pat
             kernel = torch.from_numpy(np.fromfile(file, np.float32, size)).to(maps)
             bias = torch.from_numpy(np.fromfile(file, np.float32, channels)).to(maps)
             kernel = kernel.reshape(channels, len(maps), 3, 3)
-            maps = functional.conv2d(maps, kernel, bias, padding=1).relu()
+            maps = functional.conv2d(maps, kernel, bias, stride=int(numbers["3"]), padding=1)
+            if RELU_AFTERWARDS in convolution:
+                maps = maps.relu()
     return maps
 
 
@@ -194,4 +196,6 @@ def _kernel(convolution: Sequence[str], method: str) -> str:
     if SIZE_3 not in convolution:
         return "1x1 f32"
     # Those that leave pixels out are not filtered.
+    if UNSTRIDED not in convolution:
+        return "3x3 strided f32"
     return f"3x3 {method}" if UNDILATED in convolution else "3x3 dilated f32"

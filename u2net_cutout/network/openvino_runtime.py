@@ -22,7 +22,7 @@ HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
 # The precision that it then reports of a convolution.
 CONVOLUTION_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "u8"}
 # The convolutions that stay in float32. In 8 bits: the first, five sides in two steps each, the
-# second step of the finest side, and the sensitive one (``quantisation.SENSITIVE_CONVOLUTION``). In
+# second step of the finest side, and the sensitive one (``Variant.sensitive``). In
 # bfloat16: that one. The output convolution is a matrix product, and not counted.
 FLOATING_POINT = {Precision.FP32: 0, Precision.BF16: 1, Precision.INT8: 13}
 # What OpenVINO calls kernels that were written to be read, not to be fast.
@@ -53,7 +53,7 @@ class OpenVinoRuntime:
         return f"cpu ({self.cpu}), {self.threads} thread(s)"
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Return each picture's seven saliency maps: (B, 3, H, W) -> (B, 7, H, W) in [0, 1].
+        """Return each picture's saliency maps: (B, 3, S, S) -> (B, M, S, S) in [0, 1].
 
         One by one, which costs no time on a CPU and keeps a batch's memory that of one picture.
         """

@@ -1,7 +1,9 @@
 """From a picture to the network's input, as the authors' own inference does it.
 
-Source: ``u2net_test.py`` and ``data_loader.py`` (``RescaleT``, ``ToTensorLab``) of
-github.com/xuebinqin/U-2-Net. Knows pictures and tensors; no request, no device, no file.
+Sources: ``u2net_test.py`` and ``data_loader.py`` (``RescaleT``, ``ToTensorLab``) of
+github.com/xuebinqin/U-2-Net, ``Inference.py`` of github.com/xuebinqin/DIS. What differs between
+their networks stands in ``variant.py``. Knows pictures and tensors; no
+request, no device, no file.
 """
 
 from collections.abc import Sequence
@@ -15,11 +17,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-# The side length of the pictures that the authors trained on, in pixels.
-INPUT_SIZE = 320
+from u2net_cutout.network.variant import IMAGENET_MEAN, IMAGENET_STD
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 CHANNELS = 3
 
 
@@ -46,12 +45,15 @@ class Rescale:
     """
 
     size: int
+    whole_levels: bool = False
+    """Round down to whole levels."""
 
     def __call__(self, picture: Image.Image) -> Tensor:
         """Rescale a picture of mode RGB; the result is float32."""
         samples = self.sample(picture)
         square = blend(samples.corners, samples.across, samples.down)
-        return torch.from_numpy(square.reshape(self.size, self.size, CHANNELS)).permute(2, 0, 1)
+        pixels = torch.from_numpy(square.reshape(self.size, self.size, CHANNELS))
+        return self.rounded(pixels).permute(2, 0, 1)
 
     def sample(self, picture: Image.Image) -> Samples:
         """Pick what the rescaled picture, of mode RGB, is blended from: bytes, nothing rounded."""
@@ -65,23 +67,34 @@ class Rescale:
         across, down = (axis.weights() for axis in grid)
         return Samples(tuple(corners), np.repeat(across, CHANNELS)[None], down[:, None])
 
+    def rounded(self, pixels: Tensor) -> Tensor:
+        """Return blended pixels as the network sees them; they may be changed in place."""
+        return pixels.floor_() if self.whole_levels else pixels
+
 
 @dataclass(frozen=True)
 class Normalize:
     """Shift and scale (..., 3, H, W) pictures as in training: same shape, about [-2.2, 2.7].
 
-    Each picture's own maximum, not 255, becomes 1 first. A black picture stays black.
+    `white` becomes 1 first: a level, or, without one, each picture's own maximum. A black picture
+    stays black.
     """
 
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    white: float | None = None
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Normalize pictures of any non-negative range, on whichever device they are."""
-        brightest = pixels.amax((-3, -2, -1), keepdim=True)
-        scaled = pixels / torch.where(brightest > 0, brightest, 1)
+        scaled = pixels / self._white(pixels)
         device = pixels.device
         return scaled.sub_(_levels(self.mean, device)).div_(_levels(self.std, device))
+
+    def _white(self, pixels: Tensor) -> Tensor | float:
+        if self.white is not None:
+            return self.white
+        brightest = pixels.amax((-3, -2, -1), keepdim=True)
+        return torch.where(brightest > 0, brightest, 1)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.precision import Precision, Runtime
 from u2net_cutout.network.torch_runtime import load_torch
-from u2net_cutout.network.u2net import VARIANTS
+from u2net_cutout.network.variant import VARIANTS
 
 
 class SaliencyRuntime(Protocol):
@@ -31,9 +31,9 @@ class SaliencyRuntime(Protocol):
         """The kernels that run the convolutions, as the library names them, and how many each."""
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Return each picture's seven saliency maps: (B, 3, H, W) -> (B, 7, H, W) in [0, 1].
+        """Return each picture's saliency maps: (B, 3, S, S) -> (B, M, S, S) in [0, 1].
 
-        Both are float32, on ``device``.
+        Both are float32, on ``device``; S and M are the variant's ``size`` and ``map_count``.
         """
 
 

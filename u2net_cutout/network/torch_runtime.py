@@ -10,7 +10,8 @@ from torch import Tensor
 
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.precision import Precision
-from u2net_cutout.network.u2net import SaliencyNetwork, Variant
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import Variant
 
 DTYPES = {
     Precision.FP32: torch.float32,
@@ -51,7 +52,7 @@ class TorchRuntime:
         return dict(Counter(_whereabouts(weight) for weight in weights))
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Return each picture's seven saliency maps: (B, 3, H, W) -> (B, 7, H, W) in [0, 1]."""
+        """Return each picture's saliency maps: (B, 3, S, S) -> (B, M, S, S) in [0, 1]."""
         batch = batch.to(dtype=self.dtype, memory_format=torch.channels_last)
         if self.whole_batches:
             return self._checked(self.network(batch).float())

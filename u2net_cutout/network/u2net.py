@@ -1,80 +1,42 @@
-"""U²-Net: a U-Net whose every stage is itself a U-Net. One definition; its variants are data.
+"""U²-Net: a U-Net whose every stage is itself a U-Net. One definition; ``variant`` has its numbers.
 
-Paper: Qin et al., "U²-Net: Going Deeper with Nested U-Structure for Salient Object Detection",
-Pattern Recognition 2020, https://arxiv.org/abs/2005.09007.
+Papers: Qin et al., "U²-Net: Going Deeper with Nested U-Structure for Salient Object Detection",
+Pattern Recognition 2020, https://arxiv.org/abs/2005.09007; on IS-Net, whose stages are the same:
+Qin et al., "Highly Accurate Dichotomous Image Segmentation", ECCV 2022,
+https://arxiv.org/abs/2203.03041.
 
-The attribute names (``stage1``, ``side1``, ``rebnconvin``, ``conv_s1``, ``bn_s1``) are the keys of
-the official checkpoints (github.com/xuebinqin/U-2-Net): renaming one breaks loading.
+The attribute names (``conv_in``, ``stage1``, ``side1``, ``rebnconvin``, ``conv_s1``, ``bn_s1``) are
+the keys of the official checkpoints (github.com/xuebinqin/U-2-Net and DIS): renaming one breaks
+loading.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-# Depth of each stage's block, the finest first; the last two keep their maps' size ("4F").
-ENCODER_DEPTHS = (7, 6, 5, 4, 4, 4)
-DILATED_FROM = 4
+from u2net_cutout.network.variant import DILATED_FROM, ENCODER_DEPTHS, Variant
 
-
-@dataclass(frozen=True)
-class Variant:
-    """The numbers in which the members of the U²-Net family differ.
-
-    Channels inside and out of each stage's block, finest stage first: six encoders
-    (``stage1`` to ``stage6``) and five decoders (``stage1d`` to ``stage5d``).
-    """
-
-    name: str
-    encoder_mid: tuple[int, ...]
-    encoder_out: tuple[int, ...]
-    decoder_mid: tuple[int, ...]
-    decoder_out: tuple[int, ...]
-
-
-def _full_size(name: str) -> Variant:
-    return Variant(
-        name,
-        encoder_mid=(32, 32, 64, 128, 256, 256),
-        encoder_out=(64, 128, 256, 512, 512, 512),
-        decoder_mid=(16, 32, 64, 128, 256),
-        decoder_out=(64, 64, 128, 256, 512),
-    )
-
-
-VARIANTS = MappingProxyType(
-    {
-        variant.name: variant
-        for variant in (
-            _full_size("u2net"),
-            # The same network, trained by the authors on people.
-            _full_size("u2net_human_seg"),
-            Variant(
-                "u2netp",
-                encoder_mid=(16,) * 6,
-                encoder_out=(64,) * 6,
-                decoder_mid=(16,) * 5,
-                decoder_out=(64,) * 5,
-            ),
-        )
-    }
-)
+CHANNELS = 3
 
 
 class SaliencyNetwork(nn.Module):
-    """The saliency of each pixel, seven times.
+    """The saliency of each pixel, several times.
 
-    (B, 3, H, W) normalized RGB -> (B, 7, H, W) in [0, 1]: the fused map first, then the six side
-    maps that it is weighed from, finest first. Build it without `batch_norm` for folded weights.
+    (B, 3, H, W) normalized RGB -> (B, M, H, W) in [0, 1], M being ``Variant.map_count``: the fused
+    map first, if the variant has one, then the six side maps that it is weighed from, finest first.
+    Build it without `batch_norm` for folded weights.
     """
 
     def __init__(self, variant: Variant, *, batch_norm: bool = True) -> None:
         super().__init__()
-        below = 3
+        self.variant = variant
+        below = CHANNELS
+        if variant.stem is not None:
+            self.conv_in = nn.Conv2d(below, variant.stem, kernel_size=3, stride=2, padding=1)
+            below = variant.stem
         for stage, depth in enumerate(ENCODER_DEPTHS):
             block = RSU(
                 depth,
@@ -101,14 +63,16 @@ class SaliencyNetwork(nn.Module):
         drawn = (*variant.decoder_out, variant.encoder_out[-1])
         for level, channels in enumerate(drawn, start=1):
             self.add_module(f"side{level}", nn.Conv2d(channels, 1, kernel_size=3, padding=1))
-        self.outconv = nn.Conv2d(len(drawn), 1, kernel_size=1)
+        if variant.fused:
+            self.outconv = nn.Conv2d(len(drawn), 1, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the fused and the six side saliency maps of a (B, 3, H, W) batch."""
+        """Return the saliency maps of a (B, 3, H, W) batch, the mask first."""
         depth = len(ENCODER_DEPTHS)
         encoders = [self.get_submodule(f"stage{level}") for level in range(1, depth + 1)]
         decoders = [self.get_submodule(f"stage{level}d") for level in range(1, depth)]
-        levels = walk_u(x, encoders, decoders, halvings=depth - 1)
+        stem = x if self.variant.stem is None else self.conv_in(x)
+        levels = walk_u(stem, encoders, decoders, halvings=depth - 1)
         sides = torch.cat(
             [
                 resize_like(self.get_submodule(f"side{level}")(features), x)
@@ -116,7 +80,9 @@ class SaliencyNetwork(nn.Module):
             ],
             dim=1,
         )
-        return torch.sigmoid(torch.cat((self.outconv(sides), sides), dim=1))
+        if self.variant.fused:
+            sides = torch.cat((self.outconv(sides), sides), dim=1)
+        return torch.sigmoid(sides)
 
     def fold_batch_norm(self) -> None:
         """Fold every batch norm into its convolution, in place and exactly, for inference."""

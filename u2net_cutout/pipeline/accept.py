@@ -1,16 +1,33 @@
-"""Which of the media types on offer an ``Accept`` header prefers (RFC 9110, section 12.5.1)."""
+"""Which of the media types on offer an ``Accept`` header prefers (RFC 9110, section 12.5.1).
+
+Browsers and libraries send a header of their own where nobody asked for anything: a list of what
+they show or parse, text first, and then anything else. No cutout is text, so such a header is no
+wish, and takes whatever is offered first. Java's ``HttpURLConnection`` would have JPEG otherwise,
+which has no transparency.
+"""
 
 from collections.abc import Sequence
+
+ANYTHING = "*/*"
+# Without a slash it is no media range, but Java and RestSharp send it.
+BARE_WILDCARD = "*"
+TEXT = "text/"
+
+Range = tuple[str, float]
 
 
 def negotiate(accept: str, offers: Sequence[str]) -> str | None:
     """Return the offer of the highest quality, the earliest of equals; None if none is accepted.
 
-    An empty `accept` accepts everything. Ranges that can't be parsed are passed over.
+    An empty `accept` accepts everything, and so does one that names text besides a wildcard, but
+    for what it excludes. Ranges that can't be parsed are passed over.
     """
     ranges = [parsed for text in accept.split(",") if (parsed := _parse(text)) is not None]
     if not accept.strip():
-        ranges = [("*/*", 1.0)]
+        ranges = [(ANYTHING, 1.0)]
+    elif _is_no_wish(ranges):
+        excluded = [(media_range, quality) for media_range, quality in ranges if not quality]
+        ranges = [*excluded, (ANYTHING, 1.0)]
     best, best_quality = None, 0.0
     for offer in offers:
         quality = _quality(offer, ranges)
@@ -19,7 +36,12 @@ def negotiate(accept: str, offers: Sequence[str]) -> str | None:
     return best
 
 
-def _parse(text: str) -> tuple[str, float] | None:
+def _is_no_wish(ranges: Sequence[Range]) -> bool:
+    accepted = [media_range for media_range, quality in ranges if quality]
+    return ANYTHING in accepted and any(each.startswith(TEXT) for each in accepted)
+
+
+def _parse(text: str) -> Range | None:
     media_range, *parameters = (part.strip().lower() for part in text.split(";"))
     quality = 1.0
     for parameter in parameters:
@@ -29,16 +51,18 @@ def _parse(text: str) -> tuple[str, float] | None:
                 quality = float(value)
             except ValueError:
                 return None
+    if media_range == BARE_WILDCARD:
+        media_range = ANYTHING
     if "/" not in media_range or not 0 <= quality <= 1:
         return None
     return media_range, quality
 
 
-def _quality(offer: str, ranges: Sequence[tuple[str, float]]) -> float:
+def _quality(offer: str, ranges: Sequence[Range]) -> float:
     """Return what the most specific range that covers `offer` says of it."""
     qualities = dict(reversed(ranges))
     kind = offer.partition("/")[0]
-    for covering in (offer, f"{kind}/*", "*/*"):
+    for covering in (offer, f"{kind}/*", ANYTHING):
         if covering in qualities:
             return qualities[covering]
     return 0.0

@@ -38,11 +38,11 @@ class Saliency:
 
     photo: Photo
     maps: Tensor
-    """(7, 320, 320) in [0, 1]; the first is the mask."""
+    """(M, S, S) in [0, 1], as the network returns them; the first is the mask."""
 
 
 def explanation(photo: Photo, maps: Tensor) -> Image.Image:
-    """Return a heat map, mode RGB, of where the network's (7, H, W) maps are unsure."""
+    """Return a heat map, mode RGB, of where the network's (M, H, W) maps are unsure."""
     return heat_map(flatten(photo.image), maps)
 
 
@@ -108,11 +108,12 @@ class CutoutPipeline:
         photo, maps = saliency.photo, saliency.maps
         request, timing = photo.request, photo.timing
         with timing.measure("postprocess"):
-            rendering = render(photo, maps[0])
+            rendering = render(photo, maps[0], self.network_input.variant)
             # Only JSON holds it.
             uncertainty = mean_uncertainty(maps) if request.in_json else None
             stats = CutoutStats(rendering.subject, rendering.coverage, uncertainty)
             picture = self.explain(photo, maps) if request.explain else rendering.picture
         with timing.measure("encode"):
             response = picture_response(picture, stats, request, self.limits.max_response_bytes)
+        response = response.with_header("X-Input-Size", str(self.network_input.variant.size))
         return response.with_header("Server-Timing", timing.header)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from u2net_cutout.imaging.decoding import ORIENTATION_TAG
+from u2net_cutout.imaging.exif import UPRIGHT, find_orientation
 from u2net_cutout.imaging.icc_profile import find_profile
 from u2net_cutout.network.errors import ModelLoadError
 
@@ -25,7 +25,6 @@ SETTING = "jpeg_decoder"
 PILLOW, NVJPEG = "libjpeg-turbo", "nvjpeg"
 
 JPEG_END = b"\xff\xd9"
-UPRIGHT = (None, 1)
 # Luma at full size or twice that of chroma, by the numbers that JFIF gives the three components.
 CHROMA = ((2, 1, 1), (3, 1, 1))
 LUMA = ((1, 1, 1), (1, 2, 1), (1, 2, 2))
@@ -119,9 +118,5 @@ def is_plain(opened: Image.Image, data: bytes | bytearray) -> bool:
     first, *others = (layer[:3] for layer in opened.layer)  # type: ignore[attr-defined]
     if first not in LUMA or tuple(others) != CHROMA:
         return False
-    if find_profile(opened, data) is not None:
-        return False
-    try:
-        return opened.getexif().get(ORIENTATION_TAG) in UPRIGHT
-    except Exception:  # metadata that can't be read is for Pillow to get over
-        return False
+    upright = find_orientation(opened.info.get("exif") or b"") == UPRIGHT
+    return upright and find_profile(opened, data) is None

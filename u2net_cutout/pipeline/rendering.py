@@ -12,6 +12,7 @@ from u2net_cutout.imaging.compositing import cover, cut_out, keep_inside, lay_on
 from u2net_cutout.matting.alpha import alpha_matte
 from u2net_cutout.matting.foreground import decontaminate
 from u2net_cutout.matting.refinement import refine
+from u2net_cutout.network.variant import Variant
 from u2net_cutout.pipeline.photo import Photo
 from u2net_cutout.pipeline.placement import Box, find_subject, place
 
@@ -31,9 +32,10 @@ class Rendering:
     """Share of the whole photo that is foreground, half-transparent pixels counted half."""
 
 
-def render(photo: Photo, saliency: Tensor) -> Rendering:
+def render(photo: Photo, saliency: Tensor, variant: Variant) -> Rendering:
     """Cut a photo out by its (H, W) saliency, and do with the cutout what was asked for.
 
+    `variant` is the network that drew it.
     Unless an explanation is asked for, the photo's picture may become the cutout itself.
 
     Raises:
@@ -41,10 +43,10 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
         ResponseTooLarge: margins make the response larger than any picture may be.
     """
     options = photo.request.options
-    alpha = alpha_matte(saliency, photo.image.size)
+    alpha = alpha_matte(saliency, photo.image.size, rounded_last=variant.rounded_last)
     if options.edges is Edges.REFINED and _edge_pixels(alpha) <= MAX_EDGE_PIXELS:
-        alpha = refine(_seen(photo.image), alpha)
-    cutout, alpha = _cut_out(photo, alpha)
+        alpha = refine(_seen(photo.image), alpha, variant.resolution)
+    cutout, alpha = _cut_out(photo, alpha, variant.resolution)
     subject = find_subject(alpha)
     if subject is None and options.needs_subject:
         raise UnknownForeground("nothing in the picture stands out clearly enough")
@@ -64,7 +66,7 @@ def render(photo: Photo, saliency: Tensor) -> Rendering:
     )
 
 
-def _cut_out(photo: Photo, alpha: Image.Image) -> tuple[Image.Image, Image.Image]:
+def _cut_out(photo: Photo, alpha: Image.Image, resolution: int) -> tuple[Image.Image, Image.Image]:
     """Cut a photo out by its matte, within its region; return the cutout and its alpha.
 
     The background's colour is taken out of the subject's edge, if anyone will see it.
@@ -78,7 +80,7 @@ def _cut_out(photo: Photo, alpha: Image.Image) -> tuple[Image.Image, Image.Image
         # An explanation is drawn over the photo; else nothing reads it again.
         return cut_out(picture.copy() if request.explain else picture, kept), kept
     # By the whole matte: what lies outside of the region is no background either.
-    cutout = decontaminate(_seen(picture), alpha)
+    cutout = decontaminate(_seen(picture), alpha, resolution)
     if kept is not alpha:
         cutout.putalpha(kept)
     return cutout, kept

@@ -8,14 +8,13 @@ from PIL import Image
 from torch import Tensor
 
 from u2net_cutout.network.errors import ModelLoadError
-from u2net_cutout.network.preprocessing import INPUT_SIZE
 from u2net_cutout.network.runtime import SaliencyRuntime
+from u2net_cutout.network.variant import Variant
 from u2net_cutout.pipeline.cutout import CutoutPipeline, Saliency
 from u2net_cutout.pipeline.request import ReceivedRequest
 
 # Small enough for any limit on pictures.
 SIZE = (64, 48)
-MAPS = 7
 
 
 def warm_up(pipeline: CutoutPipeline, device: torch.device, max_batch: int) -> None:
@@ -27,7 +26,7 @@ def warm_up(pipeline: CutoutPipeline, device: torch.device, max_batch: int) -> N
     warm_up_network(pipeline.network, pipeline.network_input.warm_up_batches(max_batch))
     photo = pipeline.load(sample_request())
     pipeline.prepare(photo)
-    pipeline.respond(Saliency(photo, sample_maps(device)))
+    pipeline.respond(Saliency(photo, sample_maps(pipeline.network_input.variant, device)))
 
 
 def sample_request() -> ReceivedRequest:
@@ -37,9 +36,10 @@ def sample_request() -> ReceivedRequest:
     return ReceivedRequest({"body": file.getvalue()}, {"Accept": "image/png"})
 
 
-def sample_maps(device: torch.device) -> Tensor:
-    """Return (7, 320, 320) saliency maps that are soft all over, so that every step has work."""
-    return torch.linspace(0, 1, INPUT_SIZE, device=device).expand(MAPS, INPUT_SIZE, INPUT_SIZE)
+def sample_maps(variant: Variant, device: torch.device) -> Tensor:
+    """Return (M, S, S) saliency maps that are soft all over, so that every step has work."""
+    size = variant.size
+    return torch.linspace(0, 1, size, device=device).expand(variant.map_count, size, size)
 
 
 def warm_up_network(runtime: SaliencyRuntime, batches: Iterable[Tensor]) -> None:

@@ -24,6 +24,7 @@ from PIL import Image
 
 from scripts.common.options import OptionParser
 from scripts.measure.edges.composites import (
+    NETWORK_SIZE,
     PHOTOS,
     SHAPES,
     Composite,
@@ -74,7 +75,12 @@ def multi_level(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     return Image.fromarray((colours * 255).round().astype(np.uint8))
 
 
-METHODS: dict[str, Method] = {"plain": plain, "ours": decontaminate, "multi-level": multi_level}
+def ours(picture: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Estimate the foreground as a server of U²-Net does."""
+    return decontaminate(picture, alpha, NETWORK_SIZE[0])
+
+
+METHODS: dict[str, Method] = {"plain": plain, "ours": ours, "multi-level": multi_level}
 
 
 def measure(size: tuple[int, int], runs: int) -> list[Row]:

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from preprocessing import INPUT_SIZE, Normalize, Rescale
 from scripts.common.options import OptionParser
 from scripts.common.paths import weights_of
 from scripts.measure.edges.composites import PHOTOS, SUBJECTS, Composite, subjects
@@ -33,9 +32,11 @@ from scripts.measure.edges.metrics import (
 )
 from scripts.measure.kit.errors import BenchError
 from scripts.weights.convert import folded_network, read_weights
+from scripts.weights.fetch import variant_named
 from u2net_cutout.matting.alpha import alpha_matte
 from u2net_cutout.matting.refinement import refine
-from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+from u2net_cutout.network.inputs import HostInput
+from u2net_cutout.network.u2net import SaliencyNetwork
 
 try:
     from pymatting import estimate_alpha_cf
@@ -103,7 +104,7 @@ def measure(
             overlap = _overlap(matte, composite.alpha)
             print(f"{shape}: {composite.name}, IoU {overlap:.3f}", file=sys.stderr, flush=True)
             if overlap >= FOUND:
-                _measure(row, composite, matte)
+                _measure(row, composite, matte, network.variant.resolution)
         if row.values:
             rows.append(row)
     return rows
@@ -112,8 +113,8 @@ def measure(
 @torch.inference_mode()
 def first_look(network: SaliencyNetwork, picture: Image.Image) -> Image.Image:
     """Return the network's own matte, as it is served without refinement."""
-    saliency = network(Normalize()(Rescale(INPUT_SIZE)(picture))[None])[0, 0]
-    return alpha_matte(saliency, picture.size)
+    saliency = network(HostInput(network.variant).prepare(picture)[None])[0, 0]
+    return alpha_matte(saliency, picture.size, rounded_last=network.variant.rounded_last)
 
 
 def closed_form(picture: Image.Image, matte: Image.Image) -> Floats:
@@ -149,10 +150,10 @@ def format_table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _measure(row: Row, composite: Composite, matte: Image.Image) -> None:
+def _measure(row: Row, composite: Composite, matte: Image.Image, resolution: int) -> None:
     truth = _floats(composite.alpha)
     start = time.perf_counter()
-    ours = refine(composite.picture, matte)
+    ours = refine(composite.picture, matte, resolution)
     between = time.perf_counter()
     closed = closed_form(composite.picture, matte)
     end = time.perf_counter()
@@ -177,7 +178,7 @@ def edges_refinement(line: Sequence[str]) -> None:
     """Print the table; exit with 1 if a shape misses the target."""
     parser = OptionParser("edges-refinement", "Measure refined mattes against pymatting.")
     parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"))
-    parser.take("build", "pictures")
+    parser.take("build", "model", "pictures")
     arguments = parser.parse_args(line)
     photos = (
         sorted(map(str, arguments.pictures.resolve().iterdir())) if arguments.pictures else PHOTOS
@@ -185,9 +186,9 @@ def edges_refinement(line: Sequence[str]) -> None:
     if estimate_alpha_cf is None:
         raise BenchError(MISSING)
     torch.set_num_threads(1)
-    variant = VARIANTS["u2net"]
+    variant = variant_named(arguments.model)
     rows = measure(
-        folded_network(read_weights(weights_of(arguments.build, "u2net"), variant), variant),
+        folded_network(read_weights(weights_of(arguments.build, variant.name), variant), variant),
         tuple(arguments.size),
         photos,
     )

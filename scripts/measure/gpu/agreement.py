@@ -23,7 +23,7 @@ def measure_agreement(bench: Bench, picture: Image.Image, jpeg: bytes) -> dict[s
     Raises:
         ModelLoadError: torch does not run the network here as it should.
     """
-    host, there = HostInput(), DeviceInput(bench.device)
+    host, there = HostInput(bench.variant), DeviceInput(bench.variant, bench.device)
     expected = host.collate([host.prepare(picture)])
     batch = there.collate([there.prepare(picture)] * 2)
     on_the_cpu = dataclasses.replace(bench, device=torch.device("cpu"))

@@ -13,17 +13,16 @@ from pathlib import Path
 
 import torch
 
-from preprocessing import INPUT_SIZE
 from scripts.measure.kit.machine_peak import network_operations
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.network.inputs import DeviceInput
 from u2net_cutout.network.precision import Precision
 from u2net_cutout.network.torch_runtime import DTYPES, TorchRuntime, load_torch
-from u2net_cutout.network.u2net import Variant
+from u2net_cutout.network.variant import Variant
 from u2net_cutout.pipeline.cutout import CutoutPipeline
 from u2net_cutout.pipeline.request import ReceivedRequest
 
-LIMITS = Limits(max_file_bytes=1 << 25, max_pixels=50_000_000, max_response_bytes=100 << 20)
+LIMITS = Limits(max_file_bytes=1 << 25, max_pixels=52_000_000, max_response_bytes=100 << 20)
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,9 @@ class Bench:
 
     def network(self, runtime: TorchRuntime, sizes: Sequence[int], peak: float) -> Iterator[Rate]:
         """Measure the bare network: input and maps stay on the device."""
+        side = self.variant.size
         for size in sizes:
-            batch = torch.rand(size, 3, INPUT_SIZE, INPUT_SIZE, device=self.device)
+            batch = torch.rand(size, 3, side, side, device=self.device)
             seconds = statistics.median(self._timed(partial(runtime, batch)))
             yield self._rate(size, seconds, peak)
 
@@ -76,7 +76,7 @@ class Bench:
         self, runtime: TorchRuntime, jpeg: bytes, sizes: Sequence[int], peak: float
     ) -> Iterator[Rate]:
         """Measure the whole pipeline in one process: JPEG in, PNG out."""
-        pipeline = CutoutPipeline(runtime, DeviceInput(self.device), LIMITS)
+        pipeline = CutoutPipeline(runtime, DeviceInput(self.variant, self.device), LIMITS)
         with ThreadPoolExecutor(self.threads) as pool:
             for size in sizes:
                 measured: list[dict[str, float]] = []

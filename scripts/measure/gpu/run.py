@@ -21,7 +21,7 @@ from scripts.measure.gpu.measures import Bench, Rate
 from scripts.measure.kit.errors import BenchError
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.precision import Precision
-from u2net_cutout.network.u2net import VARIANTS
+from u2net_cutout.network.variant import VARIANTS
 
 SIZES = (1, 2, 4, 8, 16, 32, 64)
 PRECISIONS = tuple(

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from preprocessing import INPUT_SIZE
-from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS
 
 # Large enough that memory is not the limit.
 SIDE = 2048
@@ -31,11 +31,12 @@ def measure_peaks() -> dict[str, float]:
     return {name: _peak(*product) for name, product in PRODUCTS.items()}
 
 
-def network_operations(variant: str) -> int:
+def network_operations(name: str) -> int:
     """Count the network's operations for one picture: 2 for each multiply-add."""
+    variant = VARIANTS[name]
     with torch.device("meta"):
-        network = SaliencyNetwork(VARIANTS[variant], batch_norm=False).eval()
-        picture = torch.empty(1, 3, INPUT_SIZE, INPUT_SIZE)
+        network = SaliencyNetwork(variant, batch_norm=False).eval()
+        picture = torch.empty(1, 3, variant.size, variant.size)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(picture)
     return int(counter.get_total_flops())

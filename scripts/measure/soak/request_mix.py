@@ -91,7 +91,7 @@ def _refused(picture: bytes) -> list[SoakRequest]:
     stream, json_type = "application/octet-stream", "application/json"
     form_type, nowhere = "multipart/form-data; boundary=x", "0px 0px 2px 2px"
     urlencoded = "application/x-www-form-urlencoded"
-    huge = _plain(Image.new("1", (10001, 5000)))
+    huge = _plain(Image.new("1", (10001, 5200)))
     large = _plain(Image.new("1", (6000, 5000)))
     return [
         SoakRequest("nothing", b"", stream, status=400, code="missing_source"),
@@ -104,7 +104,7 @@ def _refused(picture: bytes) -> list[SoakRequest]:
         SoakRequest(
             "an address", b'{"image_url": "http://a/b"}', json_type, 400, "url_sources_disabled"
         ),
-        SoakRequest("50 megapixels and more", huge, stream, status=413, code="resolution_too_high"),
+        SoakRequest("52 megapixels and more", huge, stream, status=413, code="resolution_too_high"),
         SoakRequest("a large response", large, stream, status=413, code="response_too_large"),
         SoakRequest("33 MiB", bytes(33 << 20), stream, status=413, code="file_too_large"),
         SoakRequest(
@@ -112,7 +112,7 @@ def _refused(picture: bytes) -> list[SoakRequest]:
         ),
         SoakRequest("a wrong token", picture, stream, status=400, authorized=False),
         SoakRequest("a form cut off", b"--x\r\nContent-Dis", form_type, 400, "missing_source"),
-        SoakRequest("no form", b"\0" * 99, "multipart/form-data", 415, "invalid_file_type"),
+        SoakRequest("no form", b"\0" * 99, "multipart/form-data", 400, "invalid_form"),
         SoakRequest("a form of bytes", bytes(range(256)), urlencoded, status=500),
         picture_form("no option", {"formt": "png"}, picture, status=400, code="unknown_parameter"),
         picture_form("bmp", {"format": "bmp"}, picture, status=400, code="invalid_format"),

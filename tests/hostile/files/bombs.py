@@ -24,14 +24,14 @@ from tests.hostile.files.samples import HEIF, picture, samples
 Files = dict[str, Callable[[], bytes]]
 
 # Lengths in pixels of what is over the limit, of what is just within, and of the longest rows.
-OVER, WITHIN, LONG = 20_000, 7000, 30_000
+OVER, WITHIN, LONG = 20_000, 7211, 30_000
 
 
 def bombs(*, full: bool) -> Files:
     """Return a function that makes each file, by name; without `full`, only the quick ones."""
     quick: Files = {
         "PNG bomb": lambda: _grey_png(OVER, OVER),
-        "PNG of 49 megapixels": lambda: _grey_png(WITHIN, WITHIN),
+        "PNG of 52 megapixels": lambda: _grey_png(WITHIN, WITHIN),
         "TIFF bomb": lambda: tiff(OVER, OVER, zlib.compress(bytes(OVER)), compression=8),
         "TIFF of one pixel in a large tile": partial(_large_tile, 20_000),
         "TIFF of one pixel in a tile of gigabytes": partial(_large_tile, 60_000),
@@ -42,9 +42,9 @@ def bombs(*, full: bool) -> Files:
             Image.new("L", (WITHIN, WITHIN)), "TIFF", compression="tiff_lzw"
         ),
         "GIF bomb": lambda: _gif_screen(65_535, 65_535),
-        "GIF of 49 megapixels": lambda: encoded(Image.new("L", (WITHIN, WITHIN)), "GIF"),
+        "GIF of 52 megapixels": lambda: encoded(Image.new("L", (WITHIN, WITHIN)), "GIF"),
         "WebP of the largest size": lambda: encoded(
-            Image.new("RGB", (16_383, 3051)), "WEBP", lossless=True, quality=0, method=0
+            Image.new("RGB", (16_383, 3174)), "WEBP", lossless=True, quality=0, method=0
         ),
         "WebP bomb": lambda: _webp_canvas(16_383, 16_383),
         "BMP bomb": lambda: _bmp(OVER, OVER),
@@ -79,7 +79,7 @@ def bombs(*, full: bool) -> Files:
         "AVIF of 67 megapixels that claims 64 x 64": lambda: _claiming(
             _flat("AVIF", (8192, 8192)), 64
         ),
-        "JPEG of 49 megapixels, progressive": lambda: encoded(
+        "JPEG of 52 megapixels, progressive": lambda: encoded(
             Image.new("CMYK", (WITHIN, WITHIN)), "JPEG", progressive=True
         ),
     }

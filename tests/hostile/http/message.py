@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.hostile.rows.malformed import Row
 from u2net_cutout.contract.formats import JSON_TYPE
-from u2net_cutout.pipeline.request import BACKGROUND_FIELD, BODY_FIELD, PICTURE_FIELDS
+from u2net_cutout.pipeline.body import BODY_FIELD
+from u2net_cutout.pipeline.request import BACKGROUND_FIELD, PICTURE_FIELDS
 
 BOUNDARY = b"torture-boundary"
 FORM_TYPE = b"multipart/form-data; boundary=" + BOUNDARY

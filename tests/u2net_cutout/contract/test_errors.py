@@ -50,8 +50,10 @@ def test_statuses_are_those_of_the_contract() -> None:
         "unsupported_parameter": 400,
         "invalid_bg_color": 400,
         "invalid_base64": 400,
+        "invalid_form": 400,
         "invalid_json": 400,
         "failed_to_read_image": 400,
+        "unsupported_picture": 400,
         "not_acceptable": 406,
         "file_too_large": 413,
         "resolution_too_high": 413,
@@ -65,6 +67,7 @@ def test_statuses_are_those_of_the_contract() -> None:
         "too_many_items": 413,
         "response_too_large": 413,
         "invalid_file_type": 415,
+        "unsupported_encoding": 415,
         "unknown_foreground": 422,
         "internal_error": 500,
     }

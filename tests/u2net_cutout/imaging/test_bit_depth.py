@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from u2net_cutout.contract.errors import UnreadableImage
+from u2net_cutout.contract.errors import UnsupportedPicture
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
 
@@ -154,18 +154,43 @@ def test_lab_is_read(limits: Limits) -> None:
     assert np.abs(np.asarray(decoded, int)[0] - [[255] * 3, [128] * 3, [255, 0, 0]]).max() <= 5
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        tiff(np.zeros((2, 2, 2), np.uint16), photometric="minisblack", extrasamples=[2]),
-        tiff(np.zeros((2, 2, 3), np.float32), photometric="rgb"),
-        tiff(np.zeros((2, 2, 3), np.uint16), photometric="cielab"),
-        tiff(np.zeros((4, 2, 2), np.uint16), photometric="separated", planarconfig="separate"),
-    ],
-    ids=["16-bit grey with alpha", "floats", "16-bit Lab", "planes of 16-bit inks"],
-)
-def test_a_tiff_that_pillow_does_not_know_is_refused_not_garbled(
-    limits: Limits, data: bytes
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_floats_from_0_to_1_are_grey(
+    limits: Limits, photometric: str, byteorder: str, compression: str | None
 ) -> None:
-    with pytest.raises(UnreadableImage):
+    levels = np.linspace(0, 1, 1000, dtype=f"{byteorder}f4")[None]
+    data = tiff(levels, photometric=photometric, byteorder=byteorder, compression=compression)
+
+    decoded = np.asarray(decode_image(data, limits))[0, :, 0]
+
+    exact = (1 - levels[0] if photometric == "miniswhite" else levels[0]) * 255.0
+    assert np.abs(decoded - exact).max() <= 0.51
+
+
+@pytest.mark.parametrize("level", [-0.0019, 1.0019])
+def test_a_float_that_rounds_to_black_or_white_may_lie_beyond(limits: Limits, level: float) -> None:
+    data = tiff(np.array([[0.5, level]], np.float32), photometric="minisblack")
+
+    assert row_of(decode_image(data, limits)) == [[128] * 3, [255 * (level > 0)] * 3]
+
+
+@pytest.mark.parametrize("level", [-0.002, 1.002, 255, np.nan, np.inf, -np.inf])
+def test_floats_beyond_0_to_1_are_refused(limits: Limits, level: float) -> None:
+    data = tiff(np.array([[0.5, level]], np.float32), photometric="minisblack")
+
+    with pytest.raises(UnsupportedPicture, match="not all from 0 to 1"):
         decode_image(data, limits)
+
+
+@pytest.mark.parametrize(("scale", "top"), [(257, 255), (256, 255), (1, 255), (1, 200)])
+def test_a_palette_of_16_or_8_bits_has_its_colours(limits: Limits, scale: int, top: int) -> None:
+    reds = np.linspace(0, top, 256).astype(np.uint16)
+    colour_map = np.stack([reds, reds[::-1], np.full(256, 9, np.uint16)]) * scale
+    indices = np.arange(256, dtype=np.uint8)[None]
+    data = tiff(indices, photometric="palette", colormap=colour_map)
+
+    decoded = decode_image(data, limits)
+
+    assert np.abs(np.asarray(decoded, int)[0] - colour_map.T // scale).max() == 0

@@ -277,6 +277,26 @@ def test_of_several_frames_with_holes_the_first_is_read_with_its_holes(
     assert np.abs(pixels(decoded)[:, 13] - (255, 0, 0, 255)).max() <= 12
 
 
+def test_of_an_animated_png_its_own_picture_is_read(limits: Limits) -> None:
+    own, *frames = (Image.new("RGB", (16, 16), colour) for colour in ("lime", "red", "blue"))
+    data = encoded(own, "PNG", save_all=True, default_image=True, append_images=frames)
+    assert data.index(b"IDAT") < data.index(b"fcTL")  # it is no frame of the animation
+
+    assert decode_image(data, limits).getpixel((0, 0)) == (0, 255, 0)
+
+
+@pytest.mark.parametrize("exif", [exif_of(), exif_of((ORIENTATION, SHORT, b"\1\0"))])
+@pytest.mark.parametrize("file_format", ["JPEG", "WEBP", "AVIF"])
+def test_an_orientation_in_xmp_alone_turns_nothing(
+    upright: Image.Image, limits: Limits, file_format: str, exif: bytes
+) -> None:
+    # Held against Chromium 156, which shows these as they are stored.
+    xmp = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    data = encoded(upright, file_format, xmp=xmp, exif=b"Exif\0\0" + exif)
+
+    assert decode_image(data, limits).size == upright.size
+
+
 def test_a_progressive_jpeg_is_read(photos: list[Image.Image], limits: Limits) -> None:
     progressive = encoded(photos[1], "JPEG", progressive=True)
 

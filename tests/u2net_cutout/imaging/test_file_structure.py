@@ -69,6 +69,23 @@ def test_more_parts_than_the_limit_are_refused(data: bytes) -> None:
         check_structure(data, 100)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(SMALL, "PNG")[:33] + CHUNK * 49,
+        b"\xff\xd8" + b"\xff\xfe\0\2" * 50 + b"\xff\xd9",
+        b"GIF89a" + bytes(7) + b"!\xfe" + b"\1a" * 49 + b"\0",
+        tiff(49),
+        b"II*\0" + struct.pack("<IH", 8, 50) + bytes(12 * 50),
+    ],
+    ids=["PNG", "JPEG", "GIF", "TIFF strips and their tag", "TIFF tags"],
+)
+def test_as_many_parts_as_the_limit_are_allowed(data: bytes) -> None:
+    check_structure(data, 50)
+    with pytest.raises(TooManyParts, match="more than 49 parts"):
+        check_structure(data, 49)
+
+
 def test_strips_that_a_file_has_no_room_for_are_not_counted() -> None:
     check_structure(tiff(100)[:26] + bytes(8), 50)
 

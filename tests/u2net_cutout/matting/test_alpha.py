@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional
 
 from u2net_cutout.matting.alpha import alpha_matte, stretch
 
@@ -89,3 +90,18 @@ def test_a_map_that_is_not_contiguous_is_not_scrambled() -> None:
 
 def test_a_flat_map_gives_a_fully_transparent_matte() -> None:
     assert alpha_matte(torch.full((320, 320), 0.7), (10, 10)).getextrema() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (20, 9), (32, 32), (300, 170), (5000, 100), (100, 5000), (1, 300), (300, 1)]
+)
+def test_a_mask_that_is_rounded_last_is_the_authors(size: tuple[int, int]) -> None:
+    saliency = torch.rand(32, 32, generator=torch.Generator().manual_seed(0))
+
+    matte = np.asarray(alpha_matte(saliency, size, rounded_last=True), int)
+
+    # `Inference.py` of IS-Net, but for the range, which is the map's and not the sampled one's.
+    stretched = stretch(saliency)[None, None].double()
+    sampled = functional.interpolate(stretched, size[::-1], mode="bilinear")[0, 0] * 255
+    off = sampled.numpy() - matte
+    assert -1e-3 <= off.min() <= off.max() <= 1 + 1e-3

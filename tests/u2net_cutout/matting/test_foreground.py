@@ -10,6 +10,8 @@ from scripts.measure.edges.metrics import Floats, colour_error
 from u2net_cutout.matting.foreground import INVISIBLE, decontaminate, purify, spread, unmix
 
 SIZE = (600, 400)
+# What U²-Net can resolve.
+SIDE = 320
 
 Pair = tuple[Image.Image, Image.Image]
 
@@ -31,7 +33,7 @@ def pairs(photos: list[Image.Image]) -> list[Pair]:
 
 def mended(picture: Image.Image, alpha: Image.Image) -> Image.Image:
     """Return the colours of a cutout whose alpha is checked to be the one that was given."""
-    cutout = decontaminate(picture, alpha)
+    cutout = decontaminate(picture, alpha, SIDE)
     assert (cutout.mode, cutout.getchannel("A").tobytes()) == ("RGBA", alpha.tobytes())
     return cutout.convert("RGB")
 
@@ -60,7 +62,7 @@ def test_its_inputs_stay_as_they_are(pairs, disc):
     picture = lay(pairs[0][0], pairs[0][1], disc)
     before = picture.tobytes(), disc.tobytes()
 
-    decontaminate(picture, disc)
+    decontaminate(picture, disc, SIDE)
 
     assert (picture.tobytes(), disc.tobytes()) == before
 

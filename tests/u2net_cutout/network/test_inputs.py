@@ -4,9 +4,11 @@ import torch
 from PIL import Image
 
 from u2net_cutout.network.inputs import DeviceInput, HostInput, choose_input
+from u2net_cutout.network.variant import VARIANTS
 
 # The arithmetic is the same on every device; here the CPU stands in for a GPU.
-HOST, DEVICE = HostInput(), DeviceInput(torch.device("cpu"))
+U2NET = VARIANTS["u2net"]
+HOST, DEVICE = HostInput(U2NET), DeviceInput(U2NET, torch.device("cpu"))
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -20,10 +22,13 @@ def pictures(photos: list[Image.Image]) -> list[Image.Image]:
     return [*photos, *(noise(*size) for size in sizes), Image.new("RGB", (9, 9))]
 
 
-def test_both_ways_give_the_same_batch_bit_by_bit(pictures: list[Image.Image]) -> None:
-    expected = HOST.collate([HOST.prepare(picture) for picture in pictures])
+@pytest.mark.parametrize("name", ["u2net", "isnet"])
+def test_both_ways_give_the_same_batch_bit_by_bit(name: str, pictures: list[Image.Image]) -> None:
+    variant = VARIANTS[name]
+    host, device = HostInput(variant), DeviceInput(variant, torch.device("cpu"))
+    expected = host.collate([host.prepare(picture) for picture in pictures])
 
-    batch = DEVICE.collate([DEVICE.prepare(picture) for picture in pictures])
+    batch = device.collate([device.prepare(picture) for picture in pictures])
 
     assert torch.equal(batch, expected)
 
@@ -55,7 +60,7 @@ def test_the_batch_lies_as_the_network_wants_it(photos: list[Image.Image]) -> No
 
 def test_the_batch_is_made_on_the_device(photos: list[Image.Image]) -> None:
     # A device that keeps no data, but knows where everything would be.
-    elsewhere = DeviceInput(torch.device("meta"))
+    elsewhere = DeviceInput(U2NET, torch.device("meta"))
 
     batch = elsewhere.collate([elsewhere.prepare(photo) for photo in photos])
 
@@ -72,12 +77,12 @@ def test_a_cpu_warms_up_on_one_picture() -> None:
 
 @pytest.mark.parametrize("device", ["cuda:1", "meta"])
 def test_what_is_not_the_cpu_does_the_arithmetic_itself(device: str) -> None:
-    chosen = choose_input(torch.device(device))
+    chosen = choose_input(torch.device(device), U2NET)
 
     assert isinstance(chosen, DeviceInput)
     assert chosen.description.endswith(device)
 
 
 def test_the_cpu_prepares_pictures_completely() -> None:
-    assert choose_input(torch.device("cpu")) == HOST
+    assert choose_input(torch.device("cpu"), U2NET) == HOST
     assert HOST.description == "cpu"

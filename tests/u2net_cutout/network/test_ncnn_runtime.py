@@ -11,13 +11,16 @@ from PIL import Image
 from torch import Tensor
 
 from preprocessing import Normalize, Rescale
+from scripts.export.ncnn_graph import ncnn_graph
 from scripts.weights.convert import folded_network
 from tests.conftest import ROOT
 from u2net_cutout.network import ncnn_runtime as ncnn_runtime
 from u2net_cutout.network.errors import ModelLoadError
+from u2net_cutout.network.inputs import HostInput
 from u2net_cutout.network.ncnn_runtime import NcnnRuntime, load_ncnn
 from u2net_cutout.network.precision import Precision
-from u2net_cutout.network.u2net import VARIANTS
+from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import VARIANTS
 
 
 def load(folder: Path, precision: Precision = Precision.FP32, threads: int = 2) -> NcnnRuntime:
@@ -51,6 +54,22 @@ def test_the_runtime_says_what_it_runs_on_and_how(runtime: NcnnRuntime) -> None:
     assert runtime.description.startswith("ncnn 1.")
     assert runtime.device_description.endswith("2 thread(s)")
     assert runtime.kernels == {"3x3 winograd f32": 95, "3x3 dilated f32": 23, "1x1 f32": 1}
+
+
+def test_a_network_with_a_stem_is_proven_and_told(
+    stemmed: SaliencyNetwork, photos: list[Image.Image], tmp_path: Path
+) -> None:
+    files = ncnn_graph(stemmed).save(tmp_path / "network")
+    batch = HostInput(stemmed.variant).prepare(photos[0])[None]
+
+    runtime = load_ncnn(files, Precision.FP32, 1)
+
+    assert runtime.kernels == {
+        "3x3 strided f32": 1,
+        "3x3 winograd f32": 95,
+        "3x3 dilated f32": 23,
+    }
+    torch.testing.assert_close(runtime(batch), stemmed(batch), rtol=0, atol=1e-5)
 
 
 def test_it_tells_where_nothing_is_filtered(

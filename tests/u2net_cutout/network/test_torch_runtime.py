@@ -11,7 +11,7 @@ from preprocessing import Normalize, Rescale
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.precision import Precision
 from u2net_cutout.network.torch_runtime import TorchRuntime, load_torch
-from u2net_cutout.network.u2net import VARIANTS
+from u2net_cutout.network.variant import VARIANTS
 
 CPU = torch.device("cpu")
 U2NETP = VARIANTS["u2netp"]

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from copy import deepcopy
 
 import pytest
@@ -6,12 +7,12 @@ from torch import Tensor, nn
 
 from u2net_cutout.network.u2net import (
     RSU,
-    VARIANTS,
     ConvBNReLU,
     SaliencyNetwork,
     resize_like,
     walk_u,
 )
+from u2net_cutout.network.variant import VARIANTS
 
 SIZES = [(1, 1), (2, 3), (7, 5), (33, 47), (64, 64)]
 # Depth, channels in, inside and out of a few blocks of the full-size network.
@@ -42,8 +43,8 @@ NORM_ENTRIES = (
 )
 
 
-def official_names(*entries: str) -> set[str]:
-    names = {f"{head}.{entry}" for head in HEADS for entry in ("weight", "bias")}
+def official_names(*entries: str, heads: Sequence[str] = HEADS) -> set[str]:
+    names = {f"{head}.{entry}" for head in heads for entry in ("weight", "bias")}
     for stage, depth in DEPTHS.items():
         layers = ["rebnconvin", *(f"rebnconv{level}" for level in range(1, depth + 1))]
         layers += [f"rebnconv{level}d" for level in range(1, depth)]
@@ -96,6 +97,13 @@ def test_the_state_dict_has_the_official_names(variant: str) -> None:
     assert set(names) == official_names(*CONV_ENTRIES, *NORM_ENTRIES)
 
 
+def test_isnets_state_dict_has_the_official_names() -> None:
+    names = unbuilt("isnet", batch_norm=True).state_dict().keys()
+
+    heads = ("conv_in", *HEADS[:-1])
+    assert set(names) == official_names(*CONV_ENTRIES, *NORM_ENTRIES, heads=heads)
+
+
 @pytest.mark.parametrize("variant", ["u2net", "u2netp"])
 def test_the_state_dict_has_798_entries(variant: str) -> None:
     assert len(unbuilt(variant, batch_norm=True).state_dict()) == 798
@@ -109,7 +117,8 @@ def test_without_batch_norm_only_the_convolutions_are_left(variant: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("variant", "millions"), [("u2net", 43.98), ("u2net_human_seg", 43.98), ("u2netp", 1.125)]
+    ("variant", "millions"),
+    [("u2net", 43.98), ("u2net_human_seg", 43.98), ("u2netp", 1.125), ("isnet", 44.018)],
 )
 def test_the_folded_network_has_the_known_number_of_parameters(
     variant: str, millions: float
@@ -132,6 +141,44 @@ def test_the_folded_network_has_the_known_number_of_parameters(
 )
 def test_full_size_weights_have_the_official_shapes(name: str, shape: tuple[int, ...]) -> None:
     assert unbuilt("u2net", batch_norm=True).state_dict()[name].shape == shape
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("conv_in.weight", (64, 3, 3, 3)),
+        ("stage1.rebnconvin.conv_s1.weight", (64, 64, 3, 3)),
+        ("side1.weight", (1, 64, 3, 3)),
+    ],
+)
+def test_isnets_weights_have_the_official_shapes(name: str, shape: tuple[int, ...]) -> None:
+    assert unbuilt("isnet", batch_norm=True).state_dict()[name].shape == shape
+
+
+def test_a_network_with_a_stem_draws_its_maps_at_half_the_pictures_size(
+    stemmed: SaliencyNetwork, batch: Tensor
+) -> None:
+    sizes: list[tuple[int, ...]] = []
+    with stemmed.get_submodule("stage1").register_forward_pre_hook(
+        lambda _, given: sizes.append(tuple(given[0].shape))
+    ):
+        maps = stemmed(batch)
+
+    assert sizes == [(2, 16, 48, 40)]
+    assert maps.shape == (2, 6, 96, 80)
+
+
+def test_without_a_fused_map_the_finest_side_is_the_mask(
+    stemmed: SaliencyNetwork, batch: Tensor
+) -> None:
+    drawn: list[Tensor] = []
+    with stemmed.get_submodule("side1").register_forward_hook(
+        lambda _, given, result: drawn.append(result)
+    ):
+        maps = stemmed(batch)
+
+    finest = nn.functional.interpolate(drawn[0], (96, 80), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(maps[:, :1], finest.sigmoid())
 
 
 def test_seven_maps_of_the_pictures_size_come_out(maps: Tensor) -> None:
@@ -180,14 +227,6 @@ def test_folded_weights_load_into_a_network_without_batch_norm() -> None:
     )
 
     assert (mismatch.missing_keys, mismatch.unexpected_keys) == ([], [])
-
-
-def test_variants_are_found_by_their_names() -> None:
-    assert {name: variant.name for name, variant in VARIANTS.items()} == {
-        "u2net": "u2net",
-        "u2net_human_seg": "u2net_human_seg",
-        "u2netp": "u2netp",
-    }
 
 
 def randomize(network: nn.Module) -> None:

@@ -6,7 +6,7 @@ RAW, PNG = "application/octet-stream", "image/png"
 OFFERS = (RAW, PNG)
 
 
-@pytest.mark.parametrize("accept", ["", " ", "*/*", "*/*;q=0.1", "image/*, application/*"])
+@pytest.mark.parametrize("accept", ["", " ", "*/*", "*", "*; q=.2", "image/*, application/*"])
 def test_of_equals_the_first_on_offer_is_chosen(accept: str) -> None:
     assert negotiate(accept, OFFERS) == RAW
 
@@ -48,6 +48,28 @@ def test_the_highest_quality_wins(accept: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
+        ("text/html, image/gif, image/png, *; q=.2, */*; q=.2", RAW),
+        ("text/html, image/png, */*; q=0.2", RAW),
+        ("image/png, text/*;q=0.1, *;q=0.1", RAW),
+        ("TEXT/HTML, image/png, */*;q=0.1", RAW),
+        # It excludes an offer.
+        ("text/html, application/octet-stream;q=0, image/png;q=0.1, */*;q=0.1", PNG),
+        # No text, or nothing but what is named.
+        ("image/gif, image/png, */*; q=0.2", PNG),
+        ("text/html;q=0, image/png, */*; q=0.2", PNG),
+        ("text/html, image/png", PNG),
+        ("text/html, image/png, */*;q=0", PNG),
+    ],
+)
+def test_text_beside_a_wildcard_is_a_librarys_default_and_no_wish(
+    accept: str, expected: str
+) -> None:
+    assert negotiate(accept, OFFERS) == expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
         ("*/*;q=0.9, application/octet-stream;q=0.1, image/*;q=0.5", PNG),
         ("image/*;q=0.9, image/png;q=0.1, */*;q=0.2", RAW),
         ("image/png;q=0, */*", RAW),
@@ -77,7 +99,7 @@ def test_nothing_is_chosen_where_nothing_is_accepted(accept: str) -> None:
     "malformed",
     [
         "png",
-        "*",
+        "**",
         ";q=1",
         "application/octet-stream;q=high",
         "application/octet-stream;q=",

@@ -13,6 +13,7 @@ from torch import Tensor
 from u2net_cutout.contract.errors import UnreadableImage
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.network.inputs import HostInput
+from u2net_cutout.network.variant import VARIANTS
 from u2net_cutout.pipeline.cutout import CutoutPipeline
 from u2net_cutout.pipeline.request import ReceivedRequest
 
@@ -32,6 +33,9 @@ class Arithmetic:
         return self.run(batch)
 
 
+HOST = HostInput(VARIANTS["u2netp"])
+
+
 def left_half(batch: Tensor) -> Tensor:
     """Saliency maps whose left half is foreground."""
     maps = torch.zeros(len(batch), 7, *batch.shape[-2:])
@@ -41,7 +45,7 @@ def left_half(batch: Tensor) -> Tensor:
 
 @pytest.fixture
 def pipeline(limits: Limits) -> CutoutPipeline:
-    return CutoutPipeline(Arithmetic(left_half), HostInput(), limits)
+    return CutoutPipeline(Arithmetic(left_half), HOST, limits)
 
 
 def request(**headers: str) -> ReceivedRequest:
@@ -59,6 +63,7 @@ def test_a_request_goes_through_all_steps_and_each_is_timed(pipeline: CutoutPipe
         alpha = np.asarray(cutout.getchannel("A"))
     assert (alpha[:, :30] == 255).all()
     assert (alpha[:, 34:] == 0).all()
+    assert response.headers["X-Input-Size"] == "320"
     timing = response.headers["Server-Timing"]
     assert [entry.partition(";")[0] for entry in timing.split(", ")] == STAGES
     assert list(received.timing.milliseconds) == STAGES
@@ -83,7 +88,7 @@ def test_the_network_runs_once_for_all(limits: Limits) -> None:
         sizes.append(len(batch))
         return left_half(batch)
 
-    pipeline = CutoutPipeline(Arithmetic(network), HostInput(), limits)
+    pipeline = CutoutPipeline(Arithmetic(network), HOST, limits)
     prepared = [pipeline.prepare(pipeline.load(request())) for _ in range(3)]
 
     saliency = pipeline.infer(prepared)
@@ -94,7 +99,7 @@ def test_the_network_runs_once_for_all(limits: Limits) -> None:
 
 
 def test_a_network_that_returns_fewer_maps_is_an_error(limits: Limits) -> None:
-    pipeline = CutoutPipeline(Arithmetic(lambda batch: left_half(batch)[1:]), HostInput(), limits)
+    pipeline = CutoutPipeline(Arithmetic(lambda batch: left_half(batch)[1:]), HOST, limits)
     received = request()
 
     with pytest.raises(ValueError, match="zip"):

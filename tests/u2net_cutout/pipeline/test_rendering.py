@@ -17,11 +17,14 @@ from u2net_cutout.contract.limits import Limits
 from u2net_cutout.contract.options import OPTIONS, UNSUPPORTED, Edges
 from u2net_cutout.imaging.compositing import cover
 from u2net_cutout.imaging.decoding import decode_image
+from u2net_cutout.matting.alpha import alpha_matte
+from u2net_cutout.network.variant import VARIANTS
 from u2net_cutout.pipeline.photo import load_photo
 from u2net_cutout.pipeline.rendering import Rendering, render
 from u2net_cutout.pipeline.response import CutoutStats, Response, picture_response
 
 SIZE = (64, 48)
+U2NET = VARIANTS["u2net"]
 SUBJECT = (16, 12, 48, 36)
 NOTHING = torch.zeros(48, 64)
 LIMITS = Limits(max_file_bytes=10**6, max_pixels=10**6, max_response_bytes=10**7)
@@ -38,7 +41,7 @@ def encoded(picture: Image.Image) -> bytes:
 def rendered(picture: Image.Image, saliency: Tensor, **options: str | bytes) -> Rendering:
     """Return what a client gets who sends a picture with these options."""
     row: dict[str, object] = {"image": encoded(picture), **options}
-    return render(load_photo(row, HTTP, LIMITS, explain=False), saliency)
+    return render(load_photo(row, HTTP, LIMITS, explain=False), saliency, U2NET)
 
 
 def alpha_of(rendering: Rendering) -> npt.NDArray[np.int32]:
@@ -55,7 +58,7 @@ def test_only_an_explanation_keeps_the_photo_itself(explain: bool, kept: bool, b
     row: dict[str, object] = {"image": encoded(Image.new("RGB", SIZE, RED)), **options}
     photo = load_photo(row, HTTP, LIMITS, explain=explain)
 
-    render(photo, box)
+    render(photo, box, U2NET)
 
     assert (photo.image.mode == "RGB") is kept
 
@@ -90,6 +93,24 @@ def test_without_options_a_cutout_is_the_photo_with_its_matte(
     assert np.array_equal(alpha_of(rendering), (box * 255).int().numpy())
     assert rendering.subject == SUBJECT
     assert rendering.coverage == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("name", ["u2net", "isnet"])
+def test_the_mask_is_brought_to_the_pictures_size_as_its_authors_do(
+    picture: Image.Image, name: str
+) -> None:
+    saliency = torch.rand(200, 200, generator=torch.Generator().manual_seed(0))
+    row: dict[str, object] = {"image": encoded(picture), "edges": "plain"}
+    photo = load_photo(row, HTTP, LIMITS, explain=False)
+
+    alpha = alpha_of(render(photo, saliency, VARIANTS[name]))
+
+    mattes = {
+        each: np.asarray(alpha_matte(saliency, SIZE, rounded_last=each == "isnet"))
+        for each in ("u2net", "isnet")
+    }
+    assert np.array_equal(alpha, mattes[name])
+    assert not np.array_equal(mattes["u2net"], mattes["isnet"])
 
 
 def test_plain_edges_leave_all_colours_untouched(picture: Image.Image, disc: Tensor) -> None:
@@ -383,7 +404,7 @@ def answered(
     """Answer a request as the handler does between TorchServe and the network."""
     try:
         photo = load_photo(fields, headers, LIMITS, explain=False)
-        rendering = render(photo, saliency)
+        rendering = render(photo, saliency, U2NET)
         stats = CutoutStats(rendering.subject, rendering.coverage, 0.5)
         return picture_response(rendering.picture, stats, photo.request, LIMITS.max_response_bytes)
     except CutoutError as error:

@@ -1,10 +1,11 @@
 import base64
-import tracemalloc
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from u2net_cutout.contract.errors import (
+    CompressedBody,
     CutoutError,
     FieldTooLong,
     InvalidBase64,
@@ -13,7 +14,6 @@ from u2net_cutout.contract.errors import (
     MissingSource,
     MultipleBackgrounds,
     MultipleSources,
-    NotAcceptable,
     TooManyFields,
     UnknownParameter,
     UnsupportedParameter,
@@ -22,7 +22,7 @@ from u2net_cutout.contract.errors import (
 from u2net_cutout.contract.formats import JSON_TYPE, OutputFormat
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.contract.options import Channels, CutoutOptions
-from u2net_cutout.pipeline.request import PICTURE_FIELDS, CutoutRequest, decode_base64, read_request
+from u2net_cutout.pipeline.request import PICTURE_FIELDS, CutoutRequest, read_request
 
 # Whatever it is, reading a request does not look inside.
 PICTURE = b"\xff\xd8\xff picture"
@@ -71,6 +71,7 @@ def refusal_of(
         {"image": bytearray(PICTURE)},
         {"file": bytearray(PICTURE)},
         {"image_file_b64": bytearray(TEXT.encode())},
+        {"image_file_b64": b"\xef\xbb\xbf" + TEXT.encode()},
         # A file part of type text/plain.
         {"image_file": TEXT},
         {"image_file": bytearray(PICTURE), "data": bytearray()},
@@ -90,6 +91,7 @@ def refusal_of(
         "field image",
         "field file",
         "field image_file_b64",
+        "after a byte order mark",
         "text part",
         "empty field beside it",
     ],
@@ -127,7 +129,6 @@ def test_a_form_field_is_not_taken_for_base64(name: str) -> None:
         ),
         ({"body": "not base64!"}, InvalidBase64, "invalid_base64"),
         ({"body": f"{TEXT[:4]}!{TEXT[4:]}"}, InvalidBase64, "invalid_base64"),
-        ({"body": TEXT[:-1]}, InvalidBase64, "invalid_base64"),
         ({"body": "é"}, InvalidBase64, "invalid_base64"),
         ({"body": "data:image/jpeg,abc"}, InvalidBase64, "invalid_base64"),
         ({"body": {"image_file_b64": 5}}, InvalidBase64, "invalid_base64"),
@@ -136,11 +137,9 @@ def test_a_form_field_is_not_taken_for_base64(name: str) -> None:
         # A file part of type application/json.
         ({"image_file": {"a": 1}}, InvalidBase64, "invalid_base64"),
         ({"body": [TEXT]}, InvalidJson, "invalid_json"),
-        ({"body": None}, InvalidJson, "invalid_json"),
-        ({"body": 5}, InvalidJson, "invalid_json"),
-        ({"body": True}, InvalidJson, "invalid_json"),
         ({"image_file": PICTURE, "colour": b"red"}, UnknownParameter, "unknown_parameter"),
         ({"image_file": PICTURE, "Format": b"png"}, UnknownParameter, "unknown_parameter"),
+        ({"body": bytearray(b"x"), "colour": b"red"}, UnknownParameter, "unknown_parameter"),
         ({"body": {"data": TEXT, "": 1}}, UnknownParameter, "unknown_parameter"),
         ({"image_file": PICTURE, "format": b"gif"}, InvalidOption, "invalid_format"),
         ({"image_file": PICTURE, "format": b""}, InvalidOption, "invalid_format"),
@@ -251,107 +250,65 @@ def test_a_background_that_is_no_base64_is_refused() -> None:
 def test_a_long_foreign_name_is_not_echoed_in_full() -> None:
     refusal = refusal_of({"image_file": PICTURE, "x" * 10_000: b""})
 
-    assert len(refusal.detail) < 100
+    assert type(refusal) is UnknownParameter
+    assert len(refusal.detail) < 300
 
 
-@pytest.mark.parametrize(
-    ("row", "headers", "expected"),
-    [
-        ({"body": PICTURE}, HTTP, OutputFormat.RGBA),
-        ({"body": PICTURE}, {"Accept": "*/*"}, OutputFormat.RGBA),
-        ({"body": PICTURE}, {"Accept": "image/png"}, OutputFormat.PNG),
-        ({"body": PICTURE}, {"accept": "image/png"}, OutputFormat.PNG),
-        ({"body": PICTURE}, {"ACCEPT": "image/png"}, OutputFormat.PNG),
-        ({"body": PICTURE}, {"Accept": "application/octet-stream"}, OutputFormat.RGBA),
-        ({"image": PICTURE, "format": bytearray(b"png")}, HTTP, OutputFormat.PNG),
-        ({"body": {"data": TEXT, "format": "png"}}, HTTP, OutputFormat.PNG),
-        ({"image": PICTURE, "format": b"rgba"}, {"Accept": "image/png"}, OutputFormat.RGBA),
-        ({"image": PICTURE, "format": b"png"}, {"Accept": "text/html"}, OutputFormat.PNG),
-        ({"body": {"data": TEXT}}, {"Accept": "image/*"}, OutputFormat.PNG),
-    ],
-)
-def test_a_field_goes_before_accept_and_accept_before_the_default(
-    row: Mapping[str, object], headers: Mapping[str, object], expected: OutputFormat
+@pytest.mark.parametrize("size", [1, LIMITS.max_field_bytes + 1, 10**6])
+@pytest.mark.parametrize("name", ["photo", "image_file[]", "Image_File", "image_base64", "files"])
+def test_a_picture_under_another_name_is_told_the_names_whatever_its_size(
+    name: str, size: int
 ) -> None:
-    assert format_of(row, headers) is expected
+    for row in ({name: b"x" * size}, {"body": {name: "QUFB" * size}}):
+        refusal = refusal_of(row)
+
+        assert type(refusal) is UnknownParameter
+        for known in (repr(name), *PICTURE_FIELDS, "bg_image_file", "format", "bg_color"):
+            assert known in refusal.detail
 
 
 @pytest.mark.parametrize(
-    ("accept", "expected"),
+    ("row", "empty"),
     [
-        ("image/webp", OutputFormat.WEBP),
-        ("image/jpeg", OutputFormat.JPG),
-        ("application/zip", OutputFormat.ZIP),
-        ("image/avif, image/webp;q=0.8, image/*;q=0.5", OutputFormat.WEBP),
-        ("application/json;q=0.5, image/png", OutputFormat.PNG),
-        ("application/*", OutputFormat.RGBA),
+        ({"body": bytearray()}, "body is empty"),
+        ({"image_file": bytearray()}, "image_file is empty"),
+        ({"image": b"", "format": b"png"}, "image is empty"),
+        ({"body": {"image_file_b64": ""}}, "image_file_b64 is empty"),
+        ({"body": {"data": None}}, "data is empty"),
     ],
 )
-def test_accept_names_a_format(accept: str, expected: OutputFormat) -> None:
-    asked = request_of({"body": PICTURE}, {"Accept": accept})
+def test_an_empty_file_is_called_empty(row: Mapping[str, object], empty: str) -> None:
+    refusal = refusal_of(row)
 
-    assert (asked.output_format, asked.in_json) == (expected, False)
-
-
-@pytest.mark.parametrize("value", [output_format.value for output_format in OutputFormat])
-def test_json_is_a_container_around_any_format(value: str) -> None:
-    asked = request_of({"image": PICTURE, "format": value}, {"Accept": "application/json"})
-
-    assert (asked.output_format.value, asked.in_json) == (value, True)
+    assert type(refusal) is MissingSource
+    assert empty in refusal.detail
 
 
-@pytest.mark.parametrize("accept", ["application/json", "image/png;q=0.5, application/json"])
-@pytest.mark.parametrize("explain", [False, True])
-def test_png_is_inside_json_unless_a_format_is_named(accept: str, explain: bool) -> None:
-    asked = request_of({"body": PICTURE}, {"Accept": accept}, explain=explain)
+@pytest.mark.parametrize("row", [{}, {"format": b"png"}, {"bg_image_file": b""}])
+def test_no_file_is_not_called_empty(row: Mapping[str, object]) -> None:
+    refusal = refusal_of(row)
 
-    assert (asked.output_format, asked.in_json) == (OutputFormat.PNG, True)
-
-
-@pytest.mark.parametrize(
-    ("default", "accept", "expected"),
-    [
-        ("auto", "", OutputFormat.AUTO),
-        ("auto", "*/*", OutputFormat.AUTO),
-        ("auto", "image/jpeg, image/png", OutputFormat.AUTO),
-        ("auto", "image/png", OutputFormat.PNG),
-        ("auto", "image/png, */*;q=0.1", OutputFormat.PNG),
-        ("auto", "image/jpeg", OutputFormat.JPG),
-        ("auto", "application/octet-stream, */*;q=0.5", OutputFormat.RGBA),
-        ("webp", "*/*", OutputFormat.WEBP),
-        ("webp", "image/png", OutputFormat.PNG),
-        ("rgba", "*/*", OutputFormat.RGBA),
-    ],
-)
-def test_a_gateway_names_the_format_of_those_who_name_none(
-    default: str, accept: str, expected: OutputFormat
-) -> None:
-    headers = {"X-Default-Format": default, "Accept": accept}
-
-    assert format_of({"body": PICTURE}, headers) is expected
-    assert format_of({"image": PICTURE, "format": b"zip"}, headers) is OutputFormat.ZIP
+    assert type(refusal) is MissingSource
+    assert "empty" not in refusal.detail
 
 
-@pytest.mark.parametrize(("explain", "expected"), [(False, "auto"), (True, "png")])
-def test_it_is_inside_json_as_well_but_explanations_stay_png(explain: bool, expected: str) -> None:
-    headers = {"X-Default-Format": "auto", "Accept": "application/json"}
-
-    asked = request_of({"body": PICTURE}, headers, explain=explain)
-
-    assert (asked.output_format.value, asked.in_json) == (expected, True)
+@pytest.mark.parametrize("name", PICTURE_FIELDS[1:])
+def test_an_empty_field_costs_no_picture_beside_it(name: str) -> None:
+    assert picture_of({"image_file": PICTURE, name: b"", "bg_image_file": b""}) == PICTURE
 
 
-def test_a_format_that_a_gateway_may_not_name_is_told() -> None:
-    refusal = refusal_of({"body": PICTURE}, {"X-Default-Format": "gif"})
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate, gzip", "br", "zstd"])
+@pytest.mark.parametrize("row", [{"body": PICTURE}, {}, {"image": PICTURE}])
+def test_a_compressed_body_is_refused_by_name(row: Mapping[str, object], coding: str) -> None:
+    refusal = refusal_of(row, {**HTTP, "Content-Encoding": coding})
 
-    assert refusal.code == "invalid_format"
+    assert (type(refusal), refusal.status) == (CompressedBody, 415)
+    assert "Content-Encoding" in refusal.detail
 
 
-@pytest.mark.parametrize("accept", ["text/html", "image/avif", "image/*;q=0", "application/xml"])
-def test_what_can_not_be_accepted_is_not_made(accept: str) -> None:
-    refusal = refusal_of({"body": PICTURE}, {"Accept": accept})
-
-    assert (type(refusal), refusal.code) == (NotAcceptable, "not_acceptable")
+@pytest.mark.parametrize("coding", ["", "identity", " Identity "])
+def test_identity_is_no_compression(coding: str) -> None:
+    assert picture_of({"body": PICTURE}, {"content-ENCODING": coding}) == PICTURE
 
 
 # What TorchServe hands over as the headers of a gRPC request, depending on how one asks it.
@@ -376,59 +333,6 @@ def test_a_field_named_as_a_header_is_not_taken_for_it() -> None:
     refusal = refusal_of(row, HTTP | {"accept": {"content-type": ""}})
 
     assert type(refusal) is UnknownParameter
-
-
-@pytest.mark.parametrize(
-    ("value", "quality"),
-    [
-        ("jpg", "1"),
-        ("jpg", "100"),
-        ("zip", "80"),
-        ("webp", "80"),
-        ("webp", "lossless"),
-        ("auto", "80"),
-    ],
-)
-def test_quality_is_for_lossy_formats_and_lossless_for_webp(value: str, quality: str) -> None:
-    asked = request_of({"image": PICTURE, "format": value, "quality": quality})
-
-    assert str(asked.options.quality) == quality
-
-
-@pytest.mark.parametrize(
-    ("row", "headers"),
-    [
-        ({"quality": "90"}, HTTP),
-        ({"quality": "90", "format": "rgba"}, {"Accept": "image/jpeg"}),
-        ({"quality": "90", "format": "png"}, HTTP),
-        ({"quality": "lossless", "format": "png"}, HTTP),
-        ({"quality": "lossless", "format": "jpg"}, HTTP),
-        ({"quality": "lossless", "format": "zip"}, HTTP),
-        ({"quality": "lossless", "format": "auto"}, HTTP),
-        ({"quality": "90"}, {}),
-        ({"quality": "90"}, {"Accept": "application/json"}),
-    ],
-)
-def test_a_quality_that_the_format_does_not_have_is_refused(
-    row: Mapping[str, object], headers: Mapping[str, object]
-) -> None:
-    refusal = refusal_of({"image": PICTURE, **row}, headers)
-
-    assert (type(refusal), refusal.code) == (InvalidOption, "invalid_quality")
-
-
-@pytest.mark.parametrize(
-    ("row", "accept"),
-    [
-        ({"format": b"zip"}, "*/*"),
-        ({}, "application/zip"),
-        ({"format": b"zip"}, "application/json"),
-    ],
-)
-def test_a_zip_of_the_matte_alone_is_refused(row: Mapping[str, object], accept: str) -> None:
-    refusal = refusal_of({"image": PICTURE, "channels": b"alpha", **row}, {"Accept": accept})
-
-    assert (type(refusal), refusal.code) == (InvalidOption, "invalid_channels")
 
 
 @pytest.mark.parametrize("row", [{}, {"format": "png"}, {"type": "auto"}, {"crop": "false"}])
@@ -463,17 +367,6 @@ def test_an_explanation_takes_no_options(name: str, value: object) -> None:
     assert (type(refusal), refusal.code) == (UnsupportedParameter, "unsupported_parameter")
 
 
-def test_an_explanation_is_png_or_json_or_nothing() -> None:
-    refusal = refusal_of({"body": PICTURE}, {"Accept": "image/jpeg"}, explain=True)
-
-    assert type(refusal) is NotAcceptable
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 4])
-def test_base64_of_any_length_is_decoded(count: int) -> None:
-    assert decode_base64(base64.b64encode(b"x" * count).decode()) == b"x" * count
-
-
 JSON = {"Content-Type": "application/json"}
 
 
@@ -498,24 +391,6 @@ def test_text_that_is_no_text_is_taken_for_the_picture_itself() -> None:
     assert picture_of({"body": b"\xff\xd8\xff"}, {"Content-Type": "text/plain"}) == b"\xff\xd8\xff"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"[" * 100_000 + b"]" * 100_000,
-        b"[" + b"[]," * 100_000 + b"[]]",
-        b'{"data": "", ' + b", ".join(b'"%d": 1' % count for count in range(1000)) + b"}",
-    ],
-    ids=["deep", "wide", "keys"],
-)
-def test_json_of_too_many_values_is_refused_before_it_is_parsed(body: bytes) -> None:
-    assert type(refusal_of({"body": body}, JSON)) is TooManyFields
-
-
-@pytest.mark.parametrize("number", [b"1" * 5000, b"1" * 5_000_000, b"-", b"1e"])
-def test_json_with_a_number_that_python_refuses_is_invalid(number: bytes) -> None:
-    assert type(refusal_of({"body": b'{"data": ' + number + b"}"}, JSON)) is InvalidJson
-
-
 @pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999", b"1" * 4000])
 def test_a_number_that_json_can_not_hold_is_no_option(number: bytes) -> None:
     body = b'{"data": "%b", "quality": %b}' % (TEXT.encode(), number)
@@ -529,6 +404,24 @@ def test_of_a_key_that_comes_twice_the_last_one_counts() -> None:
     assert not request_of({"body": body}, JSON).options.crop
 
 
+def test_a_request_may_have_as_many_fields_as_the_limit() -> None:
+    row = {"image": PICTURE, "format": b"png"}
+
+    assert read_request(row, HTTP, replace(LIMITS, max_fields=2), explain=False).picture == PICTURE
+    with pytest.raises(TooManyFields):
+        read_request(row, HTTP, replace(LIMITS, max_fields=1), explain=False)
+
+
+def test_a_form_that_torchserve_passes_on_whole_is_read_by_the_type_of_the_request() -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="image"\r\n\r\n' + PICTURE + b"\r\n--b--"
+    headers = {
+        "Content-Type": "Multipart/Form-Data; boundary=b",
+        "body": {"content-type": "Multipart/Form-Data"},
+    }
+
+    assert picture_of({"body": bytearray(body)}, headers) == PICTURE
+
+
 def test_a_form_of_too_many_fields_is_refused() -> None:
     row = {"image": PICTURE} | {f"field{count}": b"" for count in range(LIMITS.max_fields)}
 
@@ -537,23 +430,16 @@ def test_a_form_of_too_many_fields_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"x" * 4097: b""}, {"format": b"png" + b" " * 4094}, {"format": "png" + " " * 4094}],
-    ids=["name", "bytes", "text"],
+    [{"format": b"png" + b" " * 4094}, {"format": "png" + " " * 4094}],
+    ids=["bytes", "text"],
 )
-def test_a_name_or_an_option_that_is_too_long_is_refused(fields: dict[str, object]) -> None:
+def test_an_option_that_is_too_long_is_refused(fields: dict[str, object]) -> None:
     assert type(refusal_of({"image": PICTURE, **fields})) is FieldTooLong
+
+
+def test_an_option_may_be_as_long_as_the_limit() -> None:
+    assert format_of({"image": PICTURE, "format": "png" + " " * 4093}) is OutputFormat.PNG
 
 
 def test_a_picture_is_no_field_that_is_too_long() -> None:
     assert picture_of({"image": PICTURE * 1000}) == PICTURE * 1000
-
-
-def test_base64_in_words_takes_no_more_memory_than_in_one() -> None:
-    text = " ".join(["QUFB"] * 100_000)
-
-    tracemalloc.start()
-    decode_base64(text)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-
-    assert peak < 4 * len(text)

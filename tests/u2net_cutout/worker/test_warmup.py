@@ -12,6 +12,7 @@ from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.runtime import load_runtime
 from u2net_cutout.network.torch_runtime import TorchRuntime
+from u2net_cutout.network.variant import VARIANTS
 from u2net_cutout.pipeline.photo import load_photo
 from u2net_cutout.worker.warmup import SIZE, sample_maps, sample_request, warm_up_network
 
@@ -38,12 +39,13 @@ def test_the_sample_is_read_as_a_photo_that_asks_for_a_png(limits: Limits) -> No
     assert photo.request.output_format is OutputFormat.PNG
 
 
-def test_the_maps_are_as_soft_as_maps_can_be() -> None:
-    maps = sample_maps(torch.device("cpu"))
+@pytest.mark.parametrize(("name", "maps", "size"), [("u2netp", 7, 320), ("isnet", 6, 1024)])
+def test_the_maps_are_as_soft_as_maps_can_be(name: str, maps: int, size: int) -> None:
+    sample = sample_maps(VARIANTS[name], torch.device("cpu"))
 
-    assert (maps.shape, maps.dtype) == ((7, 320, 320), torch.float32)
-    levels = set(maps.flatten().tolist())
-    assert (min(levels), max(levels), len(levels)) == (0, 1, 320)
+    assert (sample.shape, sample.dtype) == ((maps, size, size), torch.float32)
+    levels = set(sample.flatten().tolist())
+    assert (min(levels), max(levels), len(levels)) == (0, 1, size)
 
 
 def test_warming_up_runs_the_network_on_each_batch(torch_network: Path) -> None:

