@@ -12,6 +12,7 @@ import torch
 from hypothesis import settings
 from PIL import Image, ImageCms
 
+from scripts.archive.build import build_archive
 from scripts.export.choose import export_network
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.network.cpu_features import cpu_has
@@ -93,6 +94,12 @@ def networks(weights: Path) -> dict[str, Path]:
 def openvino_network(weights: Path) -> Path:
     """The folder of u2netp in float32 for OpenVINO."""
     return exported("u2netp", Runtime.OPENVINO, Precision.FP32)
+
+
+@pytest.fixture(scope="session")
+def archive(networks: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive of u2netp in float32, as it is served by default."""
+    return build_archive("u2netp", "1.0", networks["u2netp"], tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="session")

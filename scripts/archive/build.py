@@ -25,7 +25,6 @@ from scripts.archive.handler_file import (
     checked_handler,
 )
 from scripts.archive.record import (
-    MANIFEST,
     record_of,
     verify_bytes,
     write_record,
@@ -39,6 +38,7 @@ from scripts.export.parity import PARITY_FILE
 from scripts.torchserve.properties import read_properties
 from scripts.torchserve.versions import checked_version
 from u2net_cutout.contract.limits import Limits
+from u2net_cutout.local.member_names import MANIFEST
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata
 

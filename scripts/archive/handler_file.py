@@ -8,7 +8,8 @@ from scripts.common.paths import ROOT
 
 HANDLER = ROOT / "handler" / "u2net_handler.py"
 PACKAGE = ROOT / "u2net_cutout"
-CLIENT = PACKAGE / "client"
+# Of the users of a server or of an archive; no worker has them.
+OUTSIDE = ("cli", "client", "local")
 
 
 class HandlerError(CommandError):
@@ -47,13 +48,14 @@ def checked_handler(handler: Path) -> Path:
 def archived_modules(handler: Path) -> dict[str, Path]:
     """Map each module's path inside an archive to its file; without the handler itself.
 
-    They are ``preprocessing.py``, the package without its client, and this project's handler, from
-    which others inherit.
+    They are ``preprocessing.py``, the package without what uses a server or an archive, and this
+    project's handler, from which others inherit.
     """
     modules = [
         module
         for module in (ROOT / "preprocessing.py", HANDLER, *sorted(PACKAGE.rglob("*.py")))
-        if CLIENT not in module.parents and module != handler.resolve()
+        if module != handler.resolve()
+        and not any(PACKAGE / room in module.parents for room in OUTSIDE)
     ]
     return {_place(module): module for module in modules}
 

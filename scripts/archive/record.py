@@ -5,17 +5,13 @@ The record is a file that ``sha256sum -c`` takes, to be signed or sent along wit
 
 import hashlib
 import json
-import re
 import zipfile
 from pathlib import Path
 
 from scripts.common.errors import CommandError
 from scripts.common.files import sha256_of
+from u2net_cutout.local.member_names import MANIFEST, check_names
 from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata
-
-MANIFEST = "MAR-INF/MANIFEST.json"
-# A file beside the manifest's folder, or a module of the package; no part begins with a dot.
-MEMBER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*|u2net_cutout(/[A-Za-z0-9_][A-Za-z0-9_]*)+\.py")
 
 
 class ArchiveRecordError(CommandError):
@@ -69,7 +65,7 @@ def verify_archive(
     verify_bytes(archive, record)
     try:
         with zipfile.ZipFile(archive) as members:
-            _check_names(archive, members.namelist())
+            check_names(members.namelist())
             if (damaged := members.testzip()) is not None:
                 raise ArchiveRecordError(f"{damaged} in {archive} is damaged")
             metadata = ModelMetadata.from_json(members.read(METADATA_FILE))
@@ -97,14 +93,6 @@ def _recorded(archive: Path, record: Path) -> str:
         if name.lstrip(" *") == archive.name:
             return digest.lower()
     raise ArchiveRecordError(f"{record} says nothing of {archive.name}")
-
-
-def _check_names(archive: Path, names: list[str]) -> None:
-    """Refuse what would be unpacked elsewhere, or what two programs could read differently."""
-    strange = [name for name in names if name != MANIFEST and not MEMBER.fullmatch(name)]
-    strange += [name for name in set(names) if names.count(name) > 1]
-    if strange:
-        raise ArchiveRecordError(f"{archive} has members of strange names: {', '.join(strange)}")
 
 
 def _check_identity(

@@ -25,7 +25,6 @@ AUTO = "auto"
 
 # What decides how a network comes out, and what its masks measure.
 SOURCES = (
-    ROOT / "preprocessing.py",
     ROOT / "scripts" / "weights" / "photos.py",
     ROOT / "u2net_cutout" / "matting" / "alpha.py",
     *sorted((ROOT / "u2net_cutout" / "network").glob("*.py")),

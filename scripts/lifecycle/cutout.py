@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from scripts.common.options import parse
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.management_api import ManagementApi
-from u2net_cutout.client.cli.main import main
+from u2net_cutout.cli.main import main
 from u2net_cutout.client.credentials import ApiKey
 from u2net_cutout.client.errors import ServerUnusable
 

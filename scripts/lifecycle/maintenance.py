@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from scripts.archive.record import MANIFEST
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.management_api import ManagementApi
 from scripts.torchserve.versions import CLOSED, newest
+from u2net_cutout.local.member_names import MANIFEST
 
 
 @contextmanager

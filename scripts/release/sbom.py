@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.archive.record import MANIFEST, verify_archive
+from scripts.archive.record import verify_archive
 from scripts.common.errors import CommandError
 from scripts.common.files import sha256_of
 from scripts.common.options import OptionParser
 from scripts.common.paths import ROOT, archive_of
 from scripts.release.lock import LOCKS
+from u2net_cutout.local.member_names import MANIFEST
 from u2net_cutout.network.metadata import ModelMetadata
 
 # TorchServe's jar holds its libraries unpacked; netty alone left word of its version.

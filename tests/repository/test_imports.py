@@ -6,6 +6,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from tests.conftest import ROOT
 
 ENTRY_POINT = ROOT / "handler" / "u2net_handler.py"
@@ -47,25 +49,43 @@ def test_the_archive_imports_neither_scripts_nor_the_entry_point() -> None:
         assert not roots & {"scripts", "tests", "u2net_handler"}, path
 
 
-def test_the_wheel_has_the_packages_that_the_client_reaches_and_needs_what_they_import() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    reached: set[str] = set()
+def reached(*packages: str) -> tuple[set[str], set[str]]:
+    """The packages that some of ours reach by their imports, and the libraries that they need."""
+    found: set[str] = set()
     libraries: set[str] = set()
-    todo = list((PACKAGE / "client").rglob("*.py"))
+    todo = [path for package in packages for path in (PACKAGE / package).rglob("*.py")]
     while todo:
         path = todo.pop()
-        reached.add(".".join(path.relative_to(ROOT).parent.parts))
+        found.add(".".join(path.relative_to(ROOT).parent.parts))
         for name in imports(path):
             inner = ROOT / Path(*name.split(".")).with_suffix(".py")
             if not name.startswith("u2net_cutout."):
                 libraries.add(name.partition(".")[0])
-            elif ".".join(inner.relative_to(ROOT).parent.parts) not in reached:
+            elif ".".join(inner.relative_to(ROOT).parent.parts) not in found:
                 todo += inner.parent.glob("*.py")
+    return found, libraries - sys.stdlib_module_names - {"u2net_cutout"}
 
-    assert reached | {"u2net_cutout"} == set(settings["tool"]["setuptools"]["packages"])
-    assert libraries - sys.stdlib_module_names - {"u2net_cutout"} == {
-        *("PIL", "isal", "numpy", "pillow_heif", "requests", "tenacity", "tqdm", "urllib3")
-    }
+
+def requirements(*extras: str) -> set[str]:
+    """The modules of what the wheel needs, with some of its extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lists = [project["dependencies"], *(project["optional-dependencies"][name] for name in extras)]
+    modules = {"pillow": "PIL", "pyyaml": "yaml"}
+    names = {Requirement(each).name for named in lists for each in named}
+    return {modules.get(name, name.replace("-", "_")) for name in names}
+
+
+def test_the_wheel_has_the_packages_that_the_command_reaches_and_needs_what_they_import() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages, libraries = reached("cli")
+
+    assert packages | {"u2net_cutout"} == set(settings["tool"]["setuptools"]["packages"])
+    # torchvision decodes for GPUs, which an archive opened in Python does without.
+    assert libraries - {"torchvision"} == requirements("local", "heic")
+
+
+def test_the_client_needs_no_extra() -> None:
+    assert reached("client")[1] - {"pillow_heif"} == requirements() - {"tqdm"}
 
 
 def test_no_top_level_name_hides_a_module_of_the_standard_library() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from tests.conftest import ROOT
 from tests.served.conftest import Served
 
-COMMAND = (sys.executable, "-c", "from u2net_cutout.client.cli.entry import run; run()")
+COMMAND = (sys.executable, "-c", "from u2net_cutout.cli.entry import run; run()")
 
 
 def environment(served: Served) -> dict[str, str]:

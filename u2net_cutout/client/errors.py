@@ -1,5 +1,8 @@
 """Why a client has no cutout: of this picture, or of any that it would send."""
 
+from functools import partial
+from typing import Any
+
 
 class ClientError(Exception):
     """There is no cutout; the message says why and what to do.
@@ -24,6 +27,10 @@ class Refused(ClientError):
         self.status = status
         self.code = code
         """The error's code in the API, such as ``invalid_file_type``."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it pass between processes: Python's own way knows no keyword arguments."""
+        return partial(type(self), status=self.status, code=self.code), self.args
 
 
 class BadResponse(ClientError):
@@ -53,6 +60,10 @@ class ServerAway(TryLater, ServerUnusable):
 
 class KeyRefused(ServerUnusable):
     """The server does not take the key, and there is no other one."""
+
+
+class ArchiveUnusable(ServerUnusable):
+    """No picture can be cut out with this archive: it is damaged, of another kind, not for here."""
 
 
 def printable(text: str) -> str:

@@ -12,11 +12,11 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from u2net_cutout.client.client import CutoutClient
 from u2net_cutout.client.errors import Refused
 from u2net_cutout.client.local_options import check_possible
 from u2net_cutout.client.png_reading import read_png
 from u2net_cutout.client.responses import Cutout
+from u2net_cutout.client.service import CutoutService
 from u2net_cutout.contract.errors import CutoutError
 from u2net_cutout.contract.formats import CONTENT_TYPES, OutputFormat
 from u2net_cutout.contract.limits import Limits
@@ -45,7 +45,7 @@ class LocalCutout:
     received: int
 
 
-def composite(client: CutoutClient, picture: bytes, fields: Mapping[str, str]) -> LocalCutout:
+def composite(client: CutoutService, picture: bytes, fields: Mapping[str, str]) -> LocalCutout:
     """Cut a picture out, sending a JPEG of about 1000 x 1000 pixels, or the file if it is smaller.
 
     The first picture may be sent twice, if the server's network takes larger ones than U²-Net.
@@ -69,7 +69,7 @@ def composite(client: CutoutClient, picture: bytes, fields: Mapping[str, str]) -
 
 
 def _matte(
-    client: CutoutClient, picture: bytes, whole: Image.Image
+    client: CutoutService, picture: bytes, whole: Image.Image
 ) -> tuple[Image.Image, int, int]:
     """Return a picture's alpha, and how many bytes were sent and received for it."""
     side = client.input_size or USUAL_SIDE
@@ -89,7 +89,7 @@ def _matte(
 
 
 def _ask(
-    client: CutoutClient, picture: bytes, whole: Image.Image, side: int
+    client: CutoutService, picture: bytes, whole: Image.Image, side: int
 ) -> tuple[bytes, Cutout]:
     """Send a picture, or its copy if that is smaller; return what was sent, and the matte of it."""
     copy = min(_encode_proxy(whole, proxy_side(side)), picture, key=len)

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from preprocessing import CHANNELS, Normalize, Rescale, blend
+from u2net_cutout.network.preprocessing import CHANNELS, Normalize, Rescale, blend
 from u2net_cutout.network.variant import Variant
 
 NEIGHBOURS = 4

@@ -22,7 +22,7 @@ from scripts.measure.kit.request import Request
 from scripts.torchserve.config import ServerConfig
 from scripts.torchserve.management_api import ManagementApi
 
-CLIENT = (sys.executable, "-c", "from u2net_cutout.client.cli.main import main; main()")
+CLIENT = (sys.executable, "-c", "from u2net_cutout.cli.main import main; main()")
 
 
 def client_rate(config: ServerConfig, model: str, folder: Path, jobs: int) -> float:

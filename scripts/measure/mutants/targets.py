@@ -7,7 +7,7 @@ from scripts.measure.kit.errors import BenchError
 
 # A request's whole way, draining, and the check of an archive.
 MODULES = (
-    "preprocessing.py",
+    "u2net_cutout/network/preprocessing.py",
     "u2net_cutout/contract/*.py",
     "u2net_cutout/imaging/*.py",
     "u2net_cutout/matting/*.py",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.archive.build import ArchiveError, archived_metadata, build_archive, check_limits
+from scripts.archive.handler_file import OUTSIDE
 from scripts.common.files import sha256_of
 from tests.conftest import ROOT, WEIGHTS
 from tests.mounts import in_a_thread, read_only, small_disk
@@ -84,7 +85,7 @@ def test_the_archive_holds_what_it_needs_and_tells_what_it_is(archive: Path, net
     metadata = archived_metadata(archive)
 
     package = (path.relative_to(ROOT) for path in (ROOT / "u2net_cutout").rglob("*.py"))
-    modules = {path.as_posix() for path in package if path.parts[1] != "client"}
+    modules = {path.as_posix() for path in package if path.parts[1] not in OUTSIDE}
     data = {"u2netp.bin", "u2netp.param", "metadata.json", "parity.json"}
     others = {"model-config.yaml", "model_requirements.txt", "preprocessing.py", "u2net_handler.py"}
     assert names == modules | data | others | {"MAR-INF/MANIFEST.json"}

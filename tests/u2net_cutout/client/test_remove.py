@@ -1,5 +1,6 @@
 """Pictures that can't be sent; those that can are in tests/served/test_client.py."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from u2net_cutout import Refused, UsageError, connect, remove
         (b"photo", {"edges": "nope"}),
         (b"photo", {"alpha_matting": True}),
         (b"photo", {"composite": True, "bg_image_file": b"x"}),
+        (b"photo", {"composite": True, "edges": "nope"}),
+        (None, {}),
     ],
 )
 def test_invalid_arguments_are_not_sent(image: Any, options: dict[str, Any]) -> None:
@@ -44,3 +47,19 @@ def test_an_error_over_the_size_names_the_copy(body: bytes) -> None:
         pytest.raises(Refused, match="composite=True"),
     ):
         remove(np.zeros((4, 4, 3), np.uint8), client=client)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_is_the_file_there(tmp_path: Path, kind: type[str] | type[Path]) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"the photo")
+    with failing_server(CUTOUT) as server, connect(server.url) as client:
+        cutout = remove(kind(photo), client=client, bg_image_file=kind(photo))
+
+    assert cutout == CUTOUT[2]
+    assert server.sent[0][1].count(b"the photo") == 2
+
+
+def test_a_file_that_is_not_there_is_no_fault_of_the_server(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        remove(tmp_path / "gone.jpg")

@@ -1,0 +1,1 @@
+"""An archive opened without a server: in this process, or in one for each core."""
