@@ -108,13 +108,13 @@ def test_a_lookup_would_be_seen(tmp_path: Path) -> None:
 
 
 @needs
-@pytest.mark.parametrize("runtime", ["ncnn", "openvino"])
 def test_building_and_serving_ask_no_network(
-    server: ServerConfig, weights: Path, photo_files: list[Path], tmp_path: Path, runtime: str
+    server: ServerConfig, weights: Path, photo_files: list[Path], tmp_path: Path
 ) -> None:
     trace, home, cutout = tmp_path / "trace", tmp_path / "home", tmp_path / "cutout.png"
     source = ("--checkpoint", str(weights / f"{MODEL}.onnx"))
-    kind = ("--runtime", runtime, "--precision", "fp32")
+    # OpenVINO is what would ask; an archive for ncnn imports less of the same.
+    kind = ("--runtime", "openvino", "--precision", "fp32")
 
     building = command("archive", server, "--model", MODEL, *source, *kind)
     traced(trace, home, building, *serving(server, photo_files[0], cutout))

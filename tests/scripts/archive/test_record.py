@@ -289,7 +289,7 @@ def test_a_member_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> N
         packed.writestr(name, content)
     write_record(archive)
 
-    with pytest.raises(ArchiveRecordError, match=f"has members of strange names: {name}$"):
+    with pytest.raises(ArchiveRecordError, match=rf"has members of strange names: {name}\)"):
         verify_archive(archive, "u2netp", "1.0")
 
 

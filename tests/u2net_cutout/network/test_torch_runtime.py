@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from preprocessing import Normalize, Rescale
+from u2net_cutout.network.cpu_features import cpu_has
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.precision import Precision
 from u2net_cutout.network.torch_runtime import TorchRuntime, load_torch
@@ -99,6 +100,8 @@ def test_a_mask_does_not_depend_on_the_batch(runtime: TorchRuntime, batch: Tenso
 def test_a_batch_that_runs_at_once_gives_the_same_maps(
     weights: Path, batch: Tensor, precision: Precision
 ) -> None:
+    if not cpu_has(precision):
+        pytest.skip(f"this machine's CPU does not calculate in {precision.value}")
     runtime = load(weights, precision)
     with torch.inference_mode():
         one_by_one, at_once = runtime(batch), replace(runtime, whole_batches=True)(batch)
