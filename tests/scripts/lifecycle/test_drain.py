@@ -93,6 +93,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             [sys.executable, str(SERVER), str(config.properties_file), state],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             cwd=tmp_path,
+            start_new_session=True,
         )
         started.append(process)
         (config.temporary / ".model_server.pid").write_text(str(process.pid))
@@ -104,6 +105,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.send_signal(signal.SIGCONT)
         process.terminate()
         process.wait()
+        # Its workers are of its group, also those that outlived it because they were stopped.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def free_port() -> int:
