@@ -128,11 +128,15 @@ def _decode(
 ) -> Image.Image:
     try:
         stored = stored_as(image)
-        if jpeg_decoder is not None and (decoded := jpeg_decoder(image, data)) is not None:
+        if image.format == "JPEG" and not has_end(file := container.file.getvalue()):
+            image = load_without_end(file)
+            image.info.update(container.info)
+        # Another decoder would fill up what lacks, too.
+        elif jpeg_decoder is not None and (decoded := jpeg_decoder(image, data)) is not None:
             decoded.format = image.format
             return decoded
         unpack_rightly(image)
-        image = _loaded(image, container)
+        image.load()
         check_size(image, limits)  # HEIC's decoder finds another size only now
         picture = _upright(to_srgb(to_bytes(image, stored), find_profile(image, data)), image)
         if picture is image and image.format in HOLDING_FORMATS:
@@ -148,14 +152,6 @@ def _decode(
         raise UnreadableImage(
             "the picture is broken, cut short, or needs more memory than is allowed"
         ) from error
-
-
-def _loaded(image: Image.Image, container: PixelFile) -> Image.Image:
-    if image.format == "JPEG" and not has_end(file := container.file.getvalue()):
-        image = load_without_end(file)
-        image.info.update(container.info)
-    image.load()
-    return image
 
 
 def _open(container: PixelFile, data: bytes | bytearray) -> Image.Image:

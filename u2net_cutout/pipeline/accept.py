@@ -1,9 +1,9 @@
 """Which of the media types on offer an ``Accept`` header prefers (RFC 9110, section 12.5.1).
 
-Browsers and libraries send a header of their own where nobody asked for anything: a list of what
-they show or parse, text first, and then anything else. No cutout is text, so such a header is no
-wish, and takes whatever is offered first. Java's ``HttpURLConnection`` would have JPEG otherwise,
-which has no transparency.
+Browsers and libraries send a default header if the caller sets none: the types that they show or
+parse, text first, then a wildcard. A cutout is never text, so such a header states no preference
+and gets the first offer. Java's ``HttpURLConnection`` would get JPEG otherwise, which has no
+transparency.
 """
 
 from collections.abc import Sequence

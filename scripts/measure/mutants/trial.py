@@ -29,7 +29,7 @@ class Trial:
 
     tree: Path
     build: Path
-    patience: float = 4
+    time_factor: float = 4
     """How many times as long as without a fault tests may take: the machine may have other work."""
     least_s: float = 20
     """How long they may take beside that."""
@@ -53,7 +53,7 @@ class Trial:
             began = time.monotonic()
             if self._run(files, LONGEST_S) is not Outcome.SURVIVED:
                 raise BenchError(f"tests fail without a fault; {self.log} says how")
-            self._limits_s[files] = self.least_s + self.patience * (time.monotonic() - began)
+            self._limits_s[files] = self.least_s + self.time_factor * (time.monotonic() - began)
         file = self.tree / module
         sound = file.read_text(encoding="utf-8")
         file.write_text(source, encoding="utf-8")

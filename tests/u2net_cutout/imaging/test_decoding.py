@@ -636,3 +636,14 @@ def test_running_out_of_memory_while_a_file_is_opened_is_no_broken_picture(
 
     assert decode_image(data, limits).size == (48, 32)
     assert done.stdout == b"too_much_memory\n"
+
+
+def test_another_decoder_is_given_no_jpeg_without_its_end(jpeg: bytes, limits: Limits) -> None:
+    def decode(image: Image.Image, _data: bytes | bytearray) -> Image.Image:
+        return Image.new("RGB", image.size, "teal")
+
+    teal = (0, 128, 128)
+    assert decode_image(jpeg, limits, decode).getpixel((0, 0)) == teal
+    assert decode_image(jpeg[:-2], limits, decode).tobytes() == decode_image(jpeg, limits).tobytes()
+    with pytest.raises(UnreadableImage, match="send it whole"):
+        decode_image(jpeg[:-12], limits, decode)

@@ -27,7 +27,7 @@ def test_a_fault_is_noticed_in_the_copy_alone(tmp_path: Path) -> None:
 
 
 def test_what_never_ends_counts_as_noticed(tmp_path: Path) -> None:
-    trial = Trial(tmp_path / "tree", BUILD, patience=1, least_s=0)
+    trial = Trial(tmp_path / "tree", BUILD, time_factor=1, least_s=0)
     endless = (ROOT / MODULE).read_text() + "\nwhile True:\n    pass\n"
 
     assert trial.run(MODULE, endless, TESTS) is Outcome.OVERDUE
