@@ -84,9 +84,16 @@ def test_16_bit_grey_is_rounded(limits: Limits) -> None:
             [[18, 18, 18, 0], [18, 18, 18, 255]],
         ),
         (png(1, 8, RGB, b"\1\2\3", b"\0\1\0\2\0\3"), [[1, 2, 3, 0]]),
+        # The second and third differ from the clear colour in one lower, one upper byte.
         (
-            png(1, 16, RGB, b"\x12\x34\x56\x78\x9a\xbc", b"\x12\x34\x56\x78\x9a\xbc"),
-            [[18, 86, 154, 0]],
+            png(
+                3,
+                16,
+                RGB,
+                b"\x12\x34\x56\x78\x9a\xbc\x12\x34\x56\x79\x9a\xbc\x12\x34\x56\x78\x9b\xbc",
+                b"\x12\x34\x56\x78\x9a\xbc",
+            ),
+            [[18, 86, 154, 0], [18, 86, 154, 255], [18, 86, 155, 255]],
         ),
     ],
     ids=["1 bit", "2 bits", "4 bits", "8 bits", "16 bits", "RGB", "RGB of 16 bits"],
