@@ -73,7 +73,8 @@ def key_from_command(command: str) -> Callable[[], str]:
             )
         if len(lines := key.splitlines()) > 1:
             raise ServerUnusable(
-                f"the key command `{command}` printed {len(lines)} lines: it must print only the key"
+                f"the key command `{command}` printed {len(lines)} lines: it must print the key "
+                "and nothing else"
             )
         return key
 

@@ -34,7 +34,7 @@ def test_a_commands_output_is_the_key() -> None:
         ("'unbalanced", "can't be run"),
         ("true", "`true` printed nothing: it must print the key to stdout$"),
         ("sh -c 'echo no server >&2'", "printed nothing: .* On stderr: no server$"),
-        ("printf 'a\nb'", "printed 2 lines: it must print only the key"),
+        ("printf 'a\nb'", "printed 2 lines: it must print the key and nothing else"),
         ("false", "`false` failed with status 1: it printed no reason"),
         (f"{sys.executable} -c 'import sys; sys.exit(\"locked\")'", "failed with status 1: locked"),
     ],
