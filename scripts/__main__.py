@@ -12,6 +12,7 @@ from scripts.common.running import run
 COMMANDS = MappingProxyType(
     {
         "help": "scripts.documents.help:show",
+        "check": "scripts.lifecycle.variables:check",
         "weights": "scripts.weights.fetch:weights",
         "archive": "scripts.archive.build:archive",
         "verify": "scripts.archive.verify:verify",
