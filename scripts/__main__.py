@@ -42,6 +42,7 @@ COMMANDS = MappingProxyType(
         "client-overhead": "scripts.measure.bench.client_overhead:client_overhead",
         "edges-foreground": "scripts.measure.edges.foreground:edges_foreground",
         "edges-refinement": "scripts.measure.edges.refinement:edges_refinement",
+        "gallery": "scripts.measure.edges.gallery:gallery",
         "soak": "scripts.measure.soak.run:soak",
         "overload": "scripts.measure.soak.overload:overload",
         "kill-workers": "scripts.measure.faults.kill_workers:kill_workers_command",
