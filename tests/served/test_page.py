@@ -12,13 +12,13 @@ import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageChops
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
 from tests.served.conftest import Gate, Served
 
 CHROMIUM = shutil.which("chromium")
 TIMEOUT_MS = 60_000
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
@@ -118,12 +118,9 @@ def assert_same(file: bytes, expected: bytes) -> None:
     assert not ImageChops.difference(pixels(file), pixels(expected)).getbbox(alpha_only=False)
 
 
-def asked_directly(
-    served: Served, photo: Path, background: Path | None = None, **fields: str
-) -> bytes:
+def asked_directly(served: Served, photo: Path, *background: Path, **fields: str) -> bytes:
     files = {"image_file": photo.read_bytes()}
-    if background:
-        files["bg_image_file"] = background.read_bytes()
+    files |= {"bg_image_file": picture.read_bytes() for picture in background}
     answer = served.ask(files=files, data={"format": "png", **fields})
     assert answer.status_code == 200, answer.text
     return answer.content
@@ -485,7 +482,8 @@ def test_a_hundred_results_need_little_memory(browser: Browser, gate: Gate) -> N
     addresses = page.locator(".after").evaluate_all("(images) => images.map(({ src }) => src)")
     for height in (10_000, 20_000, 0):
         page.mouse.wheel(0, height)
-    assert memory_of_pages(browser) - before < 300e6
+    grown = memory_of_pages(browser) - before
+    assert grown < 300e6, grown
 
     page.get_by_role("button", name="Remove all").click()
     page.get_by_role("button", name="Dismiss").click()
