@@ -120,7 +120,8 @@ def assert_same(file: bytes, expected: bytes) -> None:
 
 def asked_directly(served: Served, photo: Path, *background: Path, **fields: str) -> bytes:
     files = {"image_file": photo.read_bytes()}
-    files |= {"bg_image_file": picture.read_bytes() for picture in background}
+    for picture in background:
+        files["bg_image_file"] = picture.read_bytes()
     answer = served.ask(files=files, data={"format": "png", **fields})
     assert answer.status_code == 200, answer.text
     return answer.content
