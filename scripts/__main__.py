@@ -14,6 +14,7 @@ COMMANDS = MappingProxyType(
         "help": "scripts.documents.help:show",
         "weights": "scripts.weights.fetch:weights",
         "archive": "scripts.archive.build:archive",
+        "calibrate": "scripts.export.calibrate:calibrate",
         "verify": "scripts.archive.verify:verify",
         **{
             name: f"scripts.lifecycle.commands:{name}"

@@ -4,6 +4,7 @@ Whatever runs the network elsewhere (OpenVINO's graph, ncnn's, the quantised twi
 steps and needs no second definition of U²-Net.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -80,6 +81,20 @@ def network_steps(network: SaliencyNetwork) -> list[Step]:
         places[node] = len(steps)
         steps.append(Step(operation, inputs, tuple(node.meta["val"].shape), name))
     return steps
+
+
+def names_of(steps: Sequence[Step]) -> list[str]:
+    """Return what each step is called: a convolution by its name, others by what they do to which.
+
+    Places in the list change with the network's definition and torch's tracing; these do not.
+    """
+    names: list[str] = []
+    for step in steps:
+        taken = ", ".join(names[source] for source in step.inputs)
+        names.append(
+            step.convolution or step.operation.value + (f"({taken})" if step.inputs else "")
+        )
+    return names
 
 
 def convolution(network: SaliencyNetwork, name: str) -> nn.Conv2d:
