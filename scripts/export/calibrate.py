@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from scripts.common.options import parse
-from scripts.common.paths import ROOT, weights_of
+from scripts.common.paths import weights_of
 from scripts.export.calibration import keep_calibration
 from scripts.export.quantisation import Scheme
 from scripts.export.write import PhotoSource, emulated_parity, measured_calibration
@@ -30,7 +30,7 @@ def calibrate(line: Sequence[str]) -> None:
     photos = PhotoSource(arguments.build / "photos", arguments.pip_args)
     calibration = measured_calibration(scheme, photos)
     file = keep_calibration(scheme, calibration)
-    print(f"{file.relative_to(ROOT)}: {file.stat().st_size // 1000} kB")
+    print(f"{file}: {file.stat().st_size // 1000} kB")
     print("parity: the masks of 8 bits, emulated in torch, beside those of float32", flush=True)
     parity = emulated_parity(scheme, calibration.quantisation(scheme), photos.evaluation(variant))
     print(f"{parity}\n  {parity.summary}")

@@ -190,14 +190,15 @@ class _Twins:
             for place, step in enumerate(steps)
             if step.operation is Operation.CONVOLUTION and not draws(step.convolution)
         ]
-        last_use = {source: place for place in places for source in self._sources(place)}
+        last_use = {place: place for place in places}
+        last_use |= {source: place for place in places for source in self._sources(place)}
         for number, place in enumerate(places, start=1):
             name = steps[place].convolution
             report(f"biases: convolution {number} of {len(places)}, {name}")
             shift = self._shift(place)
             # What sees the picture is exact.
             self.corrected[place] = torch.zeros_like(shift) if name == first else shift
-            for source in self._sources(place):
+            for source in (place, *self._sources(place)):
                 if last_use[source] == place:
                     self._discard(source)
         return {
