@@ -42,6 +42,7 @@ def test_samples_are_named(tags: Tags, name: str) -> None:
         ({}, True),
         ({258: (8,)}, True),
         ({258: (8, 8, 16)}, False),
+        ({258: (1,), 262: (0,), 277: (1,), 266: (2,)}, True),
         ({339: (1, 1, 2)}, False),
         ({339: (4, 4, 4)}, False),
         ({277: (4,), 258: (8,)}, True),
@@ -74,3 +75,16 @@ def test_the_byte_order_counts_where_pillow_knows_one() -> None:
     assert samples(tags).readable
     assert not samples(tags, little_endian=False).readable
     assert str(samples(tags, little_endian=False)) == "12-bit grey in big-endian byte order"
+
+
+@pytest.mark.parametrize(
+    ("photometric", "channels"), [(2, 3), (5, 4), (6, 3), (8, 3), (9, 3), (10, 3), (32845, 3)]
+)
+def test_channels_are_named_where_their_number_is_unusual(photometric: int, channels: int) -> None:
+    usual, unusual = (
+        str(samples({258: (8,), 262: (photometric,), 277: (count,)}))
+        for count in (channels, channels + 1)
+    )
+
+    assert "channels" not in usual
+    assert "channel" in unusual or "alpha" in unusual

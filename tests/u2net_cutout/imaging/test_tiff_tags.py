@@ -1,7 +1,9 @@
 import struct
+from io import BytesIO
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from tests.u2net_cutout.imaging.broken_files import picture
@@ -9,6 +11,7 @@ from tests.u2net_cutout.imaging.test_decoding import encoded
 from u2net_cutout.contract.errors import UnreadableImage
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
+from u2net_cutout.imaging.tiff_tags import NEEDED, read_tiff
 
 LEVELS = picture()
 BEYOND = 0x7FFFFFFF
@@ -94,3 +97,29 @@ def test_values_may_end_where_the_file_ends(limits: Limits, lacking: int, read: 
     else:
         with pytest.raises(UnreadableImage, match="tag 258 "):
             decode_image(file[:end], limits)
+
+
+@pytest.mark.parametrize("byteorder", "<>")
+@pytest.mark.parametrize("big", [False, True], ids=["TIFF", "BigTIFF"])
+def test_a_description_is_left_out_of_each_layout(byteorder: str, big: bool) -> None:
+    file = BytesIO()
+    tifffile.imwrite(
+        file, LEVELS, byteorder=byteorder, bigtiff=big, photometric="rgb", description="some words"
+    )
+
+    file.seek(0)
+    with (
+        tifffile.TiffFile(file) as before,
+        tifffile.TiffFile(read_tiff(file.getvalue(), 0).file) as after,
+    ):
+        assert 270 in before.pages[0].tags
+        assert not set(after.pages[0].tags.keys()) - NEEDED
+        assert np.array_equal(after.asarray(), LEVELS)
+
+
+def test_the_tags_that_pixels_need_are_those_that_libtiff_reads_them_by() -> None:
+    # By their names in tifffile, which has them from the standard and from libtiff's tiff.h.
+    names = {tifffile.TIFF.TAGS.get(tag) for tag in NEEDED}
+
+    assert {"BitsPerSample", "Compression", "JPEGTables", "LercParameters", "ColorMap"} <= names
+    assert {"SubfileType", "NewSubfileType", "Make", "DateTime"}.isdisjoint(names)

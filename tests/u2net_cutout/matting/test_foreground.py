@@ -310,3 +310,13 @@ def test_a_guess_is_corrected_by_the_likeliest_explanation(alpha):
     corrected = unmix(*map(torch.tensor, (seen, alpha, foreground, background)))
 
     assert corrected.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_pure_colours_reach_black_and_white() -> None:
+    # (2, 4, 1, 1): half white over black, and a quarter.
+    mixtures = torch.tensor([[128.0, 128, 128, 127.5], [64, 64, 64, 63.75]]).view(2, 4, 1, 1)
+
+    foreground, background = purify(mixtures)
+
+    assert foreground.flatten().tolist() == [255, 255, 255]
+    assert background.flatten().tolist() == pytest.approx([0, 0, 0], abs=0.5)

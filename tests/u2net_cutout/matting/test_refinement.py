@@ -240,3 +240,10 @@ def moments_of(colours: npt.NDArray[np.float64]) -> torch.Tensor:
     red, green, blue = colours.T
     products = [red * red, green * green, blue * blue, red * green, red * blue, green * blue]
     return torch.tensor([each.mean() for each in (*colours.T, *products)]).float()[:, None]
+
+
+@pytest.mark.parametrize("levels", [(0, 128), (128, 255)])
+def test_a_matte_that_is_sure_of_one_layer_alone_stays(photos, levels):
+    matte = Image.linear_gradient("L").resize(SIZE).point(lambda y: levels[y > 127])
+
+    assert refine(ImageOps.fit(photos[0], SIZE), matte, SIDE).tobytes() == matte.tobytes()

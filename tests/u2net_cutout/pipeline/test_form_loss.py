@@ -65,3 +65,12 @@ def test_what_is_no_form_has_no_fields_to_lose(declared: str) -> None:
 
 def test_a_value_that_was_parsed_has_no_length() -> None:
     assert not refused({"data": {"a": 1}}, FORM, 10**6)
+
+
+@pytest.mark.parametrize("text", ["plain", "a b", "100 %", "é", "+/=" * 9])
+def test_the_longest_spelling_of_an_urlencoded_form_is_its_limit(text: str) -> None:
+    never = set(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789*-._")
+    most = sum(1 if byte in never else 3 for byte in text.encode()) + len("name=") + 1
+
+    assert not refused({"name": text}, URLENCODED, most)
+    assert refused({"name": text}, URLENCODED, most + 1)

@@ -125,6 +125,12 @@ def test_the_protocol_is_that_of_the_imported_envelope() -> None:
     assert active_protocol({f"{package}.base", f"{package}.body"}) is None
 
 
+def test_the_lists_have_the_names_of_the_protocols() -> None:
+    # https://kserve.github.io/website/docs/concepts/architecture/data-plane
+    assert KServeProtocol.V1.list_name == "instances"
+    assert KServeProtocol.V2.list_name == "inputs"
+
+
 def test_400_is_an_error_like_those_above_it() -> None:
     lacking = error_response(MissingSource("nothing there"))
 

@@ -112,3 +112,10 @@ def test_a_form_has_as_many_parts_as_a_request_may_have_fields() -> None:
     assert len(parts_of(part * LIMITS.max_fields + b"--b--")) == LIMITS.max_fields
     with pytest.raises(TooManyFields):
         parts_of(part * (LIMITS.max_fields + 1) + b"--b--")
+
+
+@pytest.mark.parametrize("encoding", ["binary", "8bit", "7bit", "BINARY"])
+def test_encodings_that_change_nothing_are_taken(encoding: str) -> None:
+    head = HEAD + b"\r\nContent-Transfer-Encoding: " + encoding.encode()
+
+    assert parts_of(form_of(head)) == [("image", PICTURE, "")]
