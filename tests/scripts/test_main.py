@@ -9,6 +9,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+import psutil
 import pytest
 
 from scripts.__main__ import COMMANDS
@@ -100,7 +101,10 @@ def test_a_signal_ends_it_as_ctrl_c_does(number: signal.Signals, tmp_path: Path)
     (tmp_path / "build").mkdir()
     line = [sys.executable, "-m", "scripts", "follow-docs", "--fresh", str(document)]
     with subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True) as command:
-        time.sleep(3)
+        process = psutil.Process(command.pid)
+        while "sleep" not in {each.name() for each in process.children(recursive=True)}:
+            assert command.poll() is None
+            time.sleep(0.05)
         command.send_signal(number)
         _, words = command.communicate(timeout=30)
 

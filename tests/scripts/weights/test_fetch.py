@@ -76,27 +76,19 @@ def test_an_unknown_model_is_refused(tmp_path: Path) -> None:
         fetch_weights("u3net", tmp_path, [])
 
 
-def test_a_checkpoint_of_ones_own_replaces_what_was_there(weights: Path, tmp_path: Path) -> None:
-    target = tmp_path / "u2netp.pth"
+def test_weights_of_ones_own_replace_what_was_there(weights: Path, tmp_path: Path) -> None:
+    target, export = tmp_path / "u2netp.pth", tmp_path / "u2netp.onnx"
     target.write_bytes(b"something old")
-
-    import_checkpoint("u2netp", weights / "u2netp.onnx", tmp_path)
-
-    record = WeightsRecord.beside(target)
-    assert record.source == f"u2netp.onnx, sha256 {sha256_of(weights / 'u2netp.onnx')}"
-    # Nobody can tell whose training it is.
-    assert record.license == "unknown"
-
-
-def test_an_export_of_other_weights_does_not_stay_beside_a_checkpoint(
-    weights: Path, tmp_path: Path
-) -> None:
-    export = tmp_path / "u2netp.onnx"
     export.write_bytes((weights / "u2netp.onnx").read_bytes())
 
     import_checkpoint("u2netp", export, tmp_path)
-    assert export.exists()
 
+    record = WeightsRecord.beside(target)
+    assert record.source == f"u2netp.onnx, sha256 {sha256_of(export)}"
+    # Nobody can tell whose training it is.
+    assert record.license == "unknown"
+
+    # An export of other weights does not stay beside a checkpoint.
     import_checkpoint("u2netp", weights / "u2netp.pth", tmp_path)
     assert not export.exists()
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import repeat
 from pathlib import Path
 
@@ -74,36 +74,44 @@ def files(folder: Path) -> set[str]:
     return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
+def with_photos(folder: Path) -> Path:
+    (folder / "in").mkdir(parents=True)
+    for number in range(6):
+        (folder / "in" / f"{number}.jpg").write_bytes(b"photo")
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "in").mkdir()
-    for number in range(6):
-        (tmp_path / "in" / f"{number}.jpg").write_bytes(b"photo")
-    return tmp_path
+    return with_photos(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("number", "arguments"),
-    [
-        (signal.SIGTERM, ("i", "in/0.jpg", "out.png")),
-        (signal.SIGTERM, ("i", "in/0.jpg", "in/1.jpg", ".")),
-        *((number, ("i", "in/0.jpg", "-")) for number in SIGNALS),
-        *((number, ("p", "in", "out")) for number in SIGNALS),
-        (signal.SIGINT, ("p", "--watch", "--interval", "0.1", "in", "out")),
-    ],
-)
-def test_one_signal_ends_a_command_that_waits(
-    folder: Path, number: signal.Signals, arguments: tuple[str, ...]
-) -> None:
-    before = files(folder)
-    with raw_server(endless) as server, command(server, folder, *arguments) as running:
-        assert server.connected.wait(ENDED_S)
-        running.send_signal(number)
-        _, errors = running.communicate(timeout=ENDED_S)
+COMMANDS = [
+    (signal.SIGTERM, ("i", "in/0.jpg", "out.png")),
+    (signal.SIGTERM, ("i", "in/0.jpg", "in/1.jpg", ".")),
+    *((number, ("i", "in/0.jpg", "-")) for number in SIGNALS),
+    *((number, ("p", "in", "out")) for number in SIGNALS),
+    (signal.SIGINT, ("p", "--watch", "--interval", "0.1", "in", "out")),
+]
 
-    assert running.returncode == INTERRUPTED
-    assert b"Traceback" not in errors
-    assert files(folder) == before
+
+def test_one_signal_ends_a_command_that_waits(tmp_path: Path) -> None:
+    with ExitStack() as running:
+        # All of them at once, since most take the time that pictures in flight have to finish.
+        started = []
+        for index, (number, arguments) in enumerate(COMMANDS):
+            folder = with_photos(tmp_path / str(index))
+            server = running.enter_context(raw_server(endless))
+            process = running.enter_context(command(server, folder, *arguments))
+            started.append((number, arguments, server, process, folder, files(folder)))
+        for number, _, server, process, *_ in started:
+            assert server.connected.wait(ENDED_S)
+            process.send_signal(number)
+        for number, arguments, _, process, folder, before in started:
+            _, errors = process.communicate(timeout=ENDED_S)
+            assert process.returncode == INTERRUPTED, (number, arguments)
+            assert b"Traceback" not in errors, (number, arguments)
+            assert files(folder) == before, (number, arguments)
 
 
 def test_frames_end_by_one_signal(folder: Path) -> None:
