@@ -104,7 +104,7 @@ def test_it_is_not_built_over_in_silence(
     damage(archive)
     before = archive.read_bytes()
 
-    with pytest.raises(ArchiveRecordError, match="damaged, or exchanged"):
+    with pytest.raises(ArchiveRecordError, match="damaged or was replaced"):
         build_archive("u2netp", "1.0", networks["u2netp"], archive.parent)
 
     assert archive.read_bytes() == before
@@ -219,7 +219,7 @@ def test_the_commands_refuse_before_anything_else(archive: Path, command: str) -
 
     assert done.returncode == 1
     if command != "register":
-        assert "damaged, or exchanged" in done.stderr
+        assert "damaged or was replaced" in done.stderr
     assert not (build / "servers" / "25180" / "key_file.json").exists()
 
 
