@@ -12,6 +12,7 @@ const WINDOW_S = 60;
 const REMEMBERED_MS = 1000;
 const MOST_TRIES = 4;
 const PAUSE_MS = 100;
+const MOST_MODELS = 100;
 
 // TorchServe's body when a worker dies: 500, or 507 if the kernel ended it for lack of memory.
 const WORKER_DIED = '{\n  "code": 500,\n  "type": "InternalServerException",\n  "message": "Worker died."\n}\n';
@@ -187,6 +188,19 @@ async function refuse(r) {
     r.internalRedirect(ready ? '/_refused/overloaded' : '/_refused/unavailable');
 }
 
+// A client that chose an unknown model is told which models are served.
+async function refuseModel(r) {
+    try {
+        const token = await tokenOf(r, 'management');
+        // njs 0.7 crashes over an await among arguments.
+        const served = await fromManagement(r, '/models', `limit=${MOST_MODELS}`, token);
+        r.variables.models = JSON.parse(served).models.map(model => model.modelName).sort().join(', ') || 'none';
+    } catch (e) {
+        r.error(`no list of models: ${e.message}`);
+    }
+    r.internalRedirect('/_refused/no_model');
+}
+
 // Returns how many workers of a model are READY. The number comes from the Management API and is cached for a
 // second; if it can't be written, it is read for each request.
 async function readyWorkers(r, model) {
@@ -231,4 +245,4 @@ function redirect(r) {
     }
 }
 
-export default {identify, forward, authorise, health, refuse, redirect};
+export default {identify, forward, authorise, health, refuse, refuseModel, redirect};
