@@ -26,21 +26,19 @@ def checked_handler(handler: Path) -> Path:
     try:
         tree = ast.parse(handler.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError) as error:
-        raise HandlerError(
-            f"HANDLER={handler} is no Python file that can be read: {error}"
-        ) from error
+        raise HandlerError(f"HANDLER={handler} can't be read as Python: {error}") from error
     own = archived_modules(handler).get(handler.name)
     if own is not None or handler.stem == PACKAGE.name:
         raise HandlerError(
-            f"HANDLER={handler} is called like {(own or PACKAGE).relative_to(ROOT)}, which is in "
-            "every archive: give it another name"
+            f"HANDLER={handler} has the name of {(own or PACKAGE).relative_to(ROOT)}, which is in "
+            "every archive: rename it"
         )
     names = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
     if len(names) != 1:
         raise HandlerError(
-            f"HANDLER={handler} defines {', '.join(names) or 'no class'}: TorchServe takes the "
-            "only class that is defined in it. An imported one does not count; helpers go into "
-            "u2net_cutout/"
+            f"HANDLER={handler} defines {', '.join(names) or 'no class'}: it must define "
+            "exactly one class, which TorchServe takes. Imported classes don't count; put helpers "
+            "into u2net_cutout/"
         )
     return handler
 

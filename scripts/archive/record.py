@@ -44,9 +44,9 @@ def verify_bytes(archive: Path, record: Path | None = None) -> str:
         raise ArchiveRecordError(f"{archive} can't be read: make archive") from error
     if found != recorded:
         raise ArchiveRecordError(
-            f"{archive} has SHA-256 {found}, but {record} says {recorded}: it was damaged, or "
-            f"exchanged by another. If you know by what, delete it and {record_of(archive).name}, "
-            "then make archive"
+            f"{archive} has SHA-256 {found}, but {record} says {recorded}: it is damaged "
+            f"or was replaced. If you know why, delete it and {record_of(archive).name}, then make "
+            "archive"
         )
     return found
 
@@ -74,7 +74,7 @@ def verify_archive(
             _check_network(archive, members, metadata)
     except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ArchiveRecordError(
-            f"{archive} is as recorded, but no archive of ours ({error}): make archive"
+            f"{archive} matches its record, but is not a cutout archive ({error}): make archive"
         ) from error
     return metadata
 
@@ -84,15 +84,15 @@ def _recorded(archive: Path, record: Path) -> str:
         lines = record.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise ArchiveRecordError(
-            f"{archive} can't be proven: {record} can't be read. Where the archive is your own "
-            "build: make archive. Else get the record from whom you have it"
+            f"{archive} can't be verified: {record} can't be read. If you built the archive: make "
+            "archive. Otherwise get the record from the archive's publisher"
         ) from error
     for line in lines:
         digest, _, name = line.partition(" ")
         # sha256sum marks a file that it read as binary by a star.
         if name.lstrip(" *") == archive.name:
             return digest.lower()
-    raise ArchiveRecordError(f"{record} says nothing of {archive.name}")
+    raise ArchiveRecordError(f"{record} has no entry for {archive.name}")
 
 
 def _check_identity(
@@ -112,6 +112,6 @@ def _check_network(archive: Path, members: zipfile.ZipFile, metadata: ModelMetad
         found = hashlib.sha256(members.read(name)).hexdigest()
         if found != expected:
             raise ArchiveRecordError(
-                f"{name} in {archive} has SHA-256 {found}, not {expected} as its {METADATA_FILE} "
-                "says: make archive"
+                f"{name} in {archive} has SHA-256 {found}, but its {METADATA_FILE} says "
+                f"{expected}: make archive"
             )

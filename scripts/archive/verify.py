@@ -24,7 +24,7 @@ def verify_weights(weights: Path) -> None:
         # The record names what was downloaded, whose sum is pinned in fetch_weights.py.
         if f"sha256 {sha256_of(export)}" not in record.source:
             raise WeightsError(
-                f"{export} is not what {weights.name} was converted from: delete "
+                f"{weights.name} was not converted from {export}: delete "
                 f"{weights.stem}.* there, then make weights"
             )
         print(f"{export}: as the record names it")

@@ -68,9 +68,9 @@ def choices(runtime: str, precision: str) -> list[Choice]:
     offered = _on_gpu() if on_gpu else _on_cpu(library)
     found = [choice for choice in offered if wanted in (None, choice.precision)]
     if not found:
+        which = f"{library.value} can't" if library else "no installed runtime can"
         raise ChoiceError(
-            f"{library.value if library else 'what is installed'} does not run the network in "
-            f"{precision} here; it does in {_listed(offered)}"
+            f"{which} run the network in {precision} here; choose {_listed(offered)}"
             + (", and others on the CPU: RUNTIME=openvino" if on_gpu else "")
         )
     if wanted is not None:
@@ -91,7 +91,7 @@ def proven_choices(candidates: Sequence[Choice], model: str) -> list[Choice]:
     if not found:
         raise ChoiceError(
             f"{model} is not served in int8: its 8-bit ranges have not been measured. "
-            "PRECISION=auto takes the fastest that is exact enough"
+            "PRECISION=auto chooses the fastest precision that is exact enough"
         )
     return found
 

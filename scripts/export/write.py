@@ -171,7 +171,7 @@ def compare_masks(mask: Tensor, exact: Tensor) -> PictureParity:
         ParityError: one of them holds what is no number.
     """
     if not (mask.isfinite().all() and exact.isfinite().all()):
-        raise ParityError("the masks are not numbers: the precision's range is too small")
+        raise ParityError("the masks are not finite: the precision's range is too small")
     inside, expected = mask > 0.5, exact > 0.5
     union = int((inside | expected).sum())
     iou = int((inside & expected).sum()) / union if union else 1.0

@@ -90,7 +90,7 @@ def gateway_run(line: Sequence[str]) -> None:
             nginx.terminate()
             nginx.wait()
         return
-    raise ServerError(f"nginx ended with {status}: its last lines say why")
+    raise ServerError(f"nginx exited with {status}: see its last lines")
 
 
 def gateway_machine(line: Sequence[str]) -> None:
@@ -109,7 +109,7 @@ def gateway_machine(line: Sequence[str]) -> None:
         timeout=PublicSide.read_timeout_s,
     )
     if not arguments.allow:
-        raise ServerError("name who may come in without a key: ALLOW=<address of the gateway>")
+        raise ServerError("set ALLOW=<address of the gateway>: it needs no key")
     listen, model = bind_address(arguments.listen), _model(arguments)
     allow = tuple(checked_word("ALLOW", each) for each in arguments.allow)
     private = PrivateSide(_server(arguments), model, listen, allow, arguments.timeout)
@@ -197,7 +197,7 @@ def _public(arguments: Any) -> PublicSide:
     if not (certificate or arguments.plaintext or is_loopback(listen)):
         raise ServerError(
             f"keys would travel to {listen} in clear text: set CERTIFICATE and PRIVATE_KEY, or "
-            "PLAINTEXT=1 where something in front speaks TLS"
+            "PLAINTEXT=1 if something in front speaks TLS"
         )
     return PublicSide(
         listen,

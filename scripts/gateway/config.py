@@ -160,7 +160,7 @@ class GatewayConfig:
     def _check_length(self, socket: Path) -> None:
         if len(str(socket)) > LONGEST_SOCKET_PATH:
             raise ServerError(
-                f"{self.folder} is too long a path for a socket: choose a shorter BUILD"
+                f"the path {self.folder} is too long for a socket: choose a shorter BUILD"
             )
 
     @staticmethod

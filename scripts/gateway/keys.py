@@ -26,7 +26,7 @@ def key_of(file: Path, name: str) -> str:
         ServerError: the name is not valid, or the file can't be read or written.
     """
     if not _NAME.fullmatch(name):
-        raise ServerError(f"NAME={name}: a name is made of letters, digits, - and _")
+        raise ServerError(f"NAME={name}: use only letters, digits, - and _")
     try:
         known = _read(file)
         if name not in known:

@@ -200,5 +200,5 @@ def _failure(complaints: str, own_ports: Set[int] = frozenset()) -> ServerError:
             return ServerError(
                 f"{taken[1]} overlaps the gateway's address: make gateway-stop first"
             )
-        return ServerError(f"{taken[1]} is taken by another process: choose another LISTEN")
+        return ServerError(f"another process uses {taken[1]}: choose another LISTEN")
     return ServerError(f"nginx does not start:\n{complaints.strip()}")

@@ -74,7 +74,5 @@ def checked_word(name: str, value: str) -> str:
         ServerError: it would not be one.
     """
     if not _WORD.fullmatch(value):
-        raise ServerError(
-            f"{name}={value}: blanks, quotes and ; {{ }} $ # \\ can't be written there"
-        )
+        raise ServerError(f"{name}={value}: blanks, quotes and ; {{ }} $ # \\ are not allowed")
     return value

@@ -66,7 +66,7 @@ def served_version(api: ManagementApi, model: str) -> str:
     default = str(api.describe(model)["modelVersion"])
     version = default if default != CLOSED else newest(open_versions(api, model))
     if version is None:
-        raise ServerError(f"{model} has no version any more: make register VERSION=<which>")
+        raise ServerError(f"{model} has no version: make register VERSION=<version>")
     return version
 
 

@@ -18,8 +18,8 @@ def remove_model(api: ManagementApi, model: str, version: str | None, *, now: bo
         raise ServerError(f"{named} is not registered; see make status")
     if version == served_version(api, model) and len(open_versions(api, model)) > 1:
         raise ServerError(
-            f"{model} {version} is what requests get, and there are others: make rollout "
-            "VERSION=<another> replaces it; make unregister without VERSION removes all"
+            f"{model} {version} is the served version, and there are others. To replace it: make "
+            "rollout VERSION=<another>. To remove all: make unregister without VERSION"
         )
     if not now:
         remove(api, model, [version] if version else open_versions(api, model))

@@ -36,8 +36,8 @@ def check_precision(api: ManagementApi, model: str, version: str) -> None:
     precision = api.customized(model, served).get("precision", archived.precision)
     if precision != archived.precision:
         raise ServerError(
-            f"{model} {served} is served in {precision}, the new archive is in "
-            f"{archived.precision}: say PRECISION={precision} or PRECISION={archived.precision}"
+            f"{model} {served} is served in {precision}, but the new archive is in "
+            f"{archived.precision}: set PRECISION={precision} or PRECISION={archived.precision}"
         )
 
 
@@ -61,7 +61,7 @@ def roll_out(
         _switch(api, model, version, new=new)
         found = [each["modelVersion"] for each in api.versions(model)]
         if found == [version]:
-            raise ServerError(f"{model} {version} is what is served now: choose another VERSION")
+            raise ServerError(f"{model} {version} is already served: choose another VERSION")
         old = [each for each in found if each != version]
         print(f"{model} {version} serves; draining {', '.join(old)}", flush=True)
         remove(api, model, old)
@@ -80,8 +80,8 @@ def _introduce(
         if not isinstance(error, Exception):
             raise
         raise ServerError(
-            f"{model} {version} failed its test and was removed; {served['modelVersion']} serves "
-            f"on: {error}"
+            f"{model} {version} failed its test and was removed; {served['modelVersion']} still "
+            f"serves: {error}"
         ) from error
 
 

@@ -88,8 +88,8 @@ def check_lock(lock: Path) -> None:
     made_for = first.removeprefix(MADE_FOR).partition(",")[0]
     if made_for != this_platform():
         raise LockError(
-            f"{lock.name} is for {made_for}, and this is {this_platform()}, which gets other "
-            "wheels. make lock writes one for here, from the index that you trust"
+            f"{lock.name} is for {made_for}, but this is {this_platform()}, which needs other "
+            "wheels. make lock writes a lock for this platform, from an index that you trust"
         )
 
 

@@ -114,8 +114,8 @@ class ServerConfig(ServerPaths):
         socket = self.temporary / f".ts.sock.{self.port_of('first_worker') + 99}"
         if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
             raise ServerError(
-                f"{self.folder} is too long a path for the workers' sockets: "
-                "choose a shorter BUILD=/path"
+                f"the path {self.folder} is too long for the workers' sockets: choose a shorter "
+                "BUILD=/path"
             )
 
     def check_binding(self, base: Path) -> None:
@@ -198,8 +198,8 @@ class ServerConfig(ServerPaths):
             self.folder.chmod(0o700)
         except OSError as error:
             raise ServerError(
-                f"{self.folder} is the folder of the server, and can't be written "
-                f"({error.strerror}): choose BUILD=/path of your own"
+                f"the server's folder {self.folder} can't be written ({error.strerror}): choose a "
+                "BUILD=/path of your own"
             ) from error
 
     def _host(self, interface: str) -> str:

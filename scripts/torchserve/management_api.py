@@ -83,8 +83,8 @@ class ManagementApi:
         """
         if self.find(model, version):
             raise ServerError(
-                f"{model} {version} is registered already. To replace it without a gap: "
-                f"make rollout VERSION=<a new one>. To remove it: make unregister VERSION={version}"
+                f"{model} {version} is already registered. To replace it without a gap: "
+                f"make rollout VERSION=<new>. To remove it: make unregister VERSION={version}"
             )
         parameters = {
             "url": f"{model}.mar",
@@ -127,7 +127,7 @@ class ManagementApi:
         # The last words of a dead worker are on their way into the log.
         time.sleep(1)
         log = TorchServeProcess(self.config).tail("model_log.log", about=f"-{model}_{version}-")
-        raise ServerError(f"the workers of {model} {version} don't get READY:\n{log}")
+        raise ServerError(f"the workers of {model} {version} don't become READY:\n{log}")
 
     def unregister(self, model: str, version: str) -> None:
         """Remove one version of a model.

@@ -105,7 +105,7 @@ class TorchServeProcess:
         except PermissionError as error:
             raise ServerError(
                 f"the server on port {self.config.port} of this BUILD belongs to another user: "
-                "choose BUILD=/path of your own, and another PORT"
+                "choose another BUILD=/path and another PORT"
             ) from error
         except (OSError, ValueError, psutil.Error):
             return None
@@ -151,7 +151,7 @@ class TorchServeProcess:
         except psutil.AccessDenied as error:
             raise ServerError(f"process {process.pid} belongs to another user") from error
         if not _wait_for(family, 10):
-            raise ServerError(f"TorchServe, process {process.pid}, does not end")
+            raise ServerError(f"TorchServe (process {process.pid}) does not end")
         self._pid_file.unlink(missing_ok=True)
         self.config.key_file.unlink(missing_ok=True)
         return True
@@ -188,7 +188,7 @@ class TorchServeProcess:
                     probe.bind((HOST, port))
                 except OSError as error:
                     raise ServerError(
-                        f"port {port} is taken by another process: choose another PORT "
+                        f"another process uses port {port}: choose another PORT "
                         f"(now {self.config.port})"
                     ) from error
 

@@ -30,7 +30,7 @@ def checked_version(version: str) -> str:
     """
     if version in RESERVED or not PATTERN.fullmatch(version):
         raise VersionError(
-            f"VERSION={version!r} is no version: letters, digits, '.', '_' and '-', as in 1.1"
+            f"VERSION={version!r} is not a version: use letters, digits, '.', '_', '-', as in 1.1"
         )
     return version
 

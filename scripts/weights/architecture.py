@@ -67,7 +67,7 @@ def assigned(found: Sequence[OnnxConvolution], variant: Variant) -> dict[str, Fl
         wanted = tuple(module.weight.shape), module.dilation, module.stride
         if (each.weight.shape, each.dilation, each.stride) != wanted:
             raise Misfit(
-                f"at {name} it has {each.weight.shape} with dilation {list(each.dilation)}, not "
+                f"{name} has {each.weight.shape} with dilation {list(each.dilation)}, not "
                 f"{wanted[0]} with {list(module.dilation)}"
             )
         if each.bias is None:

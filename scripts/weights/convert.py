@@ -44,10 +44,10 @@ def read_weights(path: Path, variant: Variant) -> StateDict:
         WeightsError: the file is missing, damaged, or belongs to another architecture.
     """
     if not path.is_file():
-        raise WeightsError(f"there is no file {path}")
+        raise WeightsError(f"{path} does not exist")
     state = _read_checkpoint(path, variant) if is_checkpoint(path) else _read_onnx(path, variant)
     if not all(torch.isfinite(tensor).all() for tensor in state.values()):
-        raise WeightsError(f"{path.name} holds weights that are not finite numbers")
+        raise WeightsError(f"{path.name} contains weights that are not finite")
     return state
 
 

@@ -102,7 +102,7 @@ def import_checkpoint(model: str, checkpoint: Path, folder: Path) -> Path:
     """
     variant = variant_named(model)
     if not checkpoint.is_file():
-        raise WeightsError(f"there is no file {checkpoint}")
+        raise WeightsError(f"{checkpoint} does not exist")
     source = f"{checkpoint.name}, sha256 {sha256_of(checkpoint)}"
     target = _convert(checkpoint, variant, folder / f"{model}.pth", source, UNKNOWN_LICENSE)
     export = target.with_suffix(".onnx")

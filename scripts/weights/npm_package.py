@@ -68,7 +68,7 @@ def _download(package: str, scratch: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise NpmDataError(
-            f"npm, which fetches {package}, is not installed: install it (Debian: apt install npm)"
+            f"npm, which fetches {package}, is not installed (Debian: apt install npm)"
         )
     # It packs what the registry has, and runs no script of it.
     command = [npm, "pack", "--silent", "--ignore-scripts", package]

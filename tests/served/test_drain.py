@@ -312,7 +312,7 @@ def test_of_several_versions_the_served_one_is_not_removed_alone(
         served.api.unregister("u2netp", "1.9")
 
     assert refused.returncode != 0
-    assert "u2netp 1.0 is what requests get" in refused.stderr
+    assert "u2netp 1.0 is the served version" in refused.stderr
     assert open_versions(served.api, "u2netp") == ["1.0"]
 
 

@@ -596,7 +596,7 @@ def test_a_taken_address_is_told(gate: Gate, tmp_path: Path) -> None:
     started = make(tmp_path, gate.served.config.port, "gateway", f"LISTEN={address}")
 
     assert started.returncode != 0
-    assert f"{address} is taken by another process: choose another LISTEN" in started.stderr
+    assert f"another process uses {address}: choose another LISTEN" in started.stderr
 
 
 def test_settings_that_nginx_does_not_take_are_told_and_the_old_ones_stay(
@@ -622,7 +622,7 @@ def test_a_taken_address_is_told_while_a_gateway_runs_and_the_old_settings_stay(
         started = make(gate.served.build, port, "gateway", "MODEL=u2netp", f"LISTEN={address}")
 
     assert started.returncode != 0
-    assert f"{address} is taken by another process: choose another LISTEN" in started.stderr
+    assert f"another process uses {address}: choose another LISTEN" in started.stderr
     assert {file: file.read_text() for file in gate.folder.rglob("*.conf")} == settings
     assert gate.ask("/v1.0/account", method="GET").status_code == 200
 
@@ -685,10 +685,10 @@ def test_in_a_container_it_logs_to_the_console_and_ends_when_it_is_told(tmp_path
     ("target", "words"),
     [
         ("gateway-url", "no gateway runs here: make gateway"),
-        ("gateway-key NAME=a.b", "a name is made of letters"),
+        ("gateway-key NAME=a.b", "use only letters"),
         ("gateway-machine", "ALLOW=<address of the gateway>"),
         ("gateway CERTIFICATE=Makefile", "TLS needs both"),
-        ("gateway LISTEN=80;", "can't be written there"),
+        ("gateway LISTEN=80;", "are not allowed"),
         ("gateway LISTEN=0.0.0.0:8395", "in clear text"),
         ("gateway RATE=-5", "RATE=-5: expected a whole number above 0"),
     ],

@@ -95,7 +95,7 @@ def test_a_model_that_does_not_start_ends_the_server_and_tells_why(
 def test_a_taken_port_is_told(served: Served, tmp_path: Path) -> None:
     config = ServerConfig(served.config.port, tmp_path / "servers", tmp_path)
 
-    with pytest.raises(ServerError, match=f"port {config.port} is taken.*another PORT"):
+    with pytest.raises(ServerError, match=f"another process uses port {config.port}.*another PORT"):
         start_server(config, WHEELS, "u2netp", "1.0", ONE_WORKER)
 
 
@@ -140,7 +140,7 @@ def test_without_a_server_there_is_nothing_to_stop_or_show(tmp_path: Path, comma
 
 
 def test_a_version_is_registered_once(served: Served) -> None:
-    with pytest.raises(ServerError, match=r"registered already.*make rollout"):
+    with pytest.raises(ServerError, match=r"already registered.*make rollout"):
         served.api.register("u2netp", "1.0", 1)
 
 

@@ -113,7 +113,7 @@ def test_another_precision_than_the_served_one_is_not_rolled_out_in_silence(
     (network / METADATA_FILE).write_text(metadata.to_json())
     build_archive("u2netp", "1.4", network, served.config.store)
 
-    with pytest.raises(ServerError, match=r"served in fp32.*is in int8: say PRECISION=fp32 or "):
+    with pytest.raises(ServerError, match=r"served in fp32.*is in int8: set PRECISION=fp32 or "):
         check_precision(served.api, "u2netp", "1.4")
 
     build_archive("u2netp", "1.4", networks["u2netp"], served.config.store)

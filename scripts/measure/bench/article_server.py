@@ -101,7 +101,7 @@ class ArticleServer:
         """Return its processes."""
         process = TorchServeProcess(self.config).find()
         if process is None:
-            raise BenchError(f"{self.name} does not run any more, see {self.config.logs}")
+            raise BenchError(f"{self.name} has ended, see {self.config.logs}")
         return ProcessTree(process)
 
     def request(self, picture: Picture, options: Mapping[str, str]) -> Request:

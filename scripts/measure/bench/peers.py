@@ -81,7 +81,7 @@ class PeerServer:
     def tree(self) -> ProcessTree:
         """Return its processes."""
         if self.root is None:
-            raise BenchError(f"{self.name} does not run")
+            raise BenchError(f"{self.name} has ended")
         return ProcessTree(self.root)
 
     def request(self, picture: Picture, options: Mapping[str, str]) -> Request:
@@ -106,9 +106,9 @@ def shared_weights(folder: Path) -> Path:
     if not (found and ours.endswith(published.sha256)):
         # rembg would fetch weights of its own silently.
         raise BenchError(
-            f"the peers can't serve the same weights as ours: {export} is not the published file, "
-            f"or ours ({ours}) do not come from it. Move {folder}/u2net.* away, then make bench, "
-            "which fetches both"
+            f"the peers can't serve our weights: {export} is not the published file, or ours "
+            f"({ours}) were not converted from it. Move {folder}/u2net.* away, then make bench: "
+            "it fetches both"
         )
     return export
 

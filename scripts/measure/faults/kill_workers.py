@@ -124,7 +124,7 @@ def _kill_one(api: ManagementApi, model: str, version: str) -> float:
         if len(ready) == count and victim not in ready:
             return time.monotonic() - begin
         time.sleep(LOOK_AGAIN_S)
-    raise ServerError(f"{model} {version}: the workers don't get READY again; see make status")
+    raise ServerError(f"{model} {version}: the workers don't become READY again; see make status")
 
 
 def _ready(api: ManagementApi, model: str, version: str) -> list[int]:

@@ -119,7 +119,7 @@ def bench_gpu(line: Sequence[str]) -> None:
     except ModelLoadError as error:
         raise BenchError(str(error)) from error
     except torch.cuda.OutOfMemoryError as error:
-        raise BenchError(f"no memory left on the card, leave out large --sizes: {error}") from error
+        raise BenchError(f"out of memory on the card, omit large --sizes: {error}") from error
     written = arguments.json or arguments.build / "bench-gpu.json"
     written.parent.mkdir(parents=True, exist_ok=True)
     written.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -39,8 +39,8 @@ def make_base(podman: Podman, scratch: Path) -> str | None:
         return None
     if (program := shutil.which("mmdebstrap")) is None:
         raise ImageTestError(
-            f"{name} can't be pulled: podman load it, or apt-get install mmdebstrap, with which "
-            "it is made from Debian's packages"
+            f"{name} can't be pulled: podman load it, or apt-get install mmdebstrap to make it "
+            "from Debian's packages"
         )
     print(f"base image {name}: can't be pulled, made from Debian's packages", flush=True)
     archive, suite = scratch / "base.tar", name.rpartition("-")[2]

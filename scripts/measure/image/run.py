@@ -101,8 +101,8 @@ def _stop_under_load(podman: Podman, pod: Pod, key: str, *stops: tuple[str, ...]
     )
     if total < LEAST_IN_FLIGHT or served < total or any(codes):
         raise ImageTestError(
-            f"{total} requests were in flight, at least {LEAST_IN_FLIGHT} were to be; their "
-            f"outcomes are {dict(in_flight)}. The containers' last lines:\n"
+            f"only {total} requests were in flight, fewer than {LEAST_IN_FLIGHT}; their outcomes "
+            f"are {dict(in_flight)}. The containers' last lines:\n"
             + "\n".join(podman.logs(each) for each in (pod.server, pod.gateway))
         )
 

@@ -20,7 +20,9 @@ def unpack(package: str, folder: Path, otherwise: str) -> Path:
     if root.exists():
         return root
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise BenchError(f"no apt-get here to fetch the Debian package {package}: {otherwise}")
+        raise BenchError(
+            f"apt-get, which fetches the Debian package {package}, is missing: {otherwise}"
+        )
     print(f"fetching the Debian package {package}", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -35,6 +37,6 @@ def _run(command: list[str], folder: Path, package: str, otherwise: str) -> None
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BenchError(
-            f"the Debian package {package} can't be fetched (apt-get update may help); "
-            f"or {otherwise}:\n{done.stderr.strip()}"
+            f"the Debian package {package} can't be fetched: try apt-get update, or "
+            f"{otherwise}:\n{done.stderr.strip()}"
         )

@@ -62,7 +62,7 @@ def drive(
         BenchError: hey fails, or `requests` is no multiple of `concurrency`.
     """
     if requests % concurrency:
-        raise BenchError(f"{requests} requests can't be shared by {concurrency} clients")
+        raise BenchError(f"{requests} requests are not a multiple of {concurrency} clients")
     command = [
         *(*prefix, str(hey), "-n", str(requests), "-c", str(concurrency), "-o", "csv"),
         *("-m", "POST", "-t", str(TIMEOUT_S), "-T", request.content_type),

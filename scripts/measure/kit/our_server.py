@@ -104,7 +104,7 @@ class Product:
         config = ServerConfig(self.port, build / "servers", build / "model-store")
         process = TorchServeProcess(config).find()
         if process is None:
-            raise BenchError(f"{self.name} does not run any more, see {config.logs}")
+            raise BenchError(f"{self.name} has ended, see {config.logs}")
         return ProcessTree(process)
 
     def request(self, picture: Picture, options: Mapping[str, str]) -> Request:

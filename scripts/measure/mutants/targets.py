@@ -30,7 +30,7 @@ def find_modules(patterns: tuple[str, ...]) -> list[Path]:
         modules = sorted(each.relative_to(ROOT) for each in ROOT.glob(pattern))
         modules = [each for each in modules if each.suffix == ".py" and each.stem != "__init__"]
         if not modules:
-            raise BenchError(f"MODULES={pattern}: there is no such module")
+            raise BenchError(f"MODULES={pattern}: no such module")
         found += [each for each in modules if each not in found]
     for module in found:
         if not (ROOT / mirror_of(module)).exists():

@@ -52,7 +52,7 @@ class Trial:
         if files not in self._limits_s:
             began = time.monotonic()
             if self._run(files, LONGEST_S) is not Outcome.SURVIVED:
-                raise BenchError(f"tests fail without a fault; {self.log} says how")
+                raise BenchError(f"tests fail without a fault, see {self.log}")
             self._limits_s[files] = self.least_s + self.time_factor * (time.monotonic() - began)
         file = self.tree / module
         sound = file.read_text(encoding="utf-8")

@@ -75,7 +75,7 @@ def arrangements(
     """
     cores = [str(core) for core in sorted(os.sched_getaffinity(0))[:workers]]
     if len(cores) < workers:
-        raise ServerError(f"WORKERS={workers} need as many cores; here are {len(cores)}")
+        raise ServerError(f"WORKERS={workers} needs as many cores; this machine has {len(cores)}")
     cpus = (None, ",".join(cores), *cores)
     wheels = arguments.wheels or arguments.build / "wheels"
     with ExitStack() as stack:

@@ -23,10 +23,10 @@ def test_with_another_handler_the_products_travels_beside_it() -> None:
     [
         ("mine.py", "from u2net_handler import U2Net\n", "no class"),
         ("mine.py", "class A: ...\nclass B: ...\n", "A, B"),
-        ("mine.py", "class A(:\n", "no Python file"),
-        ("preprocessing.py", "class A: ...\n", r"called like preprocessing\.py"),
-        ("u2net_cutout.py", "class A: ...\n", "called like u2net_cutout,"),
-        ("u2net_handler.py", "class A: ...\n", "called like handler/u2net_handler.py"),
+        ("mine.py", "class A(:\n", "can't be read as Python"),
+        ("preprocessing.py", "class A: ...\n", r"the name of preprocessing\.py"),
+        ("u2net_cutout.py", "class A: ...\n", "the name of u2net_cutout,"),
+        ("u2net_handler.py", "class A: ...\n", "the name of handler/u2net_handler.py"),
     ],
 )
 def test_what_torchserve_would_not_take_is_refused(
@@ -39,7 +39,7 @@ def test_what_torchserve_would_not_take_is_refused(
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(HandlerError, match="can be read"):
+    with pytest.raises(HandlerError, match="can't be read"):
         checked_handler(tmp_path / "mine.py")
 
 

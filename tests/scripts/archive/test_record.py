@@ -104,7 +104,7 @@ def test_it_is_not_built_over_in_silence(
     damage(archive)
     before = archive.read_bytes()
 
-    with pytest.raises(ArchiveRecordError, match="damaged, or exchanged"):
+    with pytest.raises(ArchiveRecordError, match="damaged or was replaced"):
         build_archive("u2netp", "1.0", networks["u2netp"], archive.parent)
 
     assert archive.read_bytes() == before
@@ -117,7 +117,7 @@ def test_an_archive_without_a_record_is_not_believed_but_built_again(
     exchange_the_handler(archive)
     record_of(archive).unlink()
 
-    with pytest.raises(ArchiveRecordError, match=r"can't be proven.*make archive"):
+    with pytest.raises(ArchiveRecordError, match=r"can't be verified.*make archive"):
         verify_archive(archive, "u2netp", "1.0")
     build_archive("u2netp", "1.0", networks["u2netp"], archive.parent)
 
@@ -128,7 +128,7 @@ def test_an_archive_without_a_record_is_not_believed_but_built_again(
 def test_a_record_of_something_else_proves_nothing(archive: Path) -> None:
     record_of(archive).write_text(f"{'0' * 64}  other.mar\n")
 
-    with pytest.raises(ArchiveRecordError, match=r"says nothing of u2netp\.mar"):
+    with pytest.raises(ArchiveRecordError, match=r"has no entry for u2netp\.mar"):
         verify_archive(archive, "u2netp", "1.0")
 
 
@@ -196,7 +196,7 @@ def test_something_else_under_the_name_is_refused(archive: Path) -> None:
     repack(archive, {"MAR-INF/MANIFEST.json": json.dumps({}).encode()})
     write_record(archive)
 
-    with pytest.raises(ArchiveRecordError, match="no archive of ours"):
+    with pytest.raises(ArchiveRecordError, match="is not a cutout archive"):
         verify_archive(archive, "u2netp")
 
 
@@ -219,7 +219,7 @@ def test_the_commands_refuse_before_anything_else(archive: Path, command: str) -
 
     assert done.returncode == 1
     if command != "register":
-        assert "damaged, or exchanged" in done.stderr
+        assert "damaged or was replaced" in done.stderr
     assert not (build / "servers" / "25180" / "key_file.json").exists()
 
 
@@ -258,16 +258,16 @@ def test_the_least_archive_is_proven(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"MAR-INF/MANIFEST.json": None}, r"no archive of ours \(.*MANIFEST\.json"),
-        ({"MAR-INF/MANIFEST.json": b"{"}, "no archive of ours"),
-        ({"MAR-INF/MANIFEST.json": b"[]"}, "no archive of ours"),
-        ({"MAR-INF/MANIFEST.json": b'{"model": {}}'}, r"no archive of ours \('modelName'\)"),
-        ({"metadata.json": None}, r"no archive of ours \(.*metadata\.json"),
+        ({"MAR-INF/MANIFEST.json": None}, r"is not a cutout archive \(.*MANIFEST\.json"),
+        ({"MAR-INF/MANIFEST.json": b"{"}, "is not a cutout archive"),
+        ({"MAR-INF/MANIFEST.json": b"[]"}, "is not a cutout archive"),
+        ({"MAR-INF/MANIFEST.json": b'{"model": {}}'}, r"is not a cutout archive \('modelName'\)"),
+        ({"metadata.json": None}, r"is not a cutout archive \(.*metadata\.json"),
         ({"metadata.json": b'{"variant": "u2netp"}'}, "not the metadata of an archive"),
-        ({"u2netp.bin": None}, r"no archive of ours \(.*u2netp\.bin"),
+        ({"u2netp.bin": None}, r"is not a cutout archive \(.*u2netp\.bin"),
         (
             {"u2netp.bin": b"others"},
-            r"u2netp\.bin in .* has SHA-256 .*, not .* as its metadata",
+            r"u2netp\.bin in .* has SHA-256 .*, but its metadata",
         ),
         ({"sub/other.json": b""}, "has members of strange names: sub/other.json"),
         ({"MAR-INF/other.json": b""}, "has members of strange names: MAR-INF/other.json"),
@@ -307,7 +307,9 @@ def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
     archive.write_bytes(b"no archive at all")
     write_record(archive)
 
-    with pytest.raises(ArchiveRecordError, match=r"is as recorded, but no archive of ours"):
+    with pytest.raises(
+        ArchiveRecordError, match=r"matches its record, but is not a cutout archive"
+    ):
         verify_archive(archive, "u2netp")
 
 
@@ -328,7 +330,7 @@ def test_a_record_that_can_not_be_read_proves_nothing(
     if content:
         record_of(archive).write_bytes(content)
 
-    with pytest.raises(ArchiveRecordError, match=r"can't be proven: .* can't be read"):
+    with pytest.raises(ArchiveRecordError, match=r"can't be verified: .* can't be read"):
         verify_bytes(archive)
 
 

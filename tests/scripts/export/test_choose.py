@@ -100,10 +100,10 @@ def test_a_runtime_may_be_asked_for(runtime: str) -> None:
     [
         ("auto", "int4", "PRECISION auto or one of fp32, bf16, fp16, int8"),
         ("tensorrt", "auto", "RUNTIME is auto or one of openvino, ncnn, torch"),
-        ("ncnn", "int8", "ncnn does not run the network in int8 here; it does in fp32"),
-        ("auto", "fp16", "what is installed does not run the network in fp16"),
-        ("torch", "int8", "torch does not run the network in int8"),
-        ("openvino", "fp16", "openvino does not run the network in fp16"),
+        ("ncnn", "int8", "ncnn can't run the network in int8 here; choose fp32"),
+        ("auto", "fp16", "no installed runtime can run the network in fp16"),
+        ("torch", "int8", "torch can't run the network in int8"),
+        ("openvino", "fp16", "openvino can't run the network in fp16"),
     ],
 )
 def test_what_there_is_not_is_refused(runtime: str, precision: str, words: str) -> None:

@@ -93,7 +93,7 @@ def test_without_a_plan_the_user_says_how_many_workers(config: ServerConfig, com
 
     assert "say WORKERS=<how many>" in unsaid.stderr
     # It goes on to the archive or to the tokens, neither of which is there.
-    assert "u2net.mar can't be proven" in said.stderr or "key_file.json is not" in said.stderr
+    assert "u2net.mar can't be verified" in said.stderr or "key_file.json is not" in said.stderr
 
 
 def test_a_server_that_is_replaced_has_ended_before_the_machine_is_looked_at(

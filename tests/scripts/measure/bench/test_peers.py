@@ -43,7 +43,7 @@ def test_only_what_is_needed_runs_and_nothing_starts_twice(tmp_path: Path) -> No
         fleet.keep([])
 
     assert not answers(second)
-    with pytest.raises(BenchError, match="second does not run"):
+    with pytest.raises(BenchError, match="second has ended"):
         second.tree()
 
 

@@ -81,7 +81,7 @@ def test_a_batch_that_does_not_fit_is_told_and_not_run_one_by_one(
     assert next(rows).batch == 1
     with pytest.raises(torch.cuda.OutOfMemoryError):
         next(rows)
-    with pytest.raises(BenchError, match="leave out large --sizes"):
+    with pytest.raises(BenchError, match="omit large --sizes"):
         bench_gpu(
             [
                 *("--build", str(weights.parent), "--model", "u2netp"),
