@@ -125,7 +125,7 @@ def test_many_pictures_at_once_are_one_zip_and_errors_are_words(
     failed = cards(page, "failed", 1)
     _, file = downloaded(page, page.get_by_role("button", name="Download all (zip)"))
 
-    expect(failed).to_contain_text("Not a picture of a known kind")
+    expect(failed).to_contain_text("Not a picture in a supported format")
     expect(page.locator("#count")).to_have_text("3 of 4 done, 1 failed")
     with zipfile.ZipFile(BytesIO(file)) as members:
         assert members.testzip() is None
@@ -168,7 +168,7 @@ def test_a_wrong_key_is_told(page: Page, photo_files: list[Path]) -> None:
 
     page.locator("#files").set_input_files(photo_files[1])
 
-    expect(cards(page, "failed", 1)).to_contain_text("The API key is not known")
+    expect(cards(page, "failed", 1)).to_contain_text("Unknown API key")
 
 
 def test_without_a_key_it_is_asked_for(page: Page, photo_files: list[Path]) -> None:
