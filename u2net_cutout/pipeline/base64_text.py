@@ -50,7 +50,7 @@ def decode_base64(text: str) -> bytes:
     if len(encoded) - len(unpadded) > MOST_PADDING:
         raise InvalidBase64(f"the text is not base64: it ends with more than {MOST_PADDING} '='")
     if len(unpadded) % GROUP == 1:
-        raise InvalidBase64("the text is not base64: its length is not possible")
+        raise InvalidBase64("the text is not base64: a character is missing or extra")
     try:
         data = base64.b64decode(unpadded + b"=" * (-len(unpadded) % GROUP), validate=True)
     except ValueError as error:  # binascii.Error is
