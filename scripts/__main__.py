@@ -12,8 +12,10 @@ from scripts.common.running import run
 COMMANDS = MappingProxyType(
     {
         "help": "scripts.documents.help:show",
+        "check": "scripts.lifecycle.variables:check",
         "weights": "scripts.weights.fetch:weights",
         "archive": "scripts.archive.build:archive",
+        "calibrate": "scripts.export.calibrate:calibrate",
         "verify": "scripts.archive.verify:verify",
         **{
             name: f"scripts.lifecycle.commands:{name}"
