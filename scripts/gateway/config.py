@@ -1,5 +1,6 @@
 """The settings of one gateway, and nginx's configuration from them and ``deploy/nginx``."""
 
+import importlib.util
 import os
 import pwd
 import re
@@ -15,6 +16,8 @@ from scripts.torchserve.config import LONGEST_SOCKET_PATH, ServerError
 
 TEMPLATES = ROOT / "deploy" / "nginx"
 WEB = ROOT / "deploy" / "web"
+API = ROOT / "deploy" / "api"
+OPENAPI = ROOT / "docs" / "openapi.json"
 
 # nginx takes some 3.5 MB for them in each worker process.
 MOST_FILES = 16384
@@ -40,6 +43,18 @@ def open_files() -> int:
 def address_connections() -> int:
     """Return how many connections one address may have."""
     return int(open_files() // 2 * SHARE_OF_AN_ADDRESS)
+
+
+def swagger_ui() -> Path:
+    """Return the folder of the scripts of the API's page, in the package swagger-ui-py.
+
+    Raises:
+        ServerError: the package is not installed.
+    """
+    found = importlib.util.find_spec("swagger_ui")
+    if found is None or found.origin is None:
+        raise ServerError("swagger-ui-py is not installed: make serve installs it")
+    return Path(found.origin).parent / "static"
 
 
 @dataclass(frozen=True)
@@ -138,6 +153,9 @@ class GatewayConfig:
             "ORIGIN": public.origin,
             "READ_TIMEOUT": str(public.read_timeout_s),
             "WEB": str(WEB),
+            "API": str(API),
+            "OPENAPI": str(OPENAPI),
+            "SWAGGER_UI": str(swagger_ui()),
         }
 
     def _private_values(self) -> dict[str, str]:

@@ -273,7 +273,7 @@ def test_many_photos_are_one_zip_and_what_failed_is_grouped(
 
     failures = page.locator("#failures")
     failures.get_by_text("1 photo failed").click()
-    expect(failures).to_contain_text("Not a picture of a known kind")
+    expect(failures).to_contain_text("Not a picture in a supported format")
     # Another attempt would end the same.
     expect(failures.get_by_role("button", name="Retry")).to_have_count(0)
     expect(page.locator("#count")).to_have_text("3 of 4 done, 1 failed")

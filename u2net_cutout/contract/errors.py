@@ -60,7 +60,7 @@ class UrlSourcesDisabled(BadRequest):
     """A picture given by its address; fetching what a client names would be an SSRF hole."""
 
     code = "url_sources_disabled"
-    title = "Pictures are not fetched from addresses"
+    title = "URL sources are disabled"
 
 
 class UnknownParameter(BadRequest):
@@ -98,7 +98,7 @@ class InvalidForm(BadRequest):
     """A form that can't be taken apart, or of which a part has not arrived."""
 
     code = "invalid_form"
-    title = "The form can't be taken apart"
+    title = "Invalid form"
 
 
 class InvalidJson(BadRequest):
@@ -119,7 +119,7 @@ class UnsupportedPicture(BadRequest):
     """A sound picture of a kind that is not read; the detail names the kind."""
 
     code = "unsupported_picture"
-    title = "Pictures of this kind are not read"
+    title = "Unsupported kind of picture"
 
 
 class NotAcceptable(CutoutError):
@@ -170,14 +170,14 @@ class MetadataTooLarge(PayloadTooLarge):
     """More metadata than a picture may carry."""
 
     code = "metadata_too_large"
-    title = "The picture carries too much metadata"
+    title = "The picture has too much metadata"
 
 
 class TooMuchMemory(PayloadTooLarge):
     """A picture whose decoder asks for more memory than it may have."""
 
     code = "too_much_memory"
-    title = "Decoding the picture takes too much memory"
+    title = "Decoding the picture needs too much memory"
 
 
 class TooManyFields(PayloadTooLarge):
@@ -214,7 +214,7 @@ class InvalidFileType(CutoutError):
     status = 415
     phrase = "Unsupported Media Type"
     code = "invalid_file_type"
-    title = "Not a picture of a known kind"
+    title = "Not a picture in a supported format"
 
 
 class CompressedBody(CutoutError):
@@ -241,4 +241,4 @@ class InternalError(CutoutError):
     status = 500
     phrase = "Internal Server Error"
     code = "internal_error"
-    title = "Something went wrong on our side"
+    title = "Internal server error"

@@ -70,6 +70,6 @@ def check_response_size(size: int, max_response_bytes: int) -> None:
     """
     if size > max_response_bytes:
         raise ResponseTooLarge(
-            f"the response would have {size} bytes; the limit is {max_response_bytes}. Ask for "
-            "format=png or webp in place of raw pixels, or for a smaller size, such as size=4k"
+            f"the response would have {size} bytes; the limit is {max_response_bytes}. Use "
+            "format=png or webp instead of raw pixels, or a smaller size, such as size=4k"
         )

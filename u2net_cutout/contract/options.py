@@ -277,6 +277,6 @@ def _refuse_contradictions(options: CutoutOptions, named: Collection[str]) -> No
     if options.crop_margin is not None and not options.crop:
         raise InvalidOption("crop_margin", "crop_margin needs crop=true")
     if options.scale is not None and "position" in named and options.position is None:
-        raise InvalidOption("position", "a scaled subject has no original position: name another")
+        raise InvalidOption("position", "position=original can't be combined with scale")
     if options.channels is Channels.ALPHA and options.bg_color is not None:
-        raise InvalidOption("channels", "channels=alpha has no background: leave bg_color out")
+        raise InvalidOption("channels", "channels=alpha can't be combined with bg_color")

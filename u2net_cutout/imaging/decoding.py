@@ -115,7 +115,7 @@ def decode_image(
         if budgets is None:
             raise
         raise TooMuchMemory(
-            f"the decoder asks for more than {limits.max_decoding_bytes} bytes"
+            f"the decoder needs more than {limits.max_decoding_bytes} bytes"
         ) from error
 
 
@@ -160,11 +160,11 @@ def _open(container: PixelFile, data: bytes | bytearray) -> Image.Image:
     try:
         image = Image.open(container.file, formats=formats)
     except Image.DecompressionBombError as error:
-        raise ResolutionTooHigh("the picture has far too many pixels") from error
+        raise ResolutionTooHigh("the picture has too many pixels") from error
     except UnidentifiedImageError as error:
         if _looks_like_a_picture(data):
             raise UnreadableImage("the picture's first bytes are broken or cut short") from error
-        raise InvalidFileType(f"the file is none of {', '.join(formats)}") from error
+        raise InvalidFileType(f"the file is not one of {', '.join(formats)}") from error
     except MemoryError:
         raise
     except Exception as error:  # as above

@@ -75,10 +75,10 @@ def _check_tiff(data: bytes | bytearray) -> None:
     compression = first.number(COMPRESSION, UNCOMPRESSED)
     if compression not in COMPRESSIONS:
         name = COMPRESSION_NAMES.get(compression, f"a method of number {compression}")
-        raise UnsupportedPicture(f"the TIFF is compressed by {name}, which is not read; {ADVICE}")
+        raise UnsupportedPicture(f"the TIFF is compressed by {name}: not supported; {ADVICE}")
     samples = Samples.of(first, little_endian=data.startswith(b"II"))
     if not samples.readable:
-        raise UnsupportedPicture(f"the TIFF holds {samples}, which is not read; {ADVICE}")
+        raise UnsupportedPicture(f"the TIFF has {samples}: not supported; {ADVICE}")
 
 
 def _directories(file: TiffFile) -> Iterator[Directory]:

@@ -48,15 +48,15 @@ def decode_base64(text: str) -> bytes:
         raise InvalidBase64(AMBIGUOUS)
     unpadded = encoded.rstrip(b"=")
     if len(encoded) - len(unpadded) > MOST_PADDING:
-        raise InvalidBase64(f"the text is not base64: more than {MOST_PADDING} '=' end it")
+        raise InvalidBase64(f"the text is not base64: it ends with more than {MOST_PADDING} '='")
     if len(unpadded) % GROUP == 1:
-        raise InvalidBase64("the text is not base64: a character is missing, or one too many")
+        raise InvalidBase64("the text is not base64: a character is missing or extra")
     try:
         data = base64.b64decode(unpadded + b"=" * (-len(unpadded) % GROUP), validate=True)
     except ValueError as error:  # binascii.Error is
         raise InvalidBase64("the text is not base64") from error
     if not data:
-        raise MissingSource("the base64 text holds no bytes")
+        raise MissingSource("the base64 text is empty")
     return data
 
 

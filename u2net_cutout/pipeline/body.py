@@ -91,7 +91,7 @@ def _parse_json(body: bytes | bytearray, limits: Limits) -> object:
     # Parsed, JSON of nothing but brackets would take thirty times its size.
     marks = sum(body.count(mark) for mark in JSON_MARKS)
     if marks > 2 * limits.max_fields:
-        raise TooManyFields(f"the JSON holds more than {limits.max_fields} fields")
+        raise TooManyFields(f"the JSON has more than {limits.max_fields} fields")
     try:
         parsed: object = json.loads(body)
     except (ValueError, RecursionError) as error:

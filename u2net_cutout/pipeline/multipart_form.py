@@ -40,7 +40,7 @@ def multipart_parts(
             return
         head_end = body.find(b"\r\n\r\n", at, at + MOST_HEAD_BYTES)
         if head_end < 0:
-            raise InvalidForm("a part of the form has no end to its head, or too long a one")
+            raise InvalidForm("a part of the form has an unfinished or too long header")
         end = _following(body, delimiter, head_end + 2)
         name, kind = _described(bytes(body[at:head_end]))
         yield name, body[head_end + 4 : end], kind

@@ -73,5 +73,5 @@ def _region(request: CutoutRequest, image: Image.Image) -> Box | None:
         return None
     left, top, right, bottom = region_box(request.options.roi, image.size)
     if left >= right or top >= bottom:
-        raise InvalidOption("roi", "roi must hold part of the picture: x1 y1 x2 y2, in this order")
+        raise InvalidOption("roi", "roi must overlap the picture: x1 y1 x2 y2, in this order")
     return left, top, right, bottom

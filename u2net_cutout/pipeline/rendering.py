@@ -49,14 +49,14 @@ def render(photo: Photo, saliency: Tensor, variant: Variant) -> Rendering:
     cutout, alpha = _cut_out(photo, alpha, variant.resolution)
     subject = find_subject(alpha)
     if subject is None and options.needs_subject:
-        raise UnknownForeground("nothing in the picture stands out clearly enough")
+        raise UnknownForeground("no subject was found that is clear enough")
     placement = place(cutout.size, subject, options)
     # Margins of 500 pixels around 1 x 1,000,000 would make four gigabytes of a small file.
     pixels = math.prod(placement.canvas)
     if pixels > photo.max_pixels:
         raise ResponseTooLarge(
-            f"with its margins the response would have {pixels} pixels; the limit is "
-            f"{photo.max_pixels}: ask for smaller margins, or for a size"
+            f"with margins the response would have {pixels} pixels; the limit is "
+            f"{photo.max_pixels}: use smaller margins, or set size"
         )
     placed = placement.apply(cutout)
     return Rendering(

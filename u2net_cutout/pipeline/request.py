@@ -91,7 +91,7 @@ def read_request(
     options = read_options({name: fields[name] for name in fields if name not in PICTURES})
     background = _background(fields, options)
     if explain and (background or options not in EXPLANATION_OPTIONS):
-        raise UnsupportedParameter("explanations take no option but format=png")
+        raise UnsupportedParameter("explanations support only format=png")
     form = ResponseForm.choose(head, options, explain=explain)
     return CutoutRequest(picture, background, options, form.output_format, form.in_json, explain)
 
@@ -150,7 +150,7 @@ def _background(fields: Fields, options: CutoutOptions) -> bytes | bytearray | N
     if options.bg_color is not None:
         raise MultipleBackgrounds("send bg_color or bg_image_file, not both")
     if options.channels is Channels.ALPHA:
-        raise InvalidOption("channels", "channels=alpha has no background: leave it out")
+        raise InvalidOption("channels", "channels=alpha can't be combined with a background")
     return _bytes(BACKGROUND_FIELD, value)
 
 

@@ -45,7 +45,7 @@ class ResponseForm:
         elif options.format is not None:
             form = cls(options.format, in_json=False)
         elif chosen is None:
-            raise NotAcceptable(f"on offer: {', '.join((*types, JSON_TYPE))}")
+            raise NotAcceptable(f"supported: {', '.join((*types, JSON_TYPE))}")
         else:
             as_accepted = offers[types.index(chosen)]
             if default is OutputFormat.AUTO and as_accepted is first and _either(accept):
@@ -57,7 +57,7 @@ class ResponseForm:
     def _check(self, options: CutoutOptions) -> None:
         """Refuse options that this format can't have."""
         if options.channels is Channels.ALPHA and self.output_format is OutputFormat.ZIP:
-            raise InvalidOption("channels", "a zip holds colour and matte: leave channels out")
+            raise InvalidOption("channels", "format=zip can't be combined with channels")
         if options.quality is None:
             return
         if not self.output_format.takes_quality:

@@ -460,5 +460,5 @@ def test_json_may_hold_two_marks_for_each_field() -> None:
     body = marks % (TEXT.encode(), b', "crop": 0, "crop": 1')
     assert read_request({"body": body}, JSON, two, explain=False).options.crop
     body = marks % (TEXT.encode(), b', "crop": 0, "crop": 1, "crop": 1')
-    with pytest.raises(TooManyFields, match="the JSON holds more than 2 fields"):
+    with pytest.raises(TooManyFields, match="the JSON has more than 2 fields"):
         read_request({"body": body}, JSON, two, explain=False)
