@@ -1,5 +1,10 @@
 /** The form of options: what the user wants, as fields of a request. */
 
+const MODELS = {
+  u2net: "U²-Net: for most photos",
+  u2netp: "U²-Net small: fastest",
+  isnet: "IS-Net: finest details, slower",
+};
 const TAKES_QUALITY = ["webp", "jpg", "auto", "zip"];
 
 export class Options {
@@ -37,10 +42,25 @@ export class Options {
     return fields;
   }
 
-  /** What the fields say, in one line: results of another line are outdated. */
+  /** The model that was chosen; "": the server's default, or there is no choice. */
+  get model() {
+    return this.part("model").value;
+  }
+
+  /** Offer the models that are served, where they are several. */
+  offer({ model: usual, models }) {
+    const chosen = this.wanted ?? this.model;
+    const names = [usual, ...models.filter((name) => name !== usual)];
+    const choices = names.map((name) => new Option(MODELS[name] ?? name, name === usual ? "" : name));
+    this.part("model").replaceChildren(...choices);
+    this.part("model").value = names.includes(chosen) ? chosen : "";
+    this.form.querySelector("#models").hidden = names.length < 2;
+  }
+
+  /** What is asked for, in one line: results of another line are outdated. */
   signature() {
     const words = ([name, value]) => `${name}=${value instanceof File ? [value.name, value.size, value.lastModified] : value}`;
-    return [...this.fields()].map(words).join("&");
+    return [`model=${this.model}`, ...[...this.fields()].map(words)].join("&");
   }
 
   get isValid() {
@@ -71,6 +91,8 @@ export class Options {
       else field.value = value;
     }
     this.picture = known.get("picture") ?? null;
+    // Its choices may come later, from the server.
+    this.wanted = known.get("model");
     this.show();
   }
 
@@ -84,6 +106,7 @@ export class Options {
   }
 
   take(field) {
+    if (field.id === "model") this.wanted = undefined;
     if (field.id === "picker") {
       this.part("bg_color").value = field.value;
       this.mark(this.part("bg_color"));

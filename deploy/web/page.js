@@ -2,7 +2,6 @@
 
 import { Access } from "./access.js";
 import { copy } from "./clipboard.js";
-import { whyNotReady } from "./cutout_request.js";
 import { FramePreview } from "./frame_preview.js";
 import { Gallery } from "./gallery.js";
 import { Intake } from "./intake.js";
@@ -21,8 +20,9 @@ let notice;
 const store = new ResultStore();
 const viewer = new Viewer(find("viewer"));
 const panel = new Panel(find("panel"), find("options-button"));
-const outage = new Outage(find("outage"), () => {
-  if (!access.isKnown) access.check();
+const outage = new Outage(find("outage"), (server) => {
+  options.offer(server);
+  access.checkLate();
   queue.next();
 });
 const access = new Access(find("access"), find("key-button"), {
@@ -70,7 +70,7 @@ function write(element, words) {
 /** What to ask for now; null: the key, the options or the server are not ready. */
 function request() {
   if (outage.lasts || !access.isKnown || !options.isValid) return null;
-  return { fields: options.fields(), signature: options.signature(), key: access.key };
+  return { fields: options.fields(), model: options.model, signature: options.signature(), key: access.key };
 }
 
 function refused(refusal) {
@@ -197,7 +197,6 @@ async function start() {
   if (values) options.restore(values);
   await Promise.all([queue.restore(), access.check()]);
   if (queue.cards.length) panel.offer();
-  const cause = await whyNotReady();
-  if (cause && !outage.lasts) outage.begin(cause);
+  if (!outage.lasts) outage.tryNow();
 }
 start();

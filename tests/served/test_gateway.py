@@ -187,6 +187,13 @@ def test_predictions_keep_their_own_default(gate: Gate, photo: bytes) -> None:
     assert "X-Type" not in answer.headers
 
 
+def test_readiness_names_the_models(gate: Gate) -> None:
+    answer = gate.ask("/healthz", method="GET", key="").json()
+
+    assert answer.pop("workers") > 0
+    assert answer == {"status": "ready", "model": "u2netp", "models": ["u2net", "u2netp"]}
+
+
 def test_the_account_has_credits(gate: Gate) -> None:
     attributes = gate.ask("/v1.0/account", method="GET").json()["data"]["attributes"]
 

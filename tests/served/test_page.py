@@ -118,11 +118,13 @@ def assert_same(file: bytes, expected: bytes) -> None:
     assert not ImageChops.difference(pixels(file), pixels(expected)).getbbox(alpha_only=False)
 
 
-def asked_directly(served: Served, photo: Path, *background: Path, **fields: str) -> bytes:
+def asked_directly(
+    served: Served, photo: Path, *background: Path, model: str = "u2netp", **fields: str
+) -> bytes:
     files = {"image_file": photo.read_bytes()}
     for picture in background:
         files["bg_image_file"] = picture.read_bytes()
-    answer = served.ask(files=files, data={"format": "png", **fields})
+    answer = served.ask(model, files=files, data={"format": "png", **fields})
     assert answer.status_code == 200, answer.text
     return answer.content
 
@@ -194,13 +196,14 @@ def test_options_are_applied_to_the_download(
     option(page, "Crop to the subject").uncheck()
     option(page, "Position of the subject").select_option("As in the photo")
     option(page, "Format").select_option("webp")
+    option(page, "Model").select_option("U²-Net: for most photos")
     expect(card.get_by_text("Outdated")).to_be_visible()
     update(page)
 
     expect(card.get_by_text("Outdated")).to_be_hidden()
     name, file = result(page, card)
     assert name == "astronaut-cutout.webp"
-    expected = asked_directly(served, photo_files[0], photo_files[1], edges="plain", format="webp")
+    expected = asked_directly(served, *photo_files[:2], model="u2net", edges="plain")
     assert_same(file, expected)
 
 
