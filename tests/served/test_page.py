@@ -375,6 +375,8 @@ def test_removing_is_undone_and_a_reload_keeps_what_was_done(
     expect(removes).to_be_focused()
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".card .name")).to_have_text(["chelsea.png", "coffee.png"])
+    while kept(page) < 2:
+        page.wait_for_timeout(100)
 
     page.reload()
     # Its options are kept as well, so that the results are as outdated as before.
@@ -384,9 +386,27 @@ def test_removing_is_undone_and_a_reload_keeps_what_was_done(
 
     page.get_by_role("button", name="Remove all").click()
     expect(page.get_by_role("button", name="Undo")).to_be_focused()
+    while kept(page) > 0:
+        page.wait_for_timeout(100)
     page.reload()
     expect(page.get_by_role("button", name="API key: accepted")).to_be_visible()
     expect(page.locator(".card")).to_have_count(0)
+
+
+def kept(page: Page) -> int:
+    """How many results the browser keeps."""
+    return int(
+        page.evaluate(
+            """() => new Promise((resolve) => {
+              const opening = indexedDB.open("cutout", 1);
+              opening.addEventListener("success", () => {
+                const store = opening.result.transaction("results").objectStore("results");
+                const counting = store.count();
+                counting.addEventListener("success", () => resolve(counting.result));
+              });
+            })"""
+        )
+    )
 
 
 def test_each_outage_has_its_sentence_and_ends_by_itself(
