@@ -1,5 +1,7 @@
 /** The form of options: what the user wants, as fields of a request. */
 
+import { showProblem } from "./field_problem.js";
+
 const MODELS = {
   u2net: "U²-Net: for most photos",
   u2netp: "U²-Net small: fastest",
@@ -164,24 +166,9 @@ export class Options {
     return field.validity.valid ? "" : (field.dataset.problem ?? field.validationMessage);
   }
 
-  /** Show a field's problem beside it, or remove what was shown; return the problem. */
   mark(field) {
     const problem = this.problemOf(field);
-    const id = `${field.id}-problem`;
-    let words = this.form.querySelector(`[id="${id}"]`);
-    if (!problem) {
-      words?.remove();
-      field.removeAttribute("aria-invalid");
-      field.removeAttribute("aria-describedby");
-      return "";
-    }
-    if (!words) {
-      words = Object.assign(document.createElement("p"), { id, className: "problem" });
-      field.closest(".field").append(words);
-    }
-    words.textContent = problem;
-    field.setAttribute("aria-invalid", "true");
-    field.setAttribute("aria-describedby", id);
+    showProblem(field, problem);
     return problem;
   }
 }

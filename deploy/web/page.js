@@ -9,6 +9,7 @@ import { Options } from "./options.js";
 import { Outage } from "./outage.js";
 import { Panel } from "./panel.js";
 import { Queue } from "./queue.js";
+import { Removal } from "./removal.js";
 import { ResultStore } from "./result_store.js";
 import { Viewer } from "./viewer.js";
 import { ZipError, distinctNames, zipOf } from "./zip.js";
@@ -42,14 +43,14 @@ const queue = new Queue(find("card").content, store, {
   changed: show,
   enlarge: (card) => viewer.open(card),
   copy: copyResult,
-  remove,
+  remove: (cards) => removal.remove(cards),
 });
+const removal = new Removal(find("undo"), queue, { shown: find("results-title"), emptied: find("pick") });
 new Intake(find("pick"), { take, say });
 
 function take(files) {
   say("");
-  find("undo").hidden = true;
-  queue.forget();
+  removal.forget();
   queue.add(files);
   panel.offer();
   if (!options.isValid) checkOptions();
@@ -132,31 +133,7 @@ for (const button of document.querySelectorAll(".update button:last-child")) {
   });
 }
 
-// Removing can be undone.
-function remove(cards) {
-  const focused = cards.find(({ element }) => element.contains(document.activeElement));
-  const neighbour = focused && (focused.element.nextElementSibling ?? focused.element.previousElementSibling);
-  queue.remove(cards);
-  const [{ file }] = cards;
-  find("undo").querySelector("p").textContent = cards.length === 1 ? `${file.name} was removed.` : `${cards.length} photos were removed.`;
-  find("undo").hidden = false;
-  // Or whoever uses the keyboard would start at the top of the page again.
-  if (focused) (neighbour?.querySelector(".remove") ?? find("undo").querySelector(".undo")).focus();
-}
-find("clear").addEventListener("click", () => {
-  remove([...queue.cards]);
-  find("undo").querySelector(".undo").focus();
-});
-find("undo").querySelector(".undo").addEventListener("click", () => {
-  find("undo").hidden = true;
-  queue.undo();
-  find("results-title").focus();
-});
-find("undo").querySelector(".dismiss").addEventListener("click", () => {
-  find("undo").hidden = true;
-  queue.forget();
-  find("pick").focus();
-});
+find("clear").addEventListener("click", () => removal.remove([...queue.cards]));
 
 // Results out.
 async function copyResult(card) {
