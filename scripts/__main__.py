@@ -15,6 +15,7 @@ COMMANDS = MappingProxyType(
         "check": "scripts.lifecycle.variables:check",
         "weights": "scripts.weights.fetch:weights",
         "archive": "scripts.archive.build:archive",
+        "calibrate": "scripts.export.calibrate:calibrate",
         "verify": "scripts.archive.verify:verify",
         **{
             name: f"scripts.lifecycle.commands:{name}"

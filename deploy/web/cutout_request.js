@@ -48,7 +48,7 @@ export async function cutOut(file, { fields, model, key }, signal, tell) {
   await checkReadable(file);
   // No event tells of an abort that came before somebody listened.
   signal.throwIfAborted();
-  const address = model ? `predictions/${model}` : "v1.0/removebg";
+  const address = `${model ? `${model}/` : ""}v1.0/removebg`;
   const answer = await post(address, key, formOf(file, fields), signal, tell);
   signal.throwIfAborted();
   if (answer.status === 200) return cutoutOf(answer);

@@ -30,6 +30,8 @@ SOURCES = (
     *sorted((ROOT / "u2net_cutout" / "network").glob("*.py")),
     *sorted((ROOT / "scripts" / "export").glob("*.py")),
 )
+# What is kept of weights by ``scripts.export.calibration``.
+CALIBRATIONS = ROOT / "scripts" / "export" / "calibrations"
 # Fastest first, and so are the runtimes of each. What does not hold its bound, or is not in this
 # machine's CPU, is passed over.
 CPU_RUNTIMES = {
@@ -181,7 +183,7 @@ def _digest(weights: Path, choice: Choice) -> str:
     # Measured on this CPU, by these libraries: others have to measure for themselves.
     facts = [str(choice), sha256_of(weights), cpu_name(), *map(_version, LIBRARIES)]
     digest = hashlib.sha256("\0".join(facts).encode())
-    for source in SOURCES:
+    for source in (*SOURCES, *sorted(CALIBRATIONS.glob(f"{weights.stem}-*.json"))):
         digest.update(source.read_bytes())
     return digest.hexdigest()
 

@@ -16,12 +16,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from scripts.export.quantisation import (
-    ACTIVATION_LEVELS,
-    Floats,
-    Quantisation,
-    QuantisedWeights,
-)
+from scripts.export.quantisation import Floats, Quantisation, QuantisedWeights
 from scripts.export.trace import Operation, Step, biases, convolution, network_steps
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.openvino_library import openvino
@@ -92,11 +87,12 @@ class _Builder:
     def node(self, place: int, step: Step, inputs: Sequence[openvino.Node]) -> openvino.Node:
         """Build a step's node and, if its result is in 8 bits, the rounding of it."""
         node = self._operation(step, inputs)
-        largest = self.quantisation.ranges.get(place)
-        if largest is None:
+        levels = self.quantisation.ranges.get(place)
+        if levels is None:
             return node
-        low, high = ops.constant(np.float32(0)), ops.constant(np.float32(largest))
-        return ops.fake_quantize(node, low, high, low, high, ACTIVATION_LEVELS + 1)
+        lowest, highest = levels.levels
+        low, high = (ops.constant(np.float32(end * levels.step)) for end in levels.levels)
+        return ops.fake_quantize(node, low, high, low, high, highest - lowest + 1)
 
     def _operation(self, step: Step, inputs: Sequence[openvino.Node]) -> openvino.Node:
         match step.operation:

@@ -1,4 +1,4 @@
-"""Post-training quantisation of the saliency network to 8 bits, calibrated on photos.
+"""Which parts of the saliency network its 8-bit twin rounds, and how.
 
 Weights: signed, symmetric, a scale for each output channel. Activations: unsigned, a scale for each
 group of maps that flow into one another, so that pooling and concatenating them need no rescaling
@@ -15,50 +15,45 @@ The finest side, which draws the finest map, takes the sum of two maps. Nothing 
 so it is never formed: each map is rounded and convolved by itself, and the answers are added. Its
 weights have a scale for each pixel of the kernel.
 
-The other sides and the output convolution, the first convolution, which sees the picture, and one
-that is sensitive stay in floating point.
-
-Rounding a channel's weights shifts what it answers with on average. Its bias takes that back, where
-it answers at all: what ReLU cuts off anyway has no say. What draws a map keeps its bias: no ReLU
-follows. (Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction",
-2019, https://arxiv.org/abs/1906.04721, section 4.2, corrects over everything, which does harm here:
-errors grow from layer to layer.)
+The other sides and the output convolution, the first convolution, which sees the picture, and those
+that are sensitive stay in floating point. Where the first convolution is a stem, no ReLU follows
+it: its result is rounded with its sign.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from scripts.export.trace import Operation, Step, biases, convolution, network_steps
+from scripts.export.trace import Operation, Step, convolution, names_of, network_steps
 from u2net_cutout.network.u2net import SaliencyNetwork
 from u2net_cutout.network.variant import Variant
 
+STEM = "conv_in"
 FIRST_CONVOLUTION = "stage1.rebnconvin.conv_s1"
 # Draws the finest map. In 8 bits one of the network's two largest additions falls away, and the
 # error grows by a hundredth.
 FINEST_SIDE = "side1"
 
-# The largest 8-bit values, of weights and of activations.
-WEIGHT_LEVELS = 127
+# The largest 8-bit values: of weights and of what has a sign, and of activations.
+SIGNED_LEVELS = 127
 ACTIVATION_LEVELS = 255
-# With fewer positive values than this, a channel's average says nothing.
-FEWEST_VALUES = 50
 # The longest side of maps on which a convolution of concatenated maps is split, in pixels.
 SPLIT_SIDE = 160
-# Steps whose result can be rounded.
-ROUNDING = {Operation.RELU, Operation.ADD, Operation.RESIZE}
+# Steps whose result can be rounded. Of the convolutions, whose results have a sign, only a stem's
+# is taken by another.
+ROUNDING = {Operation.CONVOLUTION, Operation.RELU, Operation.ADD, Operation.RESIZE}
 # What a convolution in 8 bits takes from these is not rounded itself; what they take is. Of the
 # convolutions only sides take a sum directly.
 PARTED = {Operation.CONCATENATE, Operation.ADD}
 
 Floats = npt.NDArray[np.float32]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,7 @@ class QuantisedWeights:
         """Round weights, (out, in, h, w)."""
         # To one channel, each pixel of the kernel is calculated by itself (``openvino_graph``).
         summed = (0, 1) if weights.shape[0] == 1 else (1, 2, 3)
-        scale = weights.abs().amax(summed, keepdim=True).clamp_min(1e-9) / WEIGHT_LEVELS
+        scale = weights.abs().amax(summed, keepdim=True).clamp_min(1e-9) / SIGNED_LEVELS
         levels = (weights / scale).round().to(torch.int8)
         return cls(levels.numpy(), scale.numpy())
 
@@ -88,11 +83,34 @@ class QuantisedWeights:
 
 
 @dataclass(frozen=True)
+class Range:
+    """The 256 levels of a map."""
+
+    largest: float
+    """The largest value, or the largest absolute one."""
+    signed: bool = False
+
+    @property
+    def step(self) -> float:
+        """From one level to the next."""
+        return max(self.largest, 1e-9) / (SIGNED_LEVELS if self.signed else ACTIVATION_LEVELS)
+
+    @property
+    def levels(self) -> tuple[int, int]:
+        """The lowest and the highest level."""
+        return (-SIGNED_LEVELS - 1, SIGNED_LEVELS) if self.signed else (0, ACTIVATION_LEVELS)
+
+    def rounded(self, values: Tensor) -> Tensor:
+        """Return each value as its closest level stands for it."""
+        return (values / self.step).round().clamp(*self.levels) * self.step
+
+
+@dataclass(frozen=True)
 class Quantisation:
     """All that turns a float network into its 8-bit twin."""
 
-    ranges: Mapping[int, float]
-    """The largest value after each step that is rounded, by its place in the network's steps."""
+    ranges: Mapping[int, Range]
+    """Of each step that is rounded, by its place in the network's steps."""
     weights: Mapping[str, Sequence[QuantisedWeights]]
     """By the convolution's name: one, or one for each of the concatenated maps that it takes.
 
@@ -102,40 +120,104 @@ class Quantisation:
     """The corrected biases, (out,), by the convolution's name; those not here stay as they are."""
 
 
-def quantise(
-    network: SaliencyNetwork, pictures: Sequence[Tensor], report: Callable[[str], None]
-) -> Quantisation:
-    """Calibrate a folded network on pictures, each (3, S, S) as from ``preprocessing``.
+@dataclass(frozen=True)
+class Scheme:
+    """What is rounded of a folded network, and what shares a scale."""
 
-    `report` is called with the name of each stage.
-    """
-    steps = network_steps(network)
-    batch = torch.stack(list(pictures))
-    convolutions = {step.convolution for step in steps if step.convolution}
-    eight_bit = {name for name in convolutions if is_quantised(name, network.variant)}
-    weights = {
-        step.convolution: _quantised(
-            convolution(network, step.convolution).weight, _parts(steps, step)
-        )
-        for step in steps
-        if step.convolution in eight_bit
-    }
-    with torch.inference_mode():
-        report("calibration: the range of each map")
-        ranges = _ranges(network, steps, eight_bit, batch)
-        report("calibration: the biases")
-        corrected = _Twins(network, steps, ranges, weights).correct(batch)
-    return Quantisation(ranges, weights, corrected)
+    network: SaliencyNetwork
+    steps: Sequence[Step]
+
+    @classmethod
+    def of(cls, network: SaliencyNetwork) -> "Scheme":
+        """Lay out the scheme of a network."""
+        return cls(network, network_steps(network))
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """What the steps are called in what is written down of them."""
+        return names_of(self.steps)
+
+    @cached_property
+    def rounded(self) -> Sequence[int]:
+        """The steps of whose results a pool or a convolution takes 8 bits."""
+        taken: set[int] = set()
+        for step in self.steps:
+            quantised = self._is_quantised(step)
+            if quantised and self.steps[step.inputs[0]].operation in PARTED:
+                taken |= set(self.steps[step.inputs[0]].inputs)
+            elif quantised or step.operation is Operation.MAX_POOL:
+                taken |= set(step.inputs)
+        return [place for place in sorted(taken) if self.steps[place].operation in ROUNDING]
+
+    @cached_property
+    def groups(self) -> Sequence[int]:
+        """The number of each step's group: maps that flow into one another unchanged."""
+        quantised = [step for step in self.steps if self._is_quantised(step)]
+        joint = {each.inputs[0] for each in quantised if len(self.parts(each)) == 1}
+        group = list(range(len(self.steps)))
+        for place, step in enumerate(self.steps):
+            concatenated = step.operation is Operation.CONCATENATE and place in joint
+            if concatenated or step.operation is Operation.MAX_POOL:
+                joined = {group[source] for source in step.inputs} | {place}
+                group = [min(joined) if each in joined else each for each in group]
+        return group
+
+    @cached_property
+    def weights(self) -> Mapping[str, Sequence[QuantisedWeights]]:
+        """The rounded weights of the convolutions in 8 bits."""
+        return {
+            step.convolution: _quantised(
+                convolution(self.network, step.convolution).weight, self.parts(step)
+            )
+            for step in self.steps
+            if self._is_quantised(step)
+        }
+
+    def parts(self, step: Step) -> Sequence[int]:
+        """Return how many channels each of the maps has that a quantised convolution takes."""
+        source = self.steps[step.inputs[0]]
+        if source.operation is Operation.CONCATENATE and max(source.shape[2:]) <= SPLIT_SIDE:
+            return [self.steps[place].shape[1] for place in source.inputs]
+        return [source.shape[1]]
+
+    def range_of(self, place: int, largest: float) -> Range:
+        """Return the levels of a rounded step whose largest value, or absolute one, is known."""
+        return Range(largest, self.steps[place].operation is Operation.CONVOLUTION)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of all that decides what is measured on photos, but the weights."""
+        facts = {
+            "rounded": [
+                (self.names[place], self.names[self.groups[place]], self.range_of(place, 1).signed)
+                for place in self.rounded
+            ],
+            "parts": {
+                step.convolution: self.parts(step)
+                for step in self.steps
+                if self._is_quantised(step)
+            },
+            "levels": [SIGNED_LEVELS, ACTIVATION_LEVELS],
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def _is_quantised(self, step: Step) -> bool:
+        return bool(step.convolution) and is_quantised(step.convolution, self.network.variant)
 
 
 def is_quantised(convolution: str, variant: Variant) -> bool:
     """Say whether a variant's convolution is one of those that calculate in 8 bits."""
-    if _draws(convolution):
+    if draws(convolution):
         return convolution == FINEST_SIDE
-    return convolution not in (FIRST_CONVOLUTION, *variant.sensitive)
+    return convolution not in (first_convolution(variant), *variant.sensitive)
 
 
-def _draws(convolution: str) -> bool:
+def first_convolution(variant: Variant) -> str:
+    """Return the name of the convolution that sees the picture."""
+    return FIRST_CONVOLUTION if variant.stem is None else STEM
+
+
+def draws(convolution: str) -> bool:
     """Say whether a convolution's result is a map of saliency; no ReLU follows it."""
     return convolution.startswith(("side", "outconv"))
 
@@ -147,142 +229,3 @@ def _quantised(weights: Tensor, parts: Sequence[int]) -> list[QuantisedWeights]:
     return [
         QuantisedWeights.of(weights[:, start:end]) for start, end in zip(starts, ends, strict=True)
     ]
-
-
-def _parts(steps: Sequence[Step], step: Step) -> list[int]:
-    """Return how many channels each of the maps has that a quantised convolution takes."""
-    source = steps[step.inputs[0]]
-    if source.operation is Operation.CONCATENATE and max(source.shape[2:]) <= SPLIT_SIDE:
-        return [steps[place].shape[1] for place in source.inputs]
-    return [source.shape[1]]
-
-
-def _ranges(
-    network: SaliencyNetwork, steps: Sequence[Step], eight_bit: Collection[str], batch: Tensor
-) -> dict[int, float]:
-    """Return the largest value that each rounded step's group reaches."""
-    largest = {0: float(batch.max())}
-
-    def observe(place: int, values: Sequence[Tensor]) -> Tensor:
-        result = _apply(network, steps[place], values)
-        largest[place] = float(result.max())
-        return result
-
-    _walk(steps, batch, observe)
-    groups = _groups(steps, eight_bit)
-    shared: dict[int, float] = {}
-    for place, group in enumerate(groups):
-        shared[group] = max(shared.get(group, 0.0), largest[place])
-    return {place: shared[groups[place]] for place in _rounded(steps, eight_bit)}
-
-
-def _rounded(steps: Sequence[Step], eight_bit: Collection[str]) -> list[int]:
-    """Return the steps of whose results a pool or a convolution takes 8 bits."""
-    taken: set[int] = set()
-    for step in steps:
-        if step.convolution in eight_bit and steps[step.inputs[0]].operation in PARTED:
-            taken |= set(steps[step.inputs[0]].inputs)
-        elif step.convolution in eight_bit or step.operation is Operation.MAX_POOL:
-            taken |= set(step.inputs)
-    return [place for place in sorted(taken) if steps[place].operation in ROUNDING]
-
-
-def _groups(steps: Sequence[Step], eight_bit: Collection[str]) -> list[int]:
-    """Give each step the number of its group: maps that flow into one another unchanged."""
-    quantised = [step for step in steps if step.convolution in eight_bit]
-    joint = {each.inputs[0] for each in quantised if len(_parts(steps, each)) == 1}
-    group = list(range(len(steps)))
-    for place, step in enumerate(steps):
-        concatenated = step.operation is Operation.CONCATENATE and place in joint
-        if concatenated or step.operation is Operation.MAX_POOL:
-            joined = {group[source] for source in step.inputs} | {place}
-            group = [min(joined) if each in joined else each for each in group]
-    return group
-
-
-@dataclass(frozen=True)
-class _Twins:
-    """The float network and its 8-bit twin, side by side on the same pictures."""
-
-    network: SaliencyNetwork
-    steps: Sequence[Step]
-    ranges: Mapping[int, float]
-    weights: Mapping[str, Sequence[QuantisedWeights]]
-
-    def correct(self, batch: Tensor) -> dict[str, Floats]:
-        corrected: dict[str, Floats] = {}
-
-        def advance(place: int, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-            step = self.steps[place]
-            exact, rounded = zip(*pairs, strict=True)
-            result = _apply(self.network, step, exact)
-            weights = self.weights.get(step.convolution)
-            twin = _apply(self.network, step, rounded, weights)
-            if step.operation is Operation.CONVOLUTION and not _draws(step.convolution):
-                shift = _shift(result, twin)
-                twin = twin - shift[:, None, None]
-                bias = biases(convolution(self.network, step.convolution))
-                corrected[step.convolution] = (bias - shift).numpy()
-            return result, self._round(place, twin)
-
-        _walk(self.steps, (batch, batch), advance)
-        return corrected
-
-    def _round(self, place: int, values: Tensor) -> Tensor:
-        if place not in self.ranges:
-            return values
-        scale = max(self.ranges[place], 1e-9) / ACTIVATION_LEVELS
-        return (values / scale).round().clamp(0, ACTIVATION_LEVELS) * scale
-
-
-def _shift(exact: Tensor, twin: Tensor) -> Tensor:
-    """Return by how much each channel is off on average, (C,), where ReLU lets it through."""
-    answers = exact > 0
-    count = answers.sum((0, 2, 3))
-    shift = ((twin - exact) * answers).sum((0, 2, 3)) / count.clamp_min(1)
-    return torch.where(count < FEWEST_VALUES, 0, shift)
-
-
-def _walk(steps: Sequence[Step], picture: T, advance: Callable[[int, Sequence[T]], T]) -> None:
-    """Go through the steps; what no later step takes is let go."""
-    last_use = {source: place for place, step in enumerate(steps) for source in step.inputs}
-    values: dict[int, T] = {0: picture}
-    for place, step in enumerate(steps):
-        if step.inputs:
-            values[place] = advance(place, [values[source] for source in step.inputs])
-        for source in step.inputs:
-            if last_use[source] == place:
-                values.pop(source, None)
-
-
-def _apply(
-    network: SaliencyNetwork,
-    step: Step,
-    values: Sequence[Tensor],
-    weights: Sequence[QuantisedWeights] | None = None,
-) -> Tensor:
-    """Take one step in torch; a convolution with other weights than its own, if given."""
-    first = values[0]
-    match step.operation:
-        case Operation.CONVOLUTION:
-            module = convolution(network, step.convolution)
-            kernel = module.weight
-            if weights is not None:
-                kernel = torch.cat([part.dequantised() for part in weights], dim=1)
-            return functional.conv2d(
-                first, kernel, module.bias, padding=module.padding, dilation=module.dilation
-            )
-        case Operation.RELU:
-            return first.relu()
-        case Operation.MAX_POOL:
-            return functional.max_pool2d(first, kernel_size=2, stride=2, ceil_mode=True)
-        case Operation.CONCATENATE:
-            return torch.cat(list(values), dim=1)
-        case Operation.RESIZE:
-            size = step.shape[2:]
-            return functional.interpolate(first, size=size, mode="bilinear", align_corners=False)
-        case Operation.ADD:
-            return first + values[1]
-        case Operation.SIGMOID:
-            return first.sigmoid()
-    raise ValueError(f"{step.operation} is no step that is taken")

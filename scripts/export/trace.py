@@ -4,13 +4,16 @@ Whatever runs the network elsewhere (OpenVINO's graph, ncnn's, the quantised twi
 steps and needs no second definition of U²-Net.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 import torch
 from torch import Tensor, fx, nn
 
 from u2net_cutout.network.u2net import SaliencyNetwork
+from u2net_cutout.network.variant import Variant
 
 
 class Operation(Enum):
@@ -57,13 +60,20 @@ class Step:
 def network_steps(network: SaliencyNetwork) -> list[Step]:
     """List the steps in which a network maps one (1, 3, S, S) picture; the last is its result.
 
-    `network` has its batch norm folded, and stays as it is.
+    `network` has its batch norm folded.
+    """
+    return list(_steps(network.variant))
+
+
+@cache
+def _steps(variant: Variant) -> Sequence[Step]:
+    """Trace a variant's network, which takes seconds; no weights are looked at.
 
     Source: https://docs.pytorch.org/docs/stable/export.html
     """
-    device = next(network.parameters()).device
-    size = network.variant.size
-    picture = torch.empty(1, 3, size, size, device=device)
+    with torch.device("meta"):
+        network = SaliencyNetwork(variant, batch_norm=False).eval()
+        picture = torch.empty(1, 3, variant.size, variant.size)
     program = torch.export.export(network, (picture,))
     parameters = program.graph_signature.inputs_to_parameters
     steps: list[Step] = []
@@ -80,6 +90,20 @@ def network_steps(network: SaliencyNetwork) -> list[Step]:
         places[node] = len(steps)
         steps.append(Step(operation, inputs, tuple(node.meta["val"].shape), name))
     return steps
+
+
+def names_of(steps: Sequence[Step]) -> list[str]:
+    """Return what each step is called: a convolution by its name, others by what they do to which.
+
+    Places in the list change with the network's definition and torch's tracing; these do not.
+    """
+    names: list[str] = []
+    for step in steps:
+        taken = ", ".join(names[source] for source in step.inputs)
+        names.append(
+            step.convolution or step.operation.value + (f"({taken})" if step.inputs else "")
+        )
+    return names
 
 
 def convolution(network: SaliencyNetwork, name: str) -> nn.Conv2d:

@@ -1,16 +1,26 @@
 """Exports a network for a runtime and a precision, and measures its parity."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
+from tqdm import tqdm
 
 from scripts.common.files import sha256_of
+from scripts.export.calibration import (
+    Calibration,
+    calibrate,
+    is_calibrated,
+    stored_calibration,
+)
 from scripts.export.ncnn_graph import ncnn_graph
 from scripts.export.parity import DIGITS, PARITY_FILE, Parity, ParityError, PictureParity
+from scripts.export.quantisation import Quantisation, Scheme
+from scripts.export.twin import twin_maps
 from scripts.weights.convert import folded_network
 from scripts.weights.fetch import variant_named
 from scripts.weights.photos import fetch_calibration, fetch_evaluation
@@ -35,11 +45,16 @@ class PhotoSource:
         """Return the photos to calibrate with, each (3, S, S), ready for the network.
 
         Each is there mirrored as well, which takes a quarter or more of the error off photos that
-        are not among them.
+        are not among them. A network with a stem, which takes several times as long, gets each
+        once, every other one mirrored.
         """
         photos = fetch_calibration(self.folder, self.pip_arguments)
         pictures = [_prepared(photo, variant) for photo in photos]
-        return [*pictures, *(picture.flip(-1) for picture in pictures)]
+        mirrored = [picture.flip(-1) for picture in pictures]
+        if variant.stem is not None:
+            pictures[1::2] = mirrored[1::2]
+            return pictures
+        return [*pictures, *mirrored]
 
     def evaluation(self, variant: Variant) -> dict[str, Tensor]:
         """Return the photos to measure on, by name, each (3, S, S), ready for the network."""
@@ -64,10 +79,12 @@ def write_network(
     """
     record = WeightsRecord.beside(weights)
     variant = variant_named(record.variant)
-    # All of them, also those that only 8 bits need: another machine may get a copy of the folder.
-    calibration, evaluation = photos.calibration(variant), photos.evaluation(variant)
+    evaluation = photos.evaluation(variant)
     network = folded_network(torch.load(weights, weights_only=True), variant)
-    files = _write_files(network, folder / weights.stem, choice, calibration)
+    if not is_calibrated(network):
+        # Whatever the precision: another machine may get a copy of the folder.
+        photos.calibration(variant)
+    files = _write_files(network, folder / weights.stem, choice, photos)
     metadata = ModelMetadata(
         record.variant,
         choice.runtime.value,
@@ -87,6 +104,22 @@ def write_network(
     (folder / METADATA_FILE).write_text(described, encoding="utf-8")
 
 
+def measured_calibration(scheme: Scheme, photos: PhotoSource) -> Calibration:
+    """Calibrate a network on photos, and show how far that is.
+
+    Raises:
+        WheelDataError: the photos can't be had.
+    """
+    pictures = photos.calibration(scheme.network.variant)
+    print(f"calibrating 8 bits on {len(pictures)} pictures", flush=True)
+    with (
+        tempfile.TemporaryDirectory(dir=photos.folder) as scratch,
+        # Hidden where stderr is not a terminal.
+        tqdm(bar_format="{desc} [{elapsed}]", disable=None) as progress,
+    ):
+        return calibrate(scheme, pictures, Path(scratch), progress.set_description_str)
+
+
 def measure_parity(
     folder: Path,
     metadata: ModelMetadata,
@@ -101,12 +134,30 @@ def measure_parity(
     """
     device = torch.device("cuda:0" if metadata.device == "cuda" else "cpu")
     runtime = load_runtime(folder, metadata, device, torch.get_num_threads())
+    return _parity(lambda batch: runtime(batch.to(device)).cpu(), network, pictures)
+
+
+def emulated_parity(
+    scheme: Scheme, quantisation: Quantisation, pictures: Mapping[str, Tensor]
+) -> Parity:
+    """Compare the masks of a network's 8-bit twin, calculated in torch, with plain torch's.
+
+    Raises:
+        ParityError: its masks are no masks.
+    """
+    network, steps = scheme.network, scheme.steps
+    return _parity(lambda batch: twin_maps(network, steps, quantisation, batch), network, pictures)
+
+
+def _parity(
+    run: Callable[[Tensor], Tensor], network: SaliencyNetwork, pictures: Mapping[str, Tensor]
+) -> Parity:
     found: dict[str, PictureParity] = {}
     with torch.inference_mode():
         for name, picture in pictures.items():
             batch = picture.unsqueeze(0)
             try:
-                mask = runtime(batch.to(device)).cpu()
+                mask = run(batch)
             except FloatingPointError as error:
                 raise ParityError(f"{name}: {error}") from error
             found[name] = compare_masks(stretch(mask[0, 0]), stretch(network(batch)[0, 0]))
@@ -129,7 +180,7 @@ def compare_masks(mask: Tensor, exact: Tensor) -> PictureParity:
 
 
 def _write_files(
-    network: SaliencyNetwork, target: Path, choice: Choice, calibration: Sequence[Tensor]
+    network: SaliencyNetwork, target: Path, choice: Choice, photos: PhotoSource
 ) -> list[Path]:
     if choice.runtime is Runtime.TORCH:
         weights = target.with_suffix(".pth")
@@ -139,11 +190,12 @@ def _write_files(
         return ncnn_graph(network).save(target)
     # Only here: an environment without OpenVINO does all the rest.
     from scripts.export.openvino_graph import EXACT, keep_sensitive, openvino_graph, save_graph
-    from scripts.export.quantisation import quantise
 
     quantisation = EXACT
     if choice.precision is Precision.INT8:
-        quantisation = quantise(network, calibration, lambda what: print(what, flush=True))
+        scheme = Scheme.of(network)
+        calibration = stored_calibration(scheme) or measured_calibration(scheme, photos)
+        quantisation = calibration.quantisation(scheme)
     save_graph(openvino_graph(network, quantisation), target)
     if choice.precision is Precision.BF16:
         keep_sensitive(target, len(network.variant.sensitive))

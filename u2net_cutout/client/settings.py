@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from u2net_cutout.client.client import TIMEOUT_S, TRIES, CutoutClient
 from u2net_cutout.client.credentials import ApiKey, key_from_command
-from u2net_cutout.client.endpoint import DEFAULT_MODEL, DEFAULT_URL, Api, Endpoint
+from u2net_cutout.client.endpoint import DEFAULT_URL, Api, Endpoint
 from u2net_cutout.client.errors import ClientError, UsageError
 
 URL, MODEL, API = "U2NET_URL", "U2NET_MODEL", "U2NET_API"
@@ -35,7 +35,7 @@ def connect(
     """
     endpoint = Endpoint.of(
         url or os.environ.get(URL) or DEFAULT_URL,
-        model or os.environ.get(MODEL) or DEFAULT_MODEL,
+        model or os.environ.get(MODEL),
         _api(api or os.environ.get(API)),
     )
     return CutoutClient(

@@ -97,7 +97,6 @@ _ISNET = replace(
     fused=False,
     rounded_last=True,
     sensitive=(),
-    calibrated=False,
     authors="github.com/xuebinqin/DIS",
 )
 

@@ -8,9 +8,11 @@ from PIL import Image
 from torch import Tensor
 
 from preprocessing import Normalize, Rescale
+from scripts.export.calibration import stored_calibration
 from scripts.export.openvino_graph import keep_sensitive, openvino_graph, save_graph
-from scripts.export.quantisation import ACTIVATION_LEVELS, FINEST_SIDE, Quantisation, quantise
+from scripts.export.quantisation import FINEST_SIDE, Quantisation, Scheme
 from scripts.export.trace import convolution, network_steps
+from scripts.export.twin import twin_maps
 from scripts.weights.convert import folded_network
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.inputs import HostInput
@@ -19,6 +21,8 @@ from u2net_cutout.network.u2net import SaliencyNetwork
 from u2net_cutout.network.variant import VARIANTS
 
 FLOAT32 = {"INFERENCE_PRECISION_HINT": "f32"}
+# Rounding to 8 bits is calculated in float32 as well: exact on any CPU.
+EMULATED = {**FLOAT32, "LP_TRANSFORMS_MODE": "NO"}
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +36,15 @@ def picture(photos: list[Image.Image]) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def quantisation(network: SaliencyNetwork, picture: Tensor) -> Quantisation:
-    return quantise(network, [picture], lambda what: None)
+def quantisation(network: SaliencyNetwork) -> Quantisation:
+    return _quantisation(network)
+
+
+def _quantisation(network: SaliencyNetwork) -> Quantisation:
+    scheme = Scheme.of(network)
+    calibration = stored_calibration(scheme)
+    assert calibration is not None
+    return calibration.quantisation(scheme)
 
 
 @pytest.mark.parametrize("kind", ["network", "stemmed"])
@@ -87,9 +98,9 @@ def test_the_finest_side_draws_with_its_rounded_weights_from_two_rounded_maps(
     # In float64, since torch's float32 alone can be as far off as what is looked for.
     twin, batch = copy.deepcopy(network).double(), picture.unsqueeze(0).double()
     # In the order in which they are added.
-    for name, largest in zip(("rebnconvin", "rebnconv1d"), ranges.values(), strict=True):
+    for name, levels in zip(("rebnconvin", "rebnconv1d"), ranges.values(), strict=True):
         twin.get_submodule(f"stage1d.{name}").register_forward_hook(
-            lambda _, __, map_, largest=largest: _rounded(map_, largest)
+            lambda _, __, map_, levels=levels: levels.rounded(map_)
         )
     with torch.inference_mode():
         unrounded = np.abs(found - twin(batch).numpy()).mean()
@@ -100,9 +111,18 @@ def test_the_finest_side_draws_with_its_rounded_weights_from_two_rounded_maps(
     assert unrounded > 4 * error
 
 
-def _rounded(map_: Tensor, largest: float) -> Tensor:
-    level = largest / ACTIVATION_LEVELS
-    return (map_ / level).round().clamp(0, ACTIVATION_LEVELS) * level
+def test_the_graph_in_8_bits_draws_what_the_twin_draws(
+    network: SaliencyNetwork, picture: Tensor, quantisation: Quantisation
+) -> None:
+    compiled = openvino.Core().compile_model(openvino_graph(network, quantisation), "CPU", EMULATED)
+
+    found = compiled([picture.unsqueeze(0).numpy()])[0]
+
+    with torch.inference_mode():
+        twin = twin_maps(network, network_steps(network), quantisation, picture.unsqueeze(0))
+        exact = network(picture.unsqueeze(0)).numpy()
+    error, rounding = np.abs(found - twin.numpy()).mean(), np.abs(found - exact).mean()
+    assert error < rounding / 4, (error, rounding)
 
 
 def test_8_bit_weights_take_a_quarter_of_the_space(

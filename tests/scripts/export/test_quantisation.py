@@ -7,15 +7,18 @@ from PIL import Image
 from torch import Tensor
 
 from preprocessing import Normalize, Rescale
+from scripts.export import quantisation as subject
+from scripts.export.calibration import stored_calibration
 from scripts.export.quantisation import (
     FINEST_SIDE,
     SPLIT_SIDE,
     Quantisation,
     QuantisedWeights,
+    Range,
+    Scheme,
     is_quantised,
-    quantise,
 )
-from scripts.export.trace import Operation, network_steps
+from scripts.export.trace import Operation
 from scripts.weights.convert import folded_network
 from u2net_cutout.network.u2net import SaliencyNetwork
 from u2net_cutout.network.variant import VARIANTS
@@ -32,8 +35,15 @@ def pictures(photos: list[Image.Image]) -> list[Tensor]:
 
 
 @pytest.fixture(scope="module")
-def quantisation(network: SaliencyNetwork, pictures: list[Tensor]) -> Quantisation:
-    return quantise(network, pictures, lambda what: None)
+def scheme(network: SaliencyNetwork) -> Scheme:
+    return Scheme.of(network)
+
+
+@pytest.fixture(scope="module")
+def quantisation(scheme: Scheme) -> Quantisation:
+    calibration = stored_calibration(scheme)
+    assert calibration is not None
+    return calibration.quantisation(scheme)
 
 
 def test_weights_are_rounded_by_less_than_half_a_level() -> None:
@@ -79,14 +89,15 @@ def test_weights_for_a_single_map_have_a_scale_for_each_pixel_of_the_kernel() ->
 
 
 def test_what_no_relu_cuts_off_keeps_its_bias(quantisation: Quantisation) -> None:
-    assert len(quantisation.biases) == 112
+    # Nor does what sees the picture, which is exact.
+    assert len(quantisation.biases) == 111
     assert not [name for name in quantisation.biases if name.startswith(("side", "outconv"))]
 
 
 def test_the_finest_side_takes_two_rounded_maps_and_no_sum(
-    network: SaliencyNetwork, quantisation: Quantisation
+    scheme: Scheme, quantisation: Quantisation
 ) -> None:
-    steps = network_steps(network)
+    steps = scheme.steps
     [side] = [step for step in steps if step.convolution == FINEST_SIDE]
     total = side.inputs[0]
 
@@ -96,9 +107,9 @@ def test_the_finest_side_takes_two_rounded_maps_and_no_sum(
 
 
 def test_small_maps_keep_their_ranges_and_large_ones_share_one_when_concatenated(
-    network: SaliencyNetwork, quantisation: Quantisation
+    scheme: Scheme, quantisation: Quantisation
 ) -> None:
-    steps = network_steps(network)
+    steps = scheme.steps
     split = 0
     for step in steps:
         if step.convolution not in quantisation.weights:
@@ -106,7 +117,7 @@ def test_small_maps_keep_their_ranges_and_large_ones_share_one_when_concatenated
         source = steps[step.inputs[0]]
         if source.operation is not Operation.CONCATENATE:
             continue
-        ranges = {quantisation.ranges[place] for place in source.inputs}
+        ranges = {quantisation.ranges[place].largest for place in source.inputs}
         parts = quantisation.weights[step.convolution]
         if max(source.shape[2:]) > SPLIT_SIDE:
             assert len(ranges) == len(parts) == 1
@@ -119,9 +130,9 @@ def test_small_maps_keep_their_ranges_and_large_ones_share_one_when_concatenated
 
 
 def test_no_sum_that_is_drawn_from_and_nothing_resized_is_rounded(
-    network: SaliencyNetwork, quantisation: Quantisation
+    scheme: Scheme, quantisation: Quantisation
 ) -> None:
-    steps = network_steps(network)
+    steps = scheme.steps
     for step in steps:
         drawn = step.convolution.startswith(("side", "outconv"))
         if step.operation is Operation.RESIZE or drawn:
@@ -129,7 +140,7 @@ def test_no_sum_that_is_drawn_from_and_nothing_resized_is_rounded(
 
 
 def test_ranges_hold_every_map_of_what_was_calibrated_with(
-    network: SaliencyNetwork, pictures: list[Tensor], quantisation: Quantisation
+    network: SaliencyNetwork, scheme: Scheme, pictures: list[Tensor], quantisation: Quantisation
 ) -> None:
     largest: list[float] = []
     hooks = [
@@ -142,21 +153,40 @@ def test_ranges_hold_every_map_of_what_was_calibrated_with(
     for hook in hooks:
         hook.remove()
 
-    steps = network_steps(network)
-    relus = [place for place, step in enumerate(steps) if step.operation is Operation.RELU]
+    relus = [place for place, step in enumerate(scheme.steps) if step.operation is Operation.RELU]
     assert len(relus) == len(largest) == 112
     rounded = 0
     for place, seen in zip(relus, largest, strict=True):
         if place in quantisation.ranges:
             rounded += 1
-            assert seen <= quantisation.ranges[place] * 1.0001
+            assert seen <= quantisation.ranges[place].largest * 1.0001
     assert rounded > 60
 
 
-def test_the_same_pictures_give_the_same_quantisation(
-    network: SaliencyNetwork, pictures: list[Tensor], quantisation: Quantisation
-) -> None:
-    again = quantise(network, pictures, lambda what: None)
+def test_what_is_rounded_has_256_levels_and_no_more() -> None:
+    values = torch.linspace(-3, 3, 5001)
 
-    assert again.ranges == quantisation.ranges
-    assert all(np.array_equal(again.biases[n], b) for n, b in quantisation.biases.items())
+    for levels, lowest in ((Range(2.0), 0.0), (Range(2.0, signed=True), -256 / 127)):
+        rounded = levels.rounded(values)
+        inside = (values >= lowest) & (values <= 2)
+        assert (float(rounded.min()), float(rounded.max())) == pytest.approx((lowest, 2.0))
+        assert len(set(rounded.tolist())) == 256
+        assert ((rounded - values)[inside].abs() <= levels.step * 0.5001).all()
+
+
+def test_only_what_a_stem_answers_has_a_sign(stemmed: SaliencyNetwork) -> None:
+    scheme = Scheme.of(stemmed)
+
+    signed = [scheme.names[p] for p in scheme.rounded if scheme.range_of(p, 1).signed]
+
+    assert signed == ["conv_in"]
+    assert "stage1.rebnconvin.conv_s1" in scheme.weights
+    assert "conv_in" not in scheme.weights
+
+
+def test_another_scheme_has_another_digest(scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = scheme.digest
+
+    assert Scheme.of(scheme.network).digest == before
+    monkeypatch.setattr(subject, "SPLIT_SIDE", 320)
+    assert Scheme.of(scheme.network).digest != before

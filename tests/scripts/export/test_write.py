@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,18 @@ def test_each_photo_to_calibrate_with_is_there_mirrored_as_well() -> None:
     for photo, mirror in zip(photos, mirrored, strict=True):
         assert torch.equal(mirror, photo.flip(2))
         assert not torch.equal(mirror, photo)
+
+
+def test_a_network_with_a_stem_gets_each_photo_once_and_every_other_one_mirrored() -> None:
+    source = PhotoSource(WEIGHTS.parent / "photos", PIP_ARGUMENTS)
+    small = replace(VARIANTS["isnet"], picture=VARIANTS["u2net"].picture)
+    photos = source.calibration(VARIANTS["u2net"])[: len(CALIBRATION)]
+
+    pictures = source.calibration(small)
+
+    assert len(pictures) == len(photos)
+    for number, (picture, photo) in enumerate(zip(pictures, photos, strict=True)):
+        assert torch.equal(picture, photo.flip(2) if number % 2 else photo)
 
 
 def test_equal_masks_are_equal() -> None:
