@@ -178,10 +178,10 @@ async function health(r) {
         r.internalRedirect('/_refused/unavailable');
         return;
     }
-    const models = await remembered(r, ',models', servedModels, r.variables.model);
+    const models = await remembered(r, ',models', servedModels, '');
     r.headersOut['Content-Type'] = 'application/json';
     r.return(200, JSON.stringify({status: 'ready', workers: ready, model: r.variables.model,
-        models: models.split(' ')}));
+        models: models ? models.split(' ') : []}));
 }
 
 // TorchServe sends the same 503 for a full queue and for a model without a worker.
@@ -192,8 +192,8 @@ async function refuse(r) {
 
 // A client that chose an unknown model is told which models are served.
 async function refuseModel(r) {
-    const models = await remembered(r, ',models', servedModels, 'none');
-    r.variables.models = models.split(' ').join(', ');
+    const models = await remembered(r, ',models', servedModels, '');
+    r.variables.models = models.split(' ').join(', ') || 'none';
     r.internalRedirect('/_refused/no_model');
 }
 
