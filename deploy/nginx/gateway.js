@@ -178,8 +178,10 @@ async function health(r) {
         r.internalRedirect('/_refused/unavailable');
         return;
     }
+    const models = await remembered(r, ',models', servedModels, '');
     r.headersOut['Content-Type'] = 'application/json';
-    r.return(200, JSON.stringify({status: 'ready', workers: ready}));
+    r.return(200, JSON.stringify({status: 'ready', workers: ready, model: r.variables.model,
+        models: models ? models.split(' ') : []}));
 }
 
 // TorchServe sends the same 503 for a full queue and for a model without a worker.
@@ -190,41 +192,48 @@ async function refuse(r) {
 
 // A client that chose an unknown model is told which models are served.
 async function refuseModel(r) {
-    try {
-        const token = await tokenOf(r, 'management');
-        // njs 0.7 crashes over an await among arguments.
-        const served = await fromManagement(r, '/models', `limit=${MOST_MODELS}`, token);
-        r.variables.models = JSON.parse(served).models.map(model => model.modelName).sort().join(', ') || 'none';
-    } catch (e) {
-        r.error(`no list of models: ${e.message}`);
-    }
+    const models = await remembered(r, ',models', servedModels, '');
+    r.variables.models = models.split(' ').join(', ') || 'none';
     r.internalRedirect('/_refused/no_model');
 }
 
-// Returns how many workers of a model are READY. The number comes from the Management API and is cached for a
-// second; if it can't be written, it is read for each request.
+// Returns how many workers of a model are READY.
 async function readyWorkers(r, model) {
-    const file = `${r.variables.gateway_folder}/readiness/${model.replace('/', ',')}`;
+    const ready = await remembered(r, model.replace('/', ','), async token => {
+        const versions = await fromManagement(r, `/models/${model}`, '', token);
+        return String(JSON.parse(versions)[0].workers.filter(worker => worker.status === 'READY').length);
+    }, '0');
+    return Number(ready);
+}
+
+async function servedModels(token, r) {
+    const served = await fromManagement(r, '/models', `limit=${MOST_MODELS}`, token);
+    return JSON.parse(served).models.map(model => model.modelName).sort().join(' ');
+}
+
+// Returns as text what is read from the Management API, or `nothing` where it can't be read. It holds for a second;
+// where it can't be written, it is read for each request.
+async function remembered(r, name, read, nothing) {
+    const file = `${r.variables.gateway_folder}/readiness/${name}`;
     try {
         const known = Date.now() - fs.statSync(file).mtimeMs < REMEMBERED_MS && fs.readFileSync(file, 'utf8');
         if (known) {
-            return Number(known);
+            return known;
         }
     } catch (e) { /* nothing was written */ }
-    let ready = 0;
+    let found = nothing;
     try {
         const token = await tokenOf(r, 'management');
-        const versions = await fromManagement(r, `/models/${model}`, '', token);
-        ready = JSON.parse(versions)[0].workers.filter(worker => worker.status === 'READY').length;
+        found = await read(token, r);
     } catch (e) {
         r.error(`no readiness: ${e.message}`);
     }
     try {
-        fs.writeFileSync(file, String(ready));
+        fs.writeFileSync(file, found);
     } catch (e) {
         r.error(`readiness is not remembered: ${e.message}`);
     }
-    return ready;
+    return found;
 }
 
 // Finds TorchServe's errors among the statuses that the handler also uses. The public side then sends the

@@ -63,6 +63,11 @@ export class Access {
     if (this.state === "known") this.owner.known();
   }
 
+  /** Check a key that could not be checked before. */
+  checkLate() {
+    if (this.state === "unchecked") this.check();
+  }
+
   /** The server has refused the key with a photo. */
   refuse() {
     this.set("unknown");

@@ -54,16 +54,17 @@ export class Card {
   /**
    * Ask the server once.
    *
-   * @param {{fields: FormData, signature: string, key: string}} request
+   * @param {{fields: FormData, model: string, signature: string, key: string}} request
    * @returns {Promise<?Refusal>} One that concerns all photos: this one waits again.
    */
-  async run({ fields, signature, key }) {
+  async run(request) {
+    const { fields, signature } = request;
     const control = new AbortController();
     this.control = control;
     this.set("working");
     try {
       const tell = (said, share) => this.say(said, share);
-      const cutout = await cutOut(this.file, fields, key, control.signal, tell);
+      const cutout = await cutOut(this.file, request, control.signal, tell);
       await this.take(cutout, signature, keepsThePlace(fields), control.signal);
     } catch (error) {
       if (control.signal.aborted) return null;

@@ -1,7 +1,5 @@
 /** One request to the gateway: a photo and its options up, the cutout down. */
 
-const ADDRESS = "v1.0/removebg";
-
 /** What the server said instead of a cutout. */
 export class Refusal extends Error {
   /**
@@ -39,19 +37,19 @@ function causeOf(status, code) {
  * Cut one photo out.
  *
  * @param {File} file
- * @param {FormData} options
- * @param {string} key
+ * @param {{fields: FormData, model: string, key: string}} request model "": the server's default.
  * @param {AbortSignal} signal
  * @param {(said: string, share: ?number) => void} tell What is under way, and its share; null: unknown.
  * @returns {Promise<{blob: Blob, width: number, height: number, subject: object}>}
  * @throws {Refusal}
  */
-export async function cutOut(file, options, key, signal, tell) {
+export async function cutOut(file, { fields, model, key }, signal, tell) {
   signal.throwIfAborted();
   await checkReadable(file);
   // No event tells of an abort that came before somebody listened.
   signal.throwIfAborted();
-  const answer = await post(file, options, key, signal, tell);
+  const address = `${model ? `${model}/` : ""}v1.0/removebg`;
+  const answer = await post(address, key, formOf(file, fields), signal, tell);
   signal.throwIfAborted();
   if (answer.status === 200) return cutoutOf(answer);
   throw await refusalOf(answer);
@@ -77,14 +75,15 @@ export async function isKnown(key) {
 /**
  * Ask whether the server would cut out now.
  *
- * @returns {Promise<string>} "", or the cause why not: "away", "unavailable".
+ * @returns {Promise<{cause: string, model?: string, models?: string[]}>} cause: "", or why not: "away",
+ *   "unavailable"; the default model and all of them.
  */
-export async function whyNotReady() {
+export async function readiness() {
   try {
     const answer = await fetch("healthz", { cache: "no-store" });
-    return answer.ok ? "" : "unavailable";
+    return answer.ok ? { cause: "", ...(await answer.json()) } : { cause: "unavailable" };
   } catch {
-    return "away";
+    return { cause: "away" };
   }
 }
 
@@ -97,12 +96,16 @@ async function checkReadable(file) {
   }
 }
 
-// fetch() can't tell how much of an upload has gone.
-function post(file, options, key, signal, tell) {
-  const body = new FormData();
+function formOf(file, fields) {
+  const form = new FormData();
   // Bytes, whatever the file is called: the server finds out what they are, and would decode text.
-  body.set("image_file", new Blob([file], { type: "application/octet-stream" }), "picture");
-  for (const [name, value] of options) body.set(name, value);
+  form.set("image_file", new Blob([file], { type: "application/octet-stream" }), "picture");
+  for (const [name, value] of fields) form.set(name, value);
+  return form;
+}
+
+// fetch() can't tell how much of an upload has gone.
+function post(address, key, body, signal, tell) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const finish = () => {
@@ -113,7 +116,7 @@ function post(file, options, key, signal, tell) {
       request.abort();
       reject(new DOMException("Removed", "AbortError"));
     };
-    request.open("POST", ADDRESS);
+    request.open("POST", address);
     request.responseType = "blob";
     request.setRequestHeader("X-Api-Key", key);
     request.upload.addEventListener("progress", (event) => {

@@ -1,5 +1,12 @@
 /** The form of options: what the user wants, as fields of a request. */
 
+import { showProblem } from "./field_problem.js";
+
+const MODELS = {
+  u2net: "U²-Net: for most photos",
+  u2netp: "U²-Net small: fastest",
+  isnet: "IS-Net: finest details, slower",
+};
 const TAKES_QUALITY = ["webp", "jpg", "auto", "zip"];
 
 export class Options {
@@ -37,10 +44,25 @@ export class Options {
     return fields;
   }
 
-  /** What the fields say, in one line: results of another line are outdated. */
+  /** The model that was chosen; "": the server's default, or there is no choice. */
+  get model() {
+    return this.part("model").value;
+  }
+
+  /** Offer the models that are served, where they are several. */
+  offer({ model: usual, models }) {
+    const chosen = this.wanted ?? this.model;
+    const names = [usual, ...models.filter((name) => name !== usual)];
+    const choices = names.map((name) => new Option(MODELS[name] ?? name, name === usual ? "" : name));
+    this.part("model").replaceChildren(...choices);
+    this.part("model").value = names.includes(chosen) ? chosen : "";
+    this.form.querySelector("#models").hidden = names.length < 2;
+  }
+
+  /** What is asked for, in one line: results of another line are outdated. */
   signature() {
     const words = ([name, value]) => `${name}=${value instanceof File ? [value.name, value.size, value.lastModified] : value}`;
-    return [...this.fields()].map(words).join("&");
+    return [`model=${this.model}`, ...[...this.fields()].map(words)].join("&");
   }
 
   get isValid() {
@@ -71,6 +93,8 @@ export class Options {
       else field.value = value;
     }
     this.picture = known.get("picture") ?? null;
+    // Its choices may come later, from the server.
+    this.wanted = known.get("model");
     this.show();
   }
 
@@ -84,6 +108,7 @@ export class Options {
   }
 
   take(field) {
+    if (field.id === "model") this.wanted = undefined;
     if (field.id === "picker") {
       this.part("bg_color").value = field.value;
       this.mark(this.part("bg_color"));
@@ -141,24 +166,9 @@ export class Options {
     return field.validity.valid ? "" : (field.dataset.problem ?? field.validationMessage);
   }
 
-  /** Show a field's problem beside it, or remove what was shown; return the problem. */
   mark(field) {
     const problem = this.problemOf(field);
-    const id = `${field.id}-problem`;
-    let words = this.form.querySelector(`[id="${id}"]`);
-    if (!problem) {
-      words?.remove();
-      field.removeAttribute("aria-invalid");
-      field.removeAttribute("aria-describedby");
-      return "";
-    }
-    if (!words) {
-      words = Object.assign(document.createElement("p"), { id, className: "problem" });
-      field.closest(".field").append(words);
-    }
-    words.textContent = problem;
-    field.setAttribute("aria-invalid", "true");
-    field.setAttribute("aria-describedby", id);
+    showProblem(field, problem);
     return problem;
   }
 }

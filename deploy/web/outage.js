@@ -1,6 +1,6 @@
 /** A time in which nothing is sent: the server is away, starting, full, or the key's rate is used up. */
 
-import { whyNotReady } from "./cutout_request.js";
+import { readiness } from "./cutout_request.js";
 
 const SENTENCES = {
   away: "The server can't be reached.",
@@ -14,7 +14,7 @@ const LONGEST_PAUSE_S = 15;
 export class Outage {
   /**
    * @param {HTMLElement} banner
-   * @param {() => void} ended
+   * @param {(server: {model: string, models: string[]}) => void} ended
    */
   constructor(banner, ended) {
     this.banner = banner;
@@ -68,13 +68,13 @@ export class Outage {
   async tryNow() {
     clearInterval(this.clock);
     // It is cheaper to ask for the server's state than to send a large photo in vain.
-    const cause = await whyNotReady();
-    if (cause) {
-      this.begin(cause);
+    const server = await readiness();
+    if (server.cause) {
+      this.begin(server.cause);
       return;
     }
     this.cause = "";
     this.banner.hidden = true;
-    this.ended();
+    this.ended(server);
   }
 }

@@ -2,7 +2,6 @@
 
 import { Access } from "./access.js";
 import { copy } from "./clipboard.js";
-import { whyNotReady } from "./cutout_request.js";
 import { FramePreview } from "./frame_preview.js";
 import { Gallery } from "./gallery.js";
 import { Intake } from "./intake.js";
@@ -10,6 +9,7 @@ import { Options } from "./options.js";
 import { Outage } from "./outage.js";
 import { Panel } from "./panel.js";
 import { Queue } from "./queue.js";
+import { Removal } from "./removal.js";
 import { ResultStore } from "./result_store.js";
 import { Viewer } from "./viewer.js";
 import { ZipError, distinctNames, zipOf } from "./zip.js";
@@ -21,8 +21,9 @@ let notice;
 const store = new ResultStore();
 const viewer = new Viewer(find("viewer"));
 const panel = new Panel(find("panel"), find("options-button"));
-const outage = new Outage(find("outage"), () => {
-  if (!access.isKnown) access.check();
+const outage = new Outage(find("outage"), (server) => {
+  options.offer(server);
+  access.checkLate();
   queue.next();
 });
 const access = new Access(find("access"), find("key-button"), {
@@ -42,14 +43,14 @@ const queue = new Queue(find("card").content, store, {
   changed: show,
   enlarge: (card) => viewer.open(card),
   copy: copyResult,
-  remove,
+  remove: (cards) => removal.remove(cards),
 });
+const removal = new Removal(find("undo"), queue, { shown: find("results-title"), emptied: find("pick") });
 new Intake(find("pick"), { take, say });
 
 function take(files) {
   say("");
-  find("undo").hidden = true;
-  queue.forget();
+  removal.forget();
   queue.add(files);
   panel.offer();
   if (!options.isValid) checkOptions();
@@ -70,7 +71,7 @@ function write(element, words) {
 /** What to ask for now; null: the key, the options or the server are not ready. */
 function request() {
   if (outage.lasts || !access.isKnown || !options.isValid) return null;
-  return { fields: options.fields(), signature: options.signature(), key: access.key };
+  return { fields: options.fields(), model: options.model, signature: options.signature(), key: access.key };
 }
 
 function refused(refusal) {
@@ -132,31 +133,7 @@ for (const button of document.querySelectorAll(".update button:last-child")) {
   });
 }
 
-// Removing can be undone.
-function remove(cards) {
-  const focused = cards.find(({ element }) => element.contains(document.activeElement));
-  const neighbour = focused && (focused.element.nextElementSibling ?? focused.element.previousElementSibling);
-  queue.remove(cards);
-  const [{ file }] = cards;
-  find("undo").querySelector("p").textContent = cards.length === 1 ? `${file.name} was removed.` : `${cards.length} photos were removed.`;
-  find("undo").hidden = false;
-  // Or whoever uses the keyboard would start at the top of the page again.
-  if (focused) (neighbour?.querySelector(".remove") ?? find("undo").querySelector(".undo")).focus();
-}
-find("clear").addEventListener("click", () => {
-  remove([...queue.cards]);
-  find("undo").querySelector(".undo").focus();
-});
-find("undo").querySelector(".undo").addEventListener("click", () => {
-  find("undo").hidden = true;
-  queue.undo();
-  find("results-title").focus();
-});
-find("undo").querySelector(".dismiss").addEventListener("click", () => {
-  find("undo").hidden = true;
-  queue.forget();
-  find("pick").focus();
-});
+find("clear").addEventListener("click", () => removal.remove([...queue.cards]));
 
 // Results out.
 async function copyResult(card) {
@@ -197,7 +174,6 @@ async function start() {
   if (values) options.restore(values);
   await Promise.all([queue.restore(), access.check()]);
   if (queue.cards.length) panel.offer();
-  const cause = await whyNotReady();
-  if (cause && !outage.lasts) outage.begin(cause);
+  if (!outage.lasts) outage.tryNow();
 }
 start();

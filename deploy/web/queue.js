@@ -10,7 +10,7 @@ export class Queue {
    * @param {DocumentFragment} template
    * @param {import("./result_store.js").ResultStore} store
    * @param {{
-   *   request: () => ?{fields: FormData, signature: string, key: string},
+   *   request: () => ?{fields: FormData, model: string, signature: string, key: string},
    *   refused: (refusal: Error) => void, succeeded: () => void, changed: () => void,
    *   enlarge: (card: Card) => void, copy: (card: Card) => void,
    * }} owner `request` says what to ask for when a photo's turn comes; null: nothing can be sent now.

@@ -107,8 +107,9 @@ def test_a_picture_that_is_removed_or_can_not_be_read_is_not_sent(tmp_path: Path
         const removed = new AbortController();
         const during = { slice: () => ({ arrayBuffer: async () => removed.abort() }) };
         const folder = { slice: () => ({ arrayBuffer: async () => { throw new Error("no"); } }) };
+        const request = { fields: new FormData(), model: "", key: "" };
         const end = (file, signal) =>
-          cutOut(file, new FormData(), "key", signal, () => {}).catch((error) => error);
+          cutOut(file, request, signal, () => {}).catch((error) => error);
         const aborted = await end(during, removed.signal);
         const refused = await end(folder, new AbortController().signal);
         console.log(JSON.stringify([aborted.name, refused.message, sent.length]));

@@ -187,6 +187,13 @@ def test_predictions_keep_their_own_default(gate: Gate, photo: bytes) -> None:
     assert "X-Type" not in answer.headers
 
 
+def test_readiness_names_the_models(gate: Gate) -> None:
+    answer = gate.ask("/healthz", method="GET", key="").json()
+
+    assert answer.pop("workers") > 0
+    assert answer == {"status": "ready", "model": "u2netp", "models": ["u2net", "u2netp"]}
+
+
 def test_the_address_chooses_the_model(gate: Gate, photo: bytes, cutout: bytes) -> None:
     chosen = gate.ask("/u2net/v1.0/removebg", files={"image_file": photo})
     by_its_name = gate.ask("/predictions/u2net", files={"data": photo}, data={"format": "auto"})

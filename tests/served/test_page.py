@@ -118,11 +118,13 @@ def assert_same(file: bytes, expected: bytes) -> None:
     assert not ImageChops.difference(pixels(file), pixels(expected)).getbbox(alpha_only=False)
 
 
-def asked_directly(served: Served, photo: Path, *background: Path, **fields: str) -> bytes:
+def asked_directly(
+    served: Served, photo: Path, *background: Path, model: str = "u2netp", **fields: str
+) -> bytes:
     files = {"image_file": photo.read_bytes()}
     for picture in background:
         files["bg_image_file"] = picture.read_bytes()
-    answer = served.ask(files=files, data={"format": "png", **fields})
+    answer = served.ask(model, files=files, data={"format": "png", **fields})
     assert answer.status_code == 200, answer.text
     return answer.content
 
@@ -194,13 +196,14 @@ def test_options_are_applied_to_the_download(
     option(page, "Crop to the subject").uncheck()
     option(page, "Position of the subject").select_option("As in the photo")
     option(page, "Format").select_option("webp")
+    option(page, "Model").select_option("U²-Net: for most photos")
     expect(card.get_by_text("Outdated")).to_be_visible()
     update(page)
 
     expect(card.get_by_text("Outdated")).to_be_hidden()
     name, file = result(page, card)
     assert name == "astronaut-cutout.webp"
-    expected = asked_directly(served, photo_files[0], photo_files[1], edges="plain", format="webp")
+    expected = asked_directly(served, *photo_files[:2], model="u2net", edges="plain")
     assert_same(file, expected)
 
 
@@ -372,6 +375,8 @@ def test_removing_is_undone_and_a_reload_keeps_what_was_done(
     expect(removes).to_be_focused()
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".card .name")).to_have_text(["chelsea.png", "coffee.png"])
+    while kept(page) < 2:
+        page.wait_for_timeout(100)
 
     page.reload()
     # Its options are kept as well, so that the results are as outdated as before.
@@ -381,9 +386,27 @@ def test_removing_is_undone_and_a_reload_keeps_what_was_done(
 
     page.get_by_role("button", name="Remove all").click()
     expect(page.get_by_role("button", name="Undo")).to_be_focused()
+    while kept(page) > 0:
+        page.wait_for_timeout(100)
     page.reload()
     expect(page.get_by_role("button", name="API key: accepted")).to_be_visible()
     expect(page.locator(".card")).to_have_count(0)
+
+
+def kept(page: Page) -> int:
+    """How many results the browser keeps."""
+    return int(
+        page.evaluate(
+            """() => new Promise((resolve) => {
+              const opening = indexedDB.open("cutout", 1);
+              opening.addEventListener("success", () => {
+                const store = opening.result.transaction("results").objectStore("results");
+                const counting = store.count();
+                counting.addEventListener("success", () => resolve(counting.result));
+              });
+            })"""
+        )
+    )
 
 
 def test_each_outage_has_its_sentence_and_ends_by_itself(
