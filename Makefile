@@ -127,7 +127,7 @@ bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure beside rembg, LitServe and .tol
 bench-gpu: weights  ## Measure pictures a second on a GPU, by size of batch, against its own peak
 	@$(CLI) bench-gpu $(BENCH_GPU)
 
-edges: $(TESTING) u2net  ## Measure what edges=matte and edges=refined do, and cost, against pymatting
+edges: $(TESTING) weights  ## Measure what edges=matte and edges=refined do, and cost, against pymatting
 	$(PIP) -e '.[edges]'
 	@$(CLI) edges-foreground
 	@$(CLI) edges-refinement
