@@ -38,6 +38,8 @@ PEERS = """\
   one worker with all cores (`litserve_server.py`).
 - **int8**, **bf16**, **fp32**: ours, `make serve PRECISION=...`, with `PROFILE=throughput` unless
   named "latency".
+- **rembg, isnet-general-use**, **isnet int8**, ...: the same with IS-Net, if `make weights
+  MODEL=isnet` fetched its weights; for rembg they are put back into 32 bits.
 - **int8, BATCH_SIZE=...**, **int8, WORKERS=...**: the same with that setting; the workers share all
   cores, so that fewer workers have more threads.
 - **article**: ours in fp32, one worker with all cores, with `.tolist()` or `.tobytes()` (rgba).
