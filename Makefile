@@ -136,7 +136,7 @@ bench: $(TESTING) $(PEERS) $(WHEELS)  ## Measure against rembg, LitServe and .to
 bench-gpu: weights  ## Measure a GPU's pictures a second by batch size, against its own peak
 	@$(CLI) bench-gpu $(BENCH_GPU)
 
-edges: $(TESTING) u2net  ## Measure error and time of edges=matte and edges=refined against pymatting
+edges: $(TESTING) weights  ## Measure error and time of edges=matte and edges=refined against pymatting
 	$(PIP) -e '.[edges]'
 	@$(CLI) edges-foreground
 	@$(CLI) edges-refinement

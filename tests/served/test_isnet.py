@@ -13,7 +13,7 @@ from PIL import Image
 
 from scripts.archive.build import build_archive
 from tests.conftest import ROOT, WEIGHTS, exported
-from tests.served.conftest import Served
+from tests.served.conftest import Gate, Served
 from u2net_cutout import connect
 from u2net_cutout.client.local_composite import composite
 from u2net_cutout.network.precision import Precision, Runtime
@@ -59,6 +59,24 @@ def test_each_address_has_its_own_network(both: Served, photo_files: list[Path])
         response = both.ask(model, files={"data": photo_files[0].read_bytes()})
 
         assert (response.status_code, response.headers["X-Input-Size"]) == (200, side)
+
+
+def test_the_gateways_address_chooses_it(both: Served, gate: Gate, photo_files: list[Path]) -> None:
+    photo = {"image_file": photo_files[0].read_bytes()}
+
+    chosen, usual = (gate.ask(f"{model}/v1.0/removebg", files=photo) for model in ("/isnet", ""))
+
+    assert [chosen.headers["X-Input-Size"], usual.headers["X-Input-Size"]] == ["1024", "320"]
+
+
+def test_a_photo_of_50_megapixels_is_cut_out(both: Served, photos: list[Image.Image]) -> None:
+    file, workers = BytesIO(), both.worker_pids("isnet")
+    photos[1].resize((8160, 6144)).save(file, "JPEG")
+
+    made = cutout(both, "isnet", file.getvalue(), format="jpg", edges="refined")
+
+    assert made.size == (8160, 6144)
+    assert both.worker_pids("isnet") == workers
 
 
 def test_it_says_what_it_is_and_what_is_stated_of_its_licence(both: Served) -> None:

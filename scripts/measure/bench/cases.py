@@ -8,6 +8,7 @@ Edges = Literal["plain", "matte"]
 
 REMBG = "rembg"
 REMBG_SINGLE = "rembg, 1 thread"
+REMBG_ISNET = "rembg, isnet-general-use"
 LITSERVE = "litserve"
 ARTICLE = "article"
 PRECISIONS = ("int8", "bf16", "fp32")
@@ -35,7 +36,7 @@ class Turn:
         return self.server if self.server in PEERS else f"{self.server}, {self.format}{matte}"
 
 
-PEERS = (REMBG, REMBG_SINGLE, LITSERVE)
+PEERS = (REMBG, REMBG_SINGLE, REMBG_ISNET, LITSERVE)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,23 @@ LISTS = tuple(
 SMALL_EXACT, SMALL = "u2netp fp32", "u2netp auto"
 SMALL_CASE = Case("u2netp", "1.5", 4, (Turn(SMALL_EXACT), Turn(SMALL)))
 
+# IS-Net, where its weights are; a picture takes some seconds.
+ISNET = {precision: f"isnet {precision}" for precision in PRECISIONS}
+ISNET_CASE = Case(
+    "isnet",
+    "1.5",
+    4,
+    (Turn(REMBG_ISNET), Turn(REMBG), *map(Turn, ISNET.values())),
+    seconds=20,
+)
+ISNET_LATENCY = Case(
+    "isnet, latency",
+    "1.5",
+    1,
+    (Turn(REMBG_ISNET), Turn(ISNET["int8"] + LATENCY), Turn(ISNET["fp32"] + LATENCY)),
+)
+ISNET_CASES = frozenset({ISNET_CASE.name, ISNET_LATENCY.name})
+
 # Every size and number of clients, every format and both edges: an overview, each turn once.
 MATRIX = tuple(
     Case(
@@ -113,6 +131,7 @@ WORKERS_CASE = Case("workers on a CPU", "1.5", 4, tuple(map(Turn, WORKERS)))
 # In the order in which they need the fewest servers to be started.
 FULL = (
     *(THROUGHPUT, LARGE, *MATRIX, BATCH_CASE, WORKERS_CASE, LATENCY_CASE, SMALL_CASE),
+    *(ISNET_CASE, ISNET_LATENCY),
     *LISTS,
 )
 
@@ -127,5 +146,7 @@ QUICK = (
     _quick(LARGE, 15, 2),
     _quick(LATENCY_CASE, 8, 3, "bf16" + LATENCY),
     _quick(SMALL_CASE, 6, 2),
+    _quick(ISNET_CASE, 20, 2),
+    _quick(ISNET_LATENCY, 10, 2),
     *(_quick(case, 6, 1) for case in LISTS),
 )

@@ -1,11 +1,20 @@
 """All servers that the cases name, each with its port."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.measure.bench.article_server import ArticleServer
-from scripts.measure.bench.cases import BATCHES, LATENCY, PRECISIONS, SMALL, SMALL_EXACT, WORKERS
+from scripts.measure.bench.cases import (
+    BATCHES,
+    ISNET,
+    LATENCY,
+    PRECISIONS,
+    SMALL,
+    SMALL_EXACT,
+    WORKERS,
+)
 from scripts.measure.bench.peers import peer_servers
 from scripts.measure.kit.our_server import AUTO, Product
 from scripts.measure.kit.servers import Fleet, Server
@@ -24,10 +33,10 @@ class Contenders:
     """With the defaults of `make serve`."""
 
 
-def contenders(build: Path, weights: Path, port: int, peer_port: int) -> Contenders:
+def contenders(build: Path, weights: Mapping[str, Path], port: int, peer_port: int) -> Contenders:
     """Set all of them up below a build folder; those that share a port never run together.
 
-    The peers serve the ONNX file `weights`.
+    The peers serve the ONNX files `weights`, by rembg's names of the models.
     """
     ports = {name: port + PORT_STEP * each for each, name in enumerate(PRECISIONS)}
     products = {
@@ -38,6 +47,16 @@ def contenders(build: Path, weights: Path, port: int, peer_port: int) -> Contend
     for name, small_port in zip((SMALL_EXACT, SMALL), ports.values(), strict=False):
         precision = name.split()[1]
         products[name] = Product(name, small_port, build, precision, model="u2netp")
+    for precision, name in ISNET.items():
+        for profile in ("", LATENCY):
+            products[name + profile] = Product(
+                name + profile,
+                ports[precision],
+                build,
+                precision,
+                profile="latency" if profile else "throughput",
+                model="isnet",
+            )
     for (name, size), batch_port in zip(BATCHES.items(), ports.values(), strict=True):
         products[name] = Product(name, batch_port, build, "int8", batch_size=size)
     for (name, workers), workers_port in zip(WORKERS.items(), ports.values(), strict=False):

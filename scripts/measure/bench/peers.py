@@ -12,15 +12,17 @@ import requests
 
 from scripts.common.files import sha256_of
 from scripts.common.http import local_session
-from scripts.measure.bench.cases import LITSERVE, REMBG, REMBG_SINGLE
+from scripts.measure.bench.cases import LITSERVE, REMBG, REMBG_ISNET, REMBG_SINGLE
 from scripts.measure.kit.errors import BenchError
 from scripts.measure.kit.photos import Picture
 from scripts.measure.kit.processes import ProcessTree
 from scripts.measure.kit.request import Request
 from scripts.torchserve.binding import HOST
-from scripts.weights.fetch import PUBLISHED
+from scripts.weights.fetch import ISNET, PUBLISHED
 from scripts.weights.record import WeightsError, WeightsRecord
 
+# rembg's names of the models.
+U2NET, ISNET_GENERAL = "u2net", "isnet-general-use"
 START_TIMEOUT_S = 120
 LITSERVE_PROGRAM = Path(__file__).with_name("litserve_server.py")
 
@@ -113,24 +115,38 @@ def shared_weights(folder: Path) -> Path:
     return export
 
 
+def shared_isnet(folder: Path) -> Path | None:
+    """Return the ONNX file in `folder` that ours were converted from; None: there is none.
+
+    Nothing fetches IS-Net's weights unasked.
+    """
+    export = folder / "isnet.onnx"
+    if not (export.is_file() and export.with_suffix(".pth").is_file()):
+        return None
+    same = WeightsRecord.beside(export.with_suffix(".pth")).source.endswith(ISNET.sha256)
+    return export if same and sha256_of(export) == ISNET.sha256 else None
+
+
 def peer_servers(
-    venv: Path, weights: Path, folder: Path, port: int, cores: int
+    venv: Path, weights: Mapping[str, Path], folder: Path, port: int, cores: int
 ) -> list[PeerServer]:
-    """Set the peers up to serve the ONNX file `weights` on `port` and those after it."""
+    """Set the peers up to serve the ONNX files `weights` on `port` and those after it."""
     home = folder / "rembg-models"
     home.mkdir(parents=True, exist_ok=True)
-    model = home / "u2net.onnx"
-    model.unlink(missing_ok=True)
-    model.symlink_to(weights.resolve())
-    models = {"U2NET_HOME": str(home)}
+    for name, file in weights.items():
+        model = home / f"{name}.onnx"
+        model.unlink(missing_ok=True)
+        model.symlink_to(file.resolve())
+    # rembg knows the sums of files of its own, which have the same weights.
+    models = {"U2NET_HOME": str(home), "MODEL_CHECKSUM_DISABLED": "1"}
     single = {**models, "OMP_NUM_THREADS": "1"}
 
-    def rembg(name: str, port: int, environment: dict[str, str]) -> PeerServer:
+    def rembg(name: str, port: int, environment: dict[str, str], model: str = U2NET) -> PeerServer:
         # Without its web page, which costs CPU even when idle.
         options = ["--host", HOST, "--port", str(port), "--no-ui", "--log_level", "warning"]
         command = [str(venv / "bin" / "rembg"), "s", *options]
         url = f"http://{HOST}:{port}/api/remove"
-        return PeerServer(name, command, url, {"model": "u2net"}, folder, environment)
+        return PeerServer(name, command, url, {"model": model}, folder, environment)
 
     litserve = PeerServer(
         LITSERVE,
@@ -141,4 +157,9 @@ def peer_servers(
         folder,
         single,
     )
-    return [rembg(REMBG, port, models), rembg(REMBG_SINGLE, port + 1, single), litserve]
+    return [
+        rembg(REMBG, port, models),
+        rembg(REMBG_SINGLE, port + 1, single),
+        rembg(REMBG_ISNET, port + 3, models, ISNET_GENERAL),
+        litserve,
+    ]

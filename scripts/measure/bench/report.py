@@ -41,6 +41,8 @@ PEERS = """\
   thread. This was faster than one worker with all cores.
 - **int8**, **bf16**, **fp32**: ours, `make serve PRECISION=...`, with `PROFILE=throughput` unless
   named "latency".
+- **rembg, isnet-general-use**, **isnet int8**, ...: the same with IS-Net, if `make weights
+  MODEL=isnet` fetched its weights; for rembg they are converted back to 32 bits.
 - **int8, BATCH_SIZE=...**, **int8, WORKERS=...**: the same with that setting. The workers share all
   cores: fewer workers have more threads.
 - **article**: ours in fp32, one worker with all cores, with `.tolist()` or `.tobytes()` (rgba).

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from scripts.common.options import OptionParser
 from scripts.common.paths import ROOT
-from scripts.measure.bench.cases import FULL, QUICK
+from scripts.measure.bench.cases import FULL, ISNET_CASES, QUICK
 from scripts.measure.bench.contenders import contenders
-from scripts.measure.bench.peers import shared_weights
+from scripts.measure.bench.float32_export import write_float32
+from scripts.measure.bench.peers import ISNET_GENERAL, U2NET, shared_isnet, shared_weights
 from scripts.measure.bench.plots import write_plots
 from scripts.measure.bench.report import write_report
 from scripts.measure.bench.results import Results
@@ -27,7 +28,12 @@ DOCS = ROOT / "docs" / "benchmarks"
 
 def _measure(arguments: argparse.Namespace) -> Results:
     folder = arguments.build / "bench"
-    weights = shared_weights(arguments.build / "weights")
+    weights = {U2NET: shared_weights(arguments.build / "weights")}
+    isnet = shared_isnet(arguments.build / "weights")
+    if isnet is not None:
+        weights[ISNET_GENERAL] = folder / "isnet-float32.onnx"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_float32(isnet, weights[ISNET_GENERAL])
     hey = find_hey(folder / "packages")
     if arguments.pictures:
         pictures = pictures_in(arguments.pictures)
@@ -51,7 +57,8 @@ def _measure(arguments: argparse.Namespace) -> Results:
         results,
         raw,
     )
-    run.measure(QUICK if arguments.quick else FULL)
+    cases = QUICK if arguments.quick else FULL
+    run.measure(tuple(case for case in cases if isnet or case.name not in ISNET_CASES))
     results.write(raw)
     print(f"raw results: {raw}")
     return results

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.measure.bench.cases import (
+    ISNET,
+    ISNET_CASE,
     PRECISIONS,
     SMALL,
     SMALL_CASE,
@@ -99,6 +101,8 @@ class Run:
         if case.name == SMALL_CASE.name:
             small = {name.split()[1]: self._products[name] for name in (SMALL, SMALL_EXACT)}
             self._masks("u2netp", small)
+        if case.name == ISNET_CASE.name:
+            self._masks("isnet", {name: self._products[ISNET[name]] for name in ISNET})
 
     def _peaks(self) -> None:
         with alone(self.lock):

@@ -4,7 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from scripts.measure.bench.cases import LARGE, LATENCY, LATENCY_CASE, LISTS, REMBG, THROUGHPUT, Turn
+from scripts.measure.bench.cases import (
+    ISNET,
+    ISNET_CASE,
+    ISNET_LATENCY,
+    LARGE,
+    LATENCY,
+    LATENCY_CASE,
+    LISTS,
+    REMBG,
+    REMBG_ISNET,
+    THROUGHPUT,
+    Turn,
+)
 from scripts.measure.bench.measurement import Measurement
 from scripts.measure.bench.results import Ratios, Results
 
@@ -62,8 +74,8 @@ def _faster(case: str, turn: Turn, against: str = REMBG) -> Measured:
     return lambda results: results.ratios(case, turn.label, against, _rate)
 
 
-def _shorter_latency(turn: Turn) -> Measured:
-    return lambda results: results.ratios(LATENCY_CASE.name, turn.label, REMBG, _inverse_p50)
+def _shorter_latency(turn: Turn, case: str = LATENCY_CASE.name, against: str = REMBG) -> Measured:
+    return lambda results: results.ratios(case, turn.label, against, _inverse_p50)
 
 
 def _peak_share(precision: str) -> Measured:
@@ -80,12 +92,16 @@ def _outside_share(results: Results) -> float | None:
     return next((s.outside_share for s in results.stages if s.label == label), None)
 
 
-def _memory(results: Results) -> Ratios | None:
-    return results.ratios(THROUGHPUT.name, Turn("int8").label, REMBG, _pss)
+def _memory(case: str, turn: Turn, against: str) -> Measured:
+    return lambda results: results.ratios(case, turn.label, against, _pss)
 
 
 def _ready(results: Results) -> float | None:
     return min(results.seconds_to_ready, default=None)
+
+
+def _isnet_faster(precision: str, against: str = REMBG_ISNET) -> Measured:
+    return _faster(ISNET_CASE.name, Turn(ISNET[precision]), against)
 
 
 PNG_4 = "1.5 MP, PNG, 4 clients, times rembg's rate"
@@ -141,6 +157,31 @@ TARGETS = (
         None,
         _mask_error("u2netp auto"),
     ),
-    Target("memory (PSS) of two int8 workers, of rembg's", "at most", 0.6, 0.4, _memory),
+    Target(
+        "memory (PSS) of two int8 workers, of rembg's",
+        "at most",
+        0.6,
+        0.4,
+        _memory(THROUGHPUT.name, Turn("int8"), REMBG),
+    ),
+    Target(f"isnet, {PNG_4} with it: int8", "at least", 4.3, 5, _isnet_faster("int8")),
+    Target(f"isnet, {PNG_4} with it: fp32", "at least", 1.5, 2.2, _isnet_faster("fp32")),
+    Target(f"isnet, {PNG_4} with u2net: int8", "at least", 1.7, 2, _isnet_faster("int8", REMBG)),
+    Target(
+        f"isnet, {P50}: int8",
+        "at least",
+        4,
+        4.5,
+        _shorter_latency(Turn(ISNET["int8"] + LATENCY), ISNET_LATENCY.name, REMBG_ISNET),
+    ),
+    Target(
+        "isnet, memory (PSS) of two int8 workers, of rembg's",
+        "at most",
+        0.6,
+        0.4,
+        _memory(ISNET_CASE.name, Turn(ISNET["int8"]), REMBG_ISNET),
+    ),
+    Target("isnet int8, mean error of the masks", "at most", 3e-3, 2e-3, _mask_error("isnet int8")),
+    Target("isnet bf16, mean error of the masks", "at most", 5e-4, None, _mask_error("isnet bf16")),
     Target("`make serve`, everything installed, to READY", "at most", 15, 8, _ready, " s"),
 )

@@ -20,7 +20,7 @@ def ports_of(server: object) -> list[int]:
 
 @pytest.mark.parametrize("case", [*FULL, *QUICK], ids=lambda case: case.name)
 def test_those_of_a_case_have_ports_of_their_own(case: Case, tmp_path: Path) -> None:
-    found = contenders(tmp_path, tmp_path / "u2net.onnx", 9080, 9300)
+    found = contenders(tmp_path, {}, 9080, 9300)
 
     running = {turn.server for turn in case.turns}
     ports = [port for name in running for port in ports_of(found.fleet.servers[name])]
@@ -29,7 +29,7 @@ def test_those_of_a_case_have_ports_of_their_own(case: Case, tmp_path: Path) -> 
 
 
 def test_each_size_of_batch_and_number_of_workers_is_served(tmp_path: Path) -> None:
-    products = contenders(tmp_path, tmp_path / "u2net.onnx", 9080, 9300).products
+    products = contenders(tmp_path, {}, 9080, 9300).products
 
     batches = [products[turn.server].command("serve") for turn in BATCH_CASE.turns]
     workers = [products[turn.server].command("serve") for turn in WORKERS_CASE.turns]

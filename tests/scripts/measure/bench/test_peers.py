@@ -62,7 +62,7 @@ def test_the_peers_share_the_weights_and_no_port(tmp_path: Path) -> None:
     weights = tmp_path / "u2net.onnx"
     weights.write_bytes(b"weights")
 
-    peers = peer_servers(tmp_path / "venv", weights, tmp_path / "peers", 9300, cores=2)
+    peers = peer_servers(tmp_path / "venv", {"u2net": weights}, tmp_path / "peers", 9300, cores=2)
 
     homes = {peer.environment["U2NET_HOME"] for peer in peers}
     assert [(Path(home) / "u2net.onnx").read_bytes() for home in homes] == [b"weights"]
