@@ -19,8 +19,8 @@ from u2net_cutout.network.precision import Precision
 # The precision hint for what the graph does not have in 8 bits. Beside
 # them float32 is about as fast as bfloat16, and truer.
 HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
-# The precisions that it then reports of a convolution: of what it takes, which has a sign where it is
-# a stem's.
+# The precisions that it then reports of a convolution: of what it takes, which has a sign where a
+# stem answers it.
 CONVOLUTION_TYPES = {
     Precision.FP32: ("f32",),
     Precision.BF16: ("bf16",),
