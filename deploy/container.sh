@@ -1,7 +1,7 @@
 #!/bin/sh
-# What the image runs: "serve" (TorchServe, until it is told to end), "gateway" (nginx before it), or
-# "ready" (whether a worker is). Further arguments go to the command. Everything is written to one
-# volume, which the containers of a pod share.
+# The image's entry point: "serve" (TorchServe, until SIGTERM), "gateway" (nginx in front of it), or "ready"
+# (exit 0 if a worker is READY). More arguments go to the command. All files go to one volume, which the
+# containers of a pod share.
 set -eu
 cd /opt/cutout
 build=/var/lib/cutout/build

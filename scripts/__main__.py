@@ -12,6 +12,7 @@ from scripts.common.running import run
 COMMANDS = MappingProxyType(
     {
         "help": "scripts.documents.help:show",
+        "check": "scripts.lifecycle.variables:check",
         "weights": "scripts.weights.fetch:weights",
         "archive": "scripts.archive.build:archive",
         "calibrate": "scripts.export.calibrate:calibrate",
@@ -42,6 +43,7 @@ COMMANDS = MappingProxyType(
         "client-overhead": "scripts.measure.bench.client_overhead:client_overhead",
         "edges-foreground": "scripts.measure.edges.foreground:edges_foreground",
         "edges-refinement": "scripts.measure.edges.refinement:edges_refinement",
+        "gallery": "scripts.measure.edges.gallery:gallery",
         "soak": "scripts.measure.soak.run:soak",
         "overload": "scripts.measure.soak.overload:overload",
         "kill-workers": "scripts.measure.faults.kill_workers:kill_workers_command",

@@ -1,23 +1,23 @@
-// What nginx's own directives can't do: look up keys, count requests, add TorchServe's tokens, and tell its
+// What nginx's directives can't do: look up keys, count requests, add TorchServe's tokens, and distinguish its
 // errors from the handler's. Written for njs 0.7 (Debian 12) and later.
 import fs from 'fs';
 import keys from './keys.js';
 
-// A token is renewed when it has less than this left, as scripts/torchserve/management_api.py does. Renewing one
-// ends the one before at once; a request that was on its way with it is sent again (see redirect).
+// A token is renewed when less than this is left, as in scripts/torchserve/management_api.py. A renewal ends the
+// old token at once; a request that was sent with the old one is sent again (see redirect).
 const MARGIN_MS = 20000;
-// A request that renews it has this long; then another may.
+// After this time another request may try to renew it.
 const CLAIM_MS = 5000;
 const WINDOW_S = 60;
 const REMEMBERED_MS = 1000;
 const MOST_TRIES = 4;
 const PAUSE_MS = 100;
+const MOST_MODELS = 100;
 
-// TorchServe's body when a worker dies: 500, or 507 if the kernel ended it for its memory.
+// TorchServe's body when a worker dies: 500, or 507 if the kernel ended it for lack of memory.
 const WORKER_DIED = '{\n  "code": 500,\n  "type": "InternalServerException",\n  "message": "Worker died."\n}\n';
 
-// auth_request: 204 to go on, 403 to end with $refusal; with a body, so that error_page does not apply
-// here already.
+// auth_request: 204 continues, 403 ends with $refusal. It has a body, so that error_page does not apply here.
 function identify(r) {
     const key = r.variables.shown_key;
     const client = key && keys.clientOf(r, key);
@@ -52,8 +52,8 @@ function isOver(r, client) {
     return used > limit;
 }
 
-// The size of a file that only grows is a counter that all worker processes share; njs 0.7 has no other.
-// Each period has a folder; the first request of a period removes those before.
+// A counter that all worker processes share: the size of a file that only grows; njs 0.7 has no other. Each
+// period has a folder; the first request of a period removes older ones.
 function count(folder, name, period) {
     const file = `${folder}/${period}/${name}`;
     try {
@@ -87,7 +87,7 @@ function makeFolder(folder, name, isOld) {
     return true;
 }
 
-// The whole body has arrived; only now the request goes to a machine.
+// Called when the whole body has arrived: sends the request to a machine.
 function forward(r) {
     r.internalRedirect('@machines');
 }
@@ -100,7 +100,7 @@ function tokensOf(r) {
     return JSON.parse(fs.readFileSync(r.variables.key_file, 'utf8'));
 }
 
-// `make stop` writes a file beside the tokens before TorchServe drains; it is there until the next start.
+// `make stop` writes a file beside the tokens before TorchServe drains. The file stays until the next start.
 function isDraining(r) {
     try {
         fs.statSync(`${r.variables.key_file.replace(/[^/]*$/, '')}draining`);
@@ -131,8 +131,8 @@ function pause(milliseconds) {
     return new Promise(resolve => setTimeout(resolve, milliseconds));
 }
 
-// One request renews a token; the others go on with it while it is good, and wait when it is not. Where
-// nothing can be written, several may renew it.
+// One request renews a token. The others use the old one while it is valid, else they wait. If no file can be
+// written, several requests may renew it.
 function claim(r, kind, expires, left) {
     const name = `${kind}.${expires}.${Math.ceil(left / CLAIM_MS)}`;
     try {
@@ -151,9 +151,9 @@ async function fromManagement(r, path, args, token) {
     return reply.responseText;
 }
 
-// auth_request of a machine: sets $token. A request that was sent with a token that had just ended, or while
-// TorchServe wrote its file, comes back with another mark in X-Tries. While TorchServe drains, it gets no more
-// requests: 401, and another machine may take this one.
+// auth_request of a machine: sets $token. A request that was sent with an expired token, or while TorchServe
+// wrote its file, returns with one more mark in X-Tries. While TorchServe drains, it gets no requests: 401, and
+// another machine may take this one.
 async function authorise(r) {
     if (isDraining(r)) {
         r.return(401);
@@ -182,14 +182,27 @@ async function health(r) {
     r.return(200, JSON.stringify({status: 'ready', workers: ready}));
 }
 
-// TorchServe has the same 503 for a full queue and for a model without a worker.
+// TorchServe sends the same 503 for a full queue and for a model without a worker.
 async function refuse(r) {
     const ready = await readyWorkers(r, r.variables.asked_model);
     r.internalRedirect(ready ? '/_refused/overloaded' : '/_refused/unavailable');
 }
 
-// Returns how many workers of a model are READY. The number is read from the Management API and holds for a
-// second; where it can't be written, it is read for each request.
+// A client that chose an unknown model is told which models are served.
+async function refuseModel(r) {
+    try {
+        const token = await tokenOf(r, 'management');
+        // njs 0.7 crashes over an await among arguments.
+        const served = await fromManagement(r, '/models', `limit=${MOST_MODELS}`, token);
+        r.variables.models = JSON.parse(served).models.map(model => model.modelName).sort().join(', ') || 'none';
+    } catch (e) {
+        r.error(`no list of models: ${e.message}`);
+    }
+    r.internalRedirect('/_refused/no_model');
+}
+
+// Returns how many workers of a model are READY. The number comes from the Management API and is cached for a
+// second; if it can't be written, it is read for each request.
 async function readyWorkers(r, model) {
     const file = `${r.variables.gateway_folder}/readiness/${model.replace('/', ',')}`;
     try {
@@ -214,14 +227,14 @@ async function readyWorkers(r, model) {
     return ready;
 }
 
-// Finds TorchServe's own errors among the statuses that the handler has as well, and has the public side send
-// the request again, to any machine, or refuse it.
+// Finds TorchServe's errors among the statuses that the handler also uses. The public side then sends the
+// request again, to any machine, or refuses it.
 function redirect(r) {
     if (r.status < 400 || r.headersOut['X-Error-Code']) {
         return;
     }
     const died = Number(r.headersOut['Content-Length']) === WORKER_DIED.length;
-    // TorchServe's 403 is a form of an unknown charset; nginx's own is that of ALLOW.
+    // TorchServe's 403 means an unknown charset in a form; nginx's own comes from ALLOW.
     const charset = r.variables.upstream_status === '403' && 'form';
     const reason = {400: 'unavailable', 403: charset, 413: 'too_large', 500: died ? 'unavailable' : 'form',
         507: died ? 'unavailable' : 'overloaded'}[r.status];
@@ -232,4 +245,4 @@ function redirect(r) {
     }
 }
 
-export default {identify, forward, authorise, health, refuse, redirect};
+export default {identify, forward, authorise, health, refuse, refuseModel, redirect};

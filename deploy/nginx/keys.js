@@ -1,7 +1,7 @@
-// Looks up keys in a time that does not grow with their number. The key file becomes a table by SHA-256, in
-// `tables/<state of the key file>`: a file, because njs 0.7 keeps nothing from one request to the next. It
-// begins with the offsets of its buckets; a bucket holds the keys whose sums begin with the same digits, each
-// as "<sum> <client> <requests a minute>".
+// Looks up keys in a time that does not grow with their number. A table by SHA-256 is made from the key file, in
+// `tables/<state of the key file>`: a file, because njs 0.7 keeps nothing between requests. It begins with the
+// offsets of its buckets. A bucket holds the keys whose sums begin with the same digits, each as
+// "<sum> <client> <requests a minute>".
 import crypto from 'crypto';
 import fs from 'fs';
 
@@ -11,11 +11,11 @@ const OFFSET_BYTES = 4;
 const UNFINISHED = 'unfinished-';
 const RATE_OF_ALL = '-';
 const NO_NUMBER = '?';
-// The clock of a file system ticks every few milliseconds: a file that has just changed may change again and
-// look the same. So its table is written once more after this time.
+// A file system's clock ticks every few milliseconds, so a file may change again and look the same. Its table is
+// therefore written again after this time.
 const SETTLED_MS = 500;
 
-// Returns the client of a key, with the requests a minute of its own or undefined; undefined: no client.
+// Returns a key's client, with its own requests a minute or undefined. Returns undefined for an unknown key.
 function clientOf(r, key) {
     const sum = crypto.createHash('sha256').update(key).digest('hex');
     let client;
@@ -25,7 +25,7 @@ function clientOf(r, key) {
             client = {name: words[1], rate: words[2] === RATE_OF_ALL ? undefined : words[2]};
         }
     });
-    // What is no number would be no limit.
+    // Anything but a number would mean no limit.
     if (client && client.rate === NO_NUMBER) {
         r.error(`keys: ${client.name} is refused: its rate is no number of requests a minute`);
         return undefined;
@@ -33,7 +33,7 @@ function clientOf(r, key) {
     return client;
 }
 
-// Takes the same time wherever the two differ.
+// Takes the same time wherever the two strings differ.
 function sameSum(line, sum) {
     let difference = 0;
     for (let i = 0; i < sum.length; i++) {
@@ -71,8 +71,8 @@ function bucketOf(r, number) {
     }
 }
 
-// A line of the key file is a name, a key and, if it has one of its own, requests a minute. Splitting by a
-// regular expression would take 0.3 ms a line.
+// A line of the key file is a name, a key and, optionally, requests a minute. Splitting it by a regular expression
+// would take 0.3 ms.
 function bucketsOf(keys) {
     const buckets = new Array(BUCKETS).fill('');
     keys.split('\t').join(' ').split('\r').join('').split('\n').forEach(line => {

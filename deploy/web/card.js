@@ -1,146 +1,224 @@
-/** One picture on the page: what was sent, how far it is, and its cutout. */
+/** One photo on the page: how far it is, its result, or why there is none. */
 
+import { canCopy } from "./clipboard.js";
+import { Comparison } from "./comparison.js";
 import { Refusal, cutOut } from "./cutout_request.js";
-import { EXTENSIONS, keepsThePlace } from "./options.js";
+import { keepsThePlace } from "./frame.js";
+import { thumbnailOf } from "./thumbnail.js";
+
+const EXTENSIONS = {
+  "image/png": "png", "image/webp": "webp", "image/jpeg": "jpg",
+  "application/zip": "zip", "application/octet-stream": "rgba",
+};
+const WITHOUT_PREVIEW = {
+  zip: "ZIP files have no preview. This one holds color.jpg and alpha.png.",
+  rgba: "Raw RGBA has no preview.",
+};
+const UNKNOWN_ERROR = "This page failed. Its error is in the browser's console.";
 
 export class Card {
   /**
+   * @param {number} id Cards are in the order of their ids.
    * @param {File} file
    * @param {DocumentFragment} template
-   * @param {{changed: (card: Card) => void, retry: (card: Card) => void, removed: (card: Card) => void}} owner
+   * @param {{enlarge: Function, copy: Function, retry: Function, remove: Function}} owner Each takes the card.
    */
-  constructor(file, template, owner) {
+  constructor(id, file, template, owner) {
+    this.id = id;
     this.file = file;
-    this.owner = owner;
     this.state = "waiting";
-    this.cutout = null;
-    this.control = null;
+    this.result = null;
+    this.refusal = null;
+    this.photo = null;
+    this.preview = null;
+    // The subject's box in the photo, and the thumbnail of a cutout that lies on the photo.
+    this.subject = null;
+    this.whole = null;
+    this.outdated = false;
     this.element = template.cloneNode(true).firstElementChild;
+    this.comparison = new Comparison(this.part(".stage"), this.part(".wipe"));
     this.part(".name").textContent = file.name;
-    this.before = this.part(".before");
-    this.before.src = URL.createObjectURL(file);
-    this.before.alt = `${file.name}, as it was sent`;
-    // Chromium shows no HEIC and no TIFF; the cutout can be looked at all the same.
-    this.before.addEventListener("error", () => {
-      this.before.remove();
-      this.part(".stage").classList.remove("comparing");
-      this.wipe.hidden = true;
-    });
-    this.part(".retry").addEventListener("click", () => owner.retry(this));
-    this.part(".remove").addEventListener("click", () => this.remove());
-    this.wipe = this.part(".wipe");
-    this.wipe.addEventListener("input", () => this.wipeTo(this.wipe.value));
-    this.say("Waiting");
+    this.part(".name").title = file.name;
+    for (const action of ["enlarge", "copy", "retry", "remove"]) {
+      this.part(`.${action}`).addEventListener("click", () => owner[action](this));
+    }
+    this.part(".enlarge").setAttribute("aria-label", `Enlarge ${file.name}`);
+    this.part(".wipe").setAttribute("aria-label", `Compare photo and result of ${file.name}`);
+    this.part(".remove").setAttribute("aria-label", `Remove ${file.name}`);
+    this.part(".copy").setAttribute("aria-label", `Copy the result of ${file.name}`);
+    this.part(".retry").setAttribute("aria-label", `Retry ${file.name}`);
+    this.render();
+    this.photoMade = this.makePhoto();
   }
 
-  /** Ask the server; never throws. */
-  async run(fields, key) {
-    this.control?.abort();
+  /**
+   * Ask the server once.
+   *
+   * @param {{fields: FormData, signature: string, key: string}} request
+   * @returns {Promise<?Refusal>} One that concerns all photos: this one waits again.
+   */
+  async run({ fields, signature, key }) {
     const control = new AbortController();
     this.control = control;
-    this.reset("working");
-    this.say("Sending…", 0);
+    this.set("working");
     try {
-      const cutout = await cutOut(this.file, fields, key, control.signal, (said, share) => this.say(said, share));
-      this.show(cutout, fields);
+      const tell = (said, share) => this.say(said, share);
+      const cutout = await cutOut(this.file, fields, key, control.signal, tell);
+      await this.take(cutout, signature, keepsThePlace(fields), control.signal);
     } catch (error) {
-      if (control.signal.aborted) return;
-      this.refuse(error);
+      if (control.signal.aborted) return null;
+      if (error instanceof Refusal && error.concernsAll) {
+        this.set("waiting");
+        return error;
+      }
+      if (!(error instanceof Refusal)) console.error(error);
+      this.refusal = error;
+      // A result that was there before is not lost.
+      this.set(this.result ? "done" : "failed");
     }
-    this.owner.changed(this);
+    return null;
   }
 
-  /** Wait for another run. */
   wait() {
-    this.control?.abort();
-    this.reset("waiting");
-    this.say("Waiting");
+    this.refusal = null;
+    this.set("waiting");
   }
 
-  remove() {
+  /** Stop what is under way. */
+  stop() {
     this.control?.abort();
-    this.state = "removed";
-    for (const address of [this.before.src, this.part(".save").href]) URL.revokeObjectURL(address);
-    const focused = this.element.contains(document.activeElement);
-    const neighbour = this.element.nextElementSibling ?? this.element.previousElementSibling;
-    this.element.remove();
-    this.owner.removed(this);
-    // Or whoever goes by the keyboard would start at the top of the page again.
-    if (focused) (neighbour?.querySelector(".remove") ?? document.getElementById("pick")).focus();
+    if (this.state === "working") this.set("waiting");
   }
 
-  /** The cutout's file name. */
+  /** Give back what the browser keeps for this card. */
+  dispose() {
+    this.disposed = true;
+    for (const address of [this.photo?.address, this.whole?.address, this.preview?.address, this.part(".save").href]) {
+      if (address) URL.revokeObjectURL(address);
+    }
+  }
+
+  /** What is needed to show it again after a reload. */
+  record() {
+    const { id, file, result, subject } = this;
+    return { id, file, result, subject };
+  }
+
+  async restore({ result, subject }) {
+    this.subject = subject;
+    this.result = result;
+    this.set("done");
+    await this.showResult(result);
+  }
+
+  setOutdated(outdated) {
+    if (this.outdated === outdated) return;
+    this.outdated = outdated;
+    this.render();
+  }
+
+  get mayRetry() {
+    return this.state === "failed" && this.refusal instanceof Refusal && this.refusal.mayPass;
+  }
+
+  /** The file name of the result. */
   get name() {
-    const stem = this.file.name.replace(/\.[^.]*$/, "") || "picture";
-    return `${stem}-cutout.${EXTENSIONS[this.cutout.blob.type.split(";")[0]] ?? "bin"}`;
+    const stem = this.file.name.replace(/\.[^.]*$/, "") || "photo";
+    return `${stem}-cutout.${this.extension}`;
+  }
+
+  get extension() {
+    return EXTENSIONS[this.result.blob.type.split(";")[0]] ?? "bin";
   }
 
   part(selector) {
     return this.element.querySelector(selector);
   }
 
-  reset(state) {
-    this.state = state;
-    this.cutout = null;
-    this.part(".stage").classList.remove("comparing");
-    this.wipe.hidden = true;
-    this.before.hidden = false;
-    this.part(".note").textContent = "";
-    const after = this.part(".after");
-    URL.revokeObjectURL(this.part(".save").href);
-    after.removeAttribute("src");
-    after.hidden = true;
-    this.part(".save").hidden = true;
-    this.part(".retry").hidden = true;
-    this.element.dataset.state = state;
+  async makePhoto() {
+    this.photo = await thumbnailOf(this.file);
+    if (this.disposed) this.dispose();
+    else this.render();
   }
 
-  show(cutout, fields) {
-    this.reset("done");
-    this.cutout = cutout;
-    const address = URL.createObjectURL(cutout.blob);
-    const size = `${cutout.width} × ${cutout.height}`;
-    this.say(`${size}, ${kilobytes(cutout.blob.size)}`);
-    const save = this.part(".save");
-    save.href = address;
-    save.download = this.name;
-    save.hidden = false;
-    save.setAttribute("aria-label", `Download ${this.name}`);
-    if (!cutout.blob.type.startsWith("image/")) {
-      this.part(".note").textContent = "This format has no preview.";
+  async take({ blob, width, height, subject }, signature, inPlace, signal) {
+    await this.photoMade;
+    if (inPlace && this.photo) {
+      const scale = this.photo.width / width;
+      this.subject = Object.fromEntries(Object.entries(subject).map(([side, pixels]) => [side, pixels * scale]));
+    }
+    await this.showResult({ blob, width, height, signature, inPlace }, signal);
+  }
+
+  async showResult(result, signal) {
+    const preview = result.blob.type.startsWith("image/") ? await thumbnailOf(result.blob) : null;
+    if (this.disposed || signal?.aborted) {
+      if (preview) URL.revokeObjectURL(preview.address);
       return;
     }
-    const after = this.part(".after");
-    after.src = address;
-    after.hidden = false;
-    after.alt = `Cutout of ${this.file.name}, ${size}`;
-    if (this.before.isConnected && keepsThePlace(fields)) {
-      this.part(".stage").classList.add("comparing");
-      this.wipe.hidden = false;
-      this.wipeTo(this.wipe.value);
-    } else {
-      this.before.hidden = true;
+    const before = [this.preview, this.whole];
+    this.preview = preview;
+    // The last cutout that lies on the photo stays: the preview of a frame shows it.
+    if (result.inPlace) this.whole = preview;
+    for (const old of before) {
+      if (old && old !== this.preview && old !== this.whole) URL.revokeObjectURL(old.address);
     }
+    this.result = result;
+    this.refusal = null;
+    const save = this.part(".save");
+    URL.revokeObjectURL(save.href);
+    save.href = URL.createObjectURL(result.blob);
+    save.download = this.name;
+    save.setAttribute("aria-label", `Download ${this.name}`);
+    this.set("done");
   }
 
-  refuse(error) {
-    this.reset("failed");
-    const known = error instanceof Refusal;
-    this.say(known ? error.message : "Something went wrong on this page.", undefined, true);
-    this.part(".retry").hidden = false;
-    if (!known) console.error(error);
+  set(state) {
+    this.state = state;
+    this.render();
   }
 
-  wipeTo(percent) {
-    this.part(".stage").style.setProperty("--wipe", `${percent}%`);
-    this.wipe.setAttribute("aria-valuetext", `${percent} % picture, ${100 - percent} % cutout`);
+  render() {
+    const { state, result, refusal } = this;
+    this.element.dataset.state = state;
+    this.element.classList.toggle("outdated", this.outdated && result !== null);
+    this.part(".badge").hidden = !(this.outdated && result);
+    this.part(".save").hidden = !result;
+    this.part(".copy").hidden = !(result && canCopy(result.blob.type));
+    this.part(".retry").hidden = !this.mayRetry;
+    this.renderView();
+    const words = refusal instanceof Refusal ? refusal.message : UNKNOWN_ERROR;
+    if (state === "waiting") this.say("Waiting");
+    else if (state === "working") this.say("Sending", 0);
+    else if (state === "failed") this.say(words, undefined, true);
+    else if (refusal) this.say(`Not updated: ${words}`, undefined, true);
+    else this.say(`${this.extension.toUpperCase()}, ${result.width} × ${result.height}, ${sizeOf(result.blob)}`);
   }
 
-  /** Say something; with a share, or null where nobody knows it, show progress. */
+  renderView() {
+    const { photo, preview, result } = this;
+    const note = this.part(".note");
+    // A photo beside the text "no preview" would look like a result with its background.
+    const before = photo && (!result || (preview && result.inPlace)) ? photo : null;
+    this.comparison.show({
+      before: before?.address ?? null,
+      after: preview?.address ?? null,
+      width: (preview ?? photo)?.width ?? 1,
+      height: (preview ?? photo)?.height ?? 1,
+    });
+    this.part(".before").alt = `Photo ${this.file.name}`;
+    this.part(".after").alt = `Result of ${this.file.name}`;
+    this.part(".enlarge").hidden = !preview;
+    note.hidden = Boolean(before || preview);
+    const missing = result ? WITHOUT_PREVIEW[this.extension] : this.photo === null && "This browser can't show the photo.";
+    note.textContent = note.hidden ? "" : missing || "";
+  }
+
+  /** Say something; with a share, or null where it is unknown, show progress. */
   say(words, share, bad = false) {
     const said = this.part(".said");
-    // Written anew, the same words would be read out again.
-    if (said.textContent !== words) said.textContent = words;
+    said.textContent = words;
+    said.title = words;
     said.classList.toggle("bad", bad);
     const progress = this.part(".progress");
     progress.hidden = share === undefined;
@@ -149,6 +227,6 @@ export class Card {
   }
 }
 
-function kilobytes(bytes) {
-  return bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+function sizeOf({ size }) {
+  return size < 1e6 ? `${Math.ceil(size / 1000)} kB` : `${(size / 1e6).toFixed(1)} MB`;
 }

@@ -1,56 +1,91 @@
-/** One request to the gateway: a picture and its options up, the cutout down. */
+/** One request to the gateway: a photo and its options up, the cutout down. */
 
 const ADDRESS = "v1.0/removebg";
-/** Busy servers and rate limits are waited for: so often, and at least so long (seconds). */
-const RETRIES = 6;
-const PAUSE_S = 1;
-const MAY_PASS = new Set([0, 429, 502, 503, 504, 507]);
 
-/** What the server said instead of a cutout, in its words. */
+/** What the server said instead of a cutout. */
 export class Refusal extends Error {
-  constructor(status, code, message) {
+  /**
+   * @param {number} status 0: no answer.
+   * @param {string} code
+   * @param {string} message
+   * @param {number} pause Seconds that the server asks for; 0: none.
+   */
+  constructor(status, code, message, pause = 0) {
     super(message);
-    this.status = status;
-    this.code = code;
+    this.cause = causeOf(status, code);
+    this.pause = pause;
+  }
+
+  /** Whether it says nothing about this photo: the photo waits, and so do all others. */
+  get concernsAll() {
+    return ["away", "unavailable", "full", "rate", "key"].includes(this.cause);
+  }
+
+  /** Whether the same photo can succeed later. */
+  get mayPass() {
+    return this.concernsAll || ["timeout", "server", "options"].includes(this.cause);
   }
 }
 
+function causeOf(status, code) {
+  if (code === "unreadable") return "photo";
+  if (status === 400 && code.startsWith("invalid_") && code !== "invalid_form") return "options";
+  if (code === "overloaded") return "full";
+  const causes = { 0: "away", 401: "key", 403: "key", 429: "rate", 502: "unavailable", 503: "unavailable", 504: "timeout", 507: "full" };
+  return causes[status] ?? (status >= 500 ? "server" : "photo");
+}
+
 /**
- * Cut one picture out; try again while the server is only busy.
+ * Cut one photo out.
  *
  * @param {File} file
  * @param {FormData} options
  * @param {string} key
  * @param {AbortSignal} signal
- * @param {(said: string, share: number | null) => void} tell Words and share of what is under way;
- *   null: nobody knows.
- * @returns {Promise<{blob: Blob, width: number, height: number}>}
+ * @param {(said: string, share: ?number) => void} tell What is under way, and its share; null: unknown.
+ * @returns {Promise<{blob: Blob, width: number, height: number, subject: object}>}
+ * @throws {Refusal}
  */
 export async function cutOut(file, options, key, signal, tell) {
-  for (let attempt = 0; ; attempt += 1) {
-    // An abort between two waits is heard by none of them.
-    signal.throwIfAborted();
-    await checkReadable(file);
-    signal.throwIfAborted();
-    const answer = await post(file, options, key, signal, tell);
-    signal.throwIfAborted();
-    if (answer.status === 200) return cutoutOf(answer);
-    const refusal = await refusalOf(answer);
-    signal.throwIfAborted();
-    if (!MAY_PASS.has(answer.status) || attempt === RETRIES) throw refusal;
-    const pause = Number(answer.header("Retry-After")) || PAUSE_S * 2 ** attempt * (0.75 + Math.random() / 2);
-    tell(`${refusal.message} Trying again in ${Math.ceil(pause)} s.`, null);
-    await sleep(pause * 1000, signal);
-    signal.throwIfAborted();
-  }
+  signal.throwIfAborted();
+  await checkReadable(file);
+  // No event tells of an abort that came before somebody listened.
+  signal.throwIfAborted();
+  const answer = await post(file, options, key, signal, tell);
+  signal.throwIfAborted();
+  if (answer.status === 200) return cutoutOf(answer);
+  throw await refusalOf(answer);
 }
 
-/** Ask whether a key opens the gateway. */
+/**
+ * Ask whether a key opens the gateway.
+ *
+ * @throws {Refusal}
+ */
 export async function isKnown(key) {
-  const answer = await fetch("v1.0/account", { headers: { "X-Api-Key": key }, cache: "no-store" });
+  let answer;
+  try {
+    answer = await fetch("v1.0/account", { headers: { "X-Api-Key": key }, cache: "no-store" });
+  } catch {
+    throw new Refusal(0, "", "The server can't be reached.");
+  }
   if (answer.ok) return true;
   if (answer.status === 401 || answer.status === 403) return false;
-  throw new Refusal(answer.status, "", `The server answers ${answer.status}.`);
+  throw new Refusal(answer.status, "", `The server answers with status ${answer.status}.`);
+}
+
+/**
+ * Ask whether the server would cut out now.
+ *
+ * @returns {Promise<string>} "", or the cause why not: "away", "unavailable".
+ */
+export async function whyNotReady() {
+  try {
+    const answer = await fetch("healthz", { cache: "no-store" });
+    return answer.ok ? "" : "unavailable";
+  } catch {
+    return "away";
+  }
 }
 
 // A folder, or a file that has changed since: the upload would only fail as if there were no server.
@@ -58,14 +93,14 @@ async function checkReadable(file) {
   try {
     await file.slice(0, 1).arrayBuffer();
   } catch {
-    throw new Refusal(0, "unreadable", "This file can't be read.");
+    throw new Refusal(0, "unreadable", "This file can't be read. It may have changed: choose it again.");
   }
 }
 
 // fetch() can't tell how much of an upload has gone.
 function post(file, options, key, signal, tell) {
   const body = new FormData();
-  // Bytes, whatever the file is called: the server tells what they are, and would decode text.
+  // Bytes, whatever the file is called: the server finds out what they are, and would decode text.
   body.set("image_file", new Blob([file], { type: "application/octet-stream" }), "picture");
   for (const [name, value] of options) body.set(name, value);
   return new Promise((resolve, reject) => {
@@ -82,9 +117,9 @@ function post(file, options, key, signal, tell) {
     request.responseType = "blob";
     request.setRequestHeader("X-Api-Key", key);
     request.upload.addEventListener("progress", (event) => {
-      if (event.lengthComputable && event.loaded < event.total) tell("Sending…", event.loaded / event.total);
+      if (event.lengthComputable && event.loaded < event.total) tell("Sending", event.loaded / event.total);
     });
-    request.upload.addEventListener("load", () => tell("Cutting out…", null));
+    request.upload.addEventListener("load", () => tell("Cutting out", null));
     request.addEventListener("load", finish);
     request.addEventListener("error", finish);
     signal.addEventListener("abort", abort);
@@ -92,34 +127,27 @@ function post(file, options, key, signal, tell) {
   });
 }
 
-function cutoutOf(answer) {
+function cutoutOf({ body, header }) {
+  const number = (name) => Number(header(name));
   return {
-    blob: answer.body,
-    width: Number(answer.header("X-Width")),
-    height: Number(answer.header("X-Height")),
+    blob: body,
+    width: number("X-Width"),
+    height: number("X-Height"),
+    // Where the subject lies in the result.
+    subject: {
+      left: number("X-Foreground-Left"), top: number("X-Foreground-Top"),
+      width: number("X-Foreground-Width"), height: number("X-Foreground-Height"),
+    },
   };
 }
 
-async function refusalOf(answer) {
-  if (answer.status === 0) return new Refusal(0, "unreachable", "The server can't be reached.");
+async function refusalOf({ status, body, header }) {
+  if (status === 0) return new Refusal(0, "", "The server can't be reached.");
+  const pause = Number(header("Retry-After")) || 0;
   try {
-    const [{ code, title, detail }] = JSON.parse(await answer.body.text()).errors;
-    return new Refusal(answer.status, code, detail ? `${title}: ${detail}.` : `${title}.`);
+    const [{ code, title, detail }] = JSON.parse(await body.text()).errors;
+    return new Refusal(status, code, detail ? `${title}: ${detail}.` : `${title}.`, pause);
   } catch {
-    return new Refusal(answer.status, "", `The server answers ${answer.status}.`);
+    return new Refusal(status, "", `The server answers with status ${status}.`, pause);
   }
-}
-
-function sleep(milliseconds, signal) {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(new DOMException("Removed", "AbortError"));
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    }, milliseconds);
-    signal.addEventListener("abort", abort);
-  });
 }

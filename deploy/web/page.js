@@ -1,76 +1,185 @@
-/** The page: pictures dropped, pasted or chosen; options; results. The steps are modules of their own. */
+/** The page: photos in, options, results out. The steps are modules of their own. */
 
-import { isKnown } from "./cutout_request.js";
-import { keep, recall } from "./key_store.js";
+import { Access } from "./access.js";
+import { copy } from "./clipboard.js";
+import { whyNotReady } from "./cutout_request.js";
+import { FramePreview } from "./frame_preview.js";
+import { Gallery } from "./gallery.js";
+import { Intake } from "./intake.js";
 import { Options } from "./options.js";
+import { Outage } from "./outage.js";
+import { Panel } from "./panel.js";
 import { Queue } from "./queue.js";
+import { ResultStore } from "./result_store.js";
+import { Viewer } from "./viewer.js";
 import { ZipError, distinctNames, zipOf } from "./zip.js";
 
 const find = (id) => document.getElementById(id);
-const options = new Options(find("options"));
-const queue = new Queue(
-  find("card").content,
-  find("cards"),
-  () => ({ fields: options.fields(), key: find("key").value.trim() }),
-  showQueue,
-);
+const NOTICE_MS = 8000;
+let notice;
 
-// Pictures in: chosen, dropped anywhere, pasted.
-find("files").addEventListener("change", (event) => {
-  take(event.target.files);
-  event.target.value = "";
+const store = new ResultStore();
+const viewer = new Viewer(find("viewer"));
+const panel = new Panel(find("panel"), find("options-button"));
+const outage = new Outage(find("outage"), () => {
+  if (!access.isKnown) access.check();
+  queue.next();
 });
-addEventListener("paste", (event) => take(event.clipboardData.files));
-for (const name of ["dragenter", "dragover"]) {
-  addEventListener(name, (event) => {
-    if (!event.dataTransfer.types.includes("Files")) return;
-    event.preventDefault();
-    document.body.classList.add("over");
-  });
-}
-addEventListener("dragleave", (event) => {
-  if (event.relatedTarget === null) document.body.classList.remove("over");
+const access = new Access(find("access"), find("key-button"), {
+  known: () => queue.next(),
+  refused: (refusal) => outage.begin(refusal.cause, refusal.pause),
 });
-addEventListener("drop", (event) => {
-  if (!event.dataTransfer.types.includes("Files")) return;
-  event.preventDefault();
-  document.body.classList.remove("over");
-  const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
-  const files = items.filter((item) => !item.webkitGetAsEntry()?.isDirectory);
-  find("notice").textContent = files.length < items.length ? "Folders are left out: drop the pictures in them." : "";
-  take(files.map((item) => item.getAsFile()));
+const options = new Options(find("options"), () => {
+  store.putOptions(options.values());
+  queue.next();
 });
+const frame = new FramePreview(find("frame"), (area) => options.setArea(area));
+const gallery = new Gallery(find("results"), (cards) => queue.retry(cards));
+const queue = new Queue(find("card").content, store, {
+  request,
+  refused,
+  succeeded: () => outage.forget(),
+  changed: show,
+  enlarge: (card) => viewer.open(card),
+  copy: copyResult,
+  remove,
+});
+new Intake(find("pick"), { take, say });
 
 function take(files) {
-  if (files.length === 0 || !options.isValid()) return;
-  if (find("key").value.trim() === "") {
-    sayKey("A key is needed first: make gateway-key prints one.", "bad");
-    find("key").focus();
-    return;
-  }
-  queue.add([...files]);
+  say("");
+  find("undo").hidden = true;
+  queue.forget();
+  queue.add(files);
+  panel.offer();
+  if (!options.isValid) checkOptions();
+  find(access.isKnown ? "results" : "access").scrollIntoView({ block: "nearest" });
 }
 
-// What there is to do with them.
-find("again").addEventListener("click", () => options.isValid() && queue.again());
+function say(words) {
+  find("notice").textContent = words;
+  clearTimeout(notice);
+  notice = setTimeout(() => (find("notice").textContent = ""), NOTICE_MS);
+}
+
+// Written anew, the same words would be laid out and read out again.
+function write(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+
+/** What to ask for now; null: the key, the options or the server are not ready. */
+function request() {
+  if (outage.lasts || !access.isKnown || !options.isValid) return null;
+  return { fields: options.fields(), signature: options.signature(), key: access.key };
+}
+
+function refused(refusal) {
+  if (refusal.cause === "key") access.refuse();
+  else if (!outage.lasts) outage.begin(refusal.cause, refusal.pause);
+}
+
+function checkOptions() {
+  if (!options.isValid) panel.open();
+  return options.check();
+}
+
+function show() {
+  const { cards } = queue;
+  if (options.isValid) queue.markOutdated(options.signature());
+  gallery.show(cards);
+  const done = queue.in("done").length;
+  const failed = queue.in("failed").length;
+  document.body.classList.toggle("with-photos", cards.length > 0);
+  find("results").hidden = cards.length === 0;
+  write(find("pick-title"), cards.length ? "Add photos" : "Remove the background");
+  find("all").disabled = !cards.some((card) => card.result);
+  const count = `${done} of ${cards.length} done${failed ? `, ${failed} failed` : ""}`;
+  write(find("count"), count);
+  if (cards.length > 0 && done + failed === cards.length) write(find("told"), count);
+  showWaiting(queue.in("waiting").length);
+  showUpdate();
+  const shown = cards.find((card) => card.photo);
+  if (!options.isValid) return;
+  frame.show(shown ? { photo: shown.photo, cutout: shown.whole, subject: shown.subject } : null, options.fields());
+}
+
+function showWaiting(count) {
+  const photos = count === 1 ? "1 photo waits" : `${count} photos wait`;
+  const reason = !access.isKnown ? "for the API key" : !options.isValid ? "until the marked option is corrected" : "";
+  write(find("waiting"), count && reason ? `${photos} ${reason}.` : "");
+}
+
+function showUpdate() {
+  const count = queue.cards.filter((card) => card.outdated || card.refusal?.cause === "options")
+    .filter((card) => card.state === "done" || card.state === "failed").length;
+  const results = count === 1 ? "1 result" : `${count} results`;
+  for (const bar of document.querySelectorAll(".update")) {
+    const button = bar.querySelector("button:last-child");
+    write(button, `Update ${results}`);
+    button.hidden = count === 0;
+    const words = bar.querySelector("p");
+    if (!words) continue;
+    bar.hidden = count === 0;
+    write(words, "The options have changed.");
+  }
+}
+
+for (const button of document.querySelectorAll(".update button:last-child")) {
+  button.addEventListener("click", () => {
+    if (!checkOptions()) return;
+    panel.yield();
+    queue.update();
+  });
+}
+
+// Removing can be undone.
+function remove(cards) {
+  const focused = cards.find(({ element }) => element.contains(document.activeElement));
+  const neighbour = focused && (focused.element.nextElementSibling ?? focused.element.previousElementSibling);
+  queue.remove(cards);
+  const [{ file }] = cards;
+  find("undo").querySelector("p").textContent = cards.length === 1 ? `${file.name} was removed.` : `${cards.length} photos were removed.`;
+  find("undo").hidden = false;
+  // Or whoever uses the keyboard would start at the top of the page again.
+  if (focused) (neighbour?.querySelector(".remove") ?? find("undo").querySelector(".undo")).focus();
+}
 find("clear").addEventListener("click", () => {
-  queue.clear();
+  remove([...queue.cards]);
+  find("undo").querySelector(".undo").focus();
+});
+find("undo").querySelector(".undo").addEventListener("click", () => {
+  find("undo").hidden = true;
+  queue.undo();
+  find("results-title").focus();
+});
+find("undo").querySelector(".dismiss").addEventListener("click", () => {
+  find("undo").hidden = true;
+  queue.forget();
   find("pick").focus();
 });
-find("all").addEventListener("click", async () => {
-  find("notice").textContent = "";
+
+// Results out.
+async function copyResult(card) {
   try {
-    await downloadAll();
+    await copy(card.result.blob);
+    say(`${card.name} is on the clipboard.`);
+  } catch {
+    say("The browser does not allow copying here. Download the result instead.");
+  }
+}
+find("all").addEventListener("click", async () => {
+  say("");
+  try {
+    await downloadAll(queue.cards.filter((card) => card.result));
   } catch (error) {
     const known = error instanceof ZipError;
-    find("notice").textContent = known ? error.message : "The zip can't be made: download the pictures by themselves.";
+    say(known ? error.message : "The ZIP file can't be made. Download the results one by one.");
     if (!known) console.error(error);
   }
 });
-async function downloadAll() {
-  const done = queue.in("done");
+async function downloadAll(done) {
   const names = distinctNames(done.map((card) => card.name));
-  const zip = await zipOf(done.map((card, index) => ({ name: names[index], blob: card.cutout.blob })));
+  const zip = await zipOf(done.map((card, index) => ({ name: names[index], blob: card.result.blob })));
   const link = document.createElement("a");
   link.href = URL.createObjectURL(zip);
   link.download = "cutouts.zip";
@@ -78,77 +187,17 @@ async function downloadAll() {
   // Not before the browser has begun to read it.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
-function showQueue() {
-  const all = queue.cards.length;
-  const done = queue.in("done").length;
-  const failed = queue.in("failed").length;
-  find("results").hidden = all === 0;
-  find("again").disabled = all === 0;
-  find("all").disabled = done === 0;
-  find("count").textContent = `${done} of ${all} done${failed ? `, ${failed} failed` : ""}`;
-  if (all > 0 && done + failed === all) find("told").textContent = find("count").textContent;
-}
 
-// What lies under the cutouts.
-const under = { checks: "", colour: "", picture: "" };
-find("under-colour").addEventListener("input", () => look("colour"));
-find("under-file").addEventListener("change", (event) => {
-  const [file] = event.target.files;
-  if (!file) return;
-  URL.revokeObjectURL(under.picture);
-  under.picture = URL.createObjectURL(file);
-  look("picture");
+addEventListener("beforeunload", (event) => {
+  if (queue.in("waiting").length + queue.in("working").length > 0) event.preventDefault();
 });
-for (const choice of document.querySelectorAll("input[name=under]")) {
-  choice.addEventListener("change", () => {
-    if (choice.value === "picture" && !under.picture) find("under-file").click();
-    look(choice.value);
-  });
-}
 
-function look(at) {
-  document.querySelector(`input[name=under][value=${at}]`).checked = true;
-  const value = {
-    checks: null,
-    colour: find("under-colour").value,
-    picture: under.picture ? `center / cover url("${under.picture}")` : null,
-  }[at];
-  if (value === null) find("cards").style.removeProperty("--under");
-  else find("cards").style.setProperty("--under", value);
+async function start() {
+  const values = await store.options();
+  if (values) options.restore(values);
+  await Promise.all([queue.restore(), access.check()]);
+  if (queue.cards.length) panel.offer();
+  const cause = await whyNotReady();
+  if (cause && !outage.lasts) outage.begin(cause);
 }
-
-// The key.
-const kept = recall();
-find("key").value = kept.key;
-find("remember").checked = kept.remembered;
-find("access").addEventListener("submit", (event) => {
-  event.preventDefault();
-  checkKey();
-});
-find("key").addEventListener("change", checkKey);
-find("remember").addEventListener("change", keepKey);
-if (find("key").value) checkKey();
-
-function keepKey() {
-  keep(find("key").value.trim(), find("remember").checked);
-}
-
-async function checkKey() {
-  keepKey();
-  const key = find("key").value.trim();
-  if (!key) {
-    sayKey("");
-    return;
-  }
-  try {
-    if (await isKnown(key)) sayKey("The key opens the server.", "good");
-    else sayKey("The server does not know this key.", "bad");
-  } catch {
-    sayKey("The server can't be reached.", "bad");
-  }
-}
-
-function sayKey(words, mood = "") {
-  find("access-state").textContent = words;
-  find("access-state").className = `state ${mood}`;
-}
+start();

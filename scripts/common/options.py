@@ -15,6 +15,7 @@ from typing import Any
 from scripts.common.errors import CommandError
 
 AUTO = "auto"
+LOWEST_PORT, HIGHEST_PORT = 2034, 64600
 OFF = frozenset({"0", "no", "false", "off"})
 
 
@@ -39,6 +40,22 @@ def duration(text: str) -> float:
     if not 0 < number < float("inf"):
         raise ArgumentTypeError(f"expected a number above 0, got {text!r}")
     return number
+
+
+def server_port(text: str) -> int:
+    """Read the port of an Inference API: its other ports, at fixed distances, must be valid too."""
+    number = positive(text)
+    if not LOWEST_PORT <= number <= HIGHEST_PORT:
+        raise ArgumentTypeError(f"choose {LOWEST_PORT} to {HIGHEST_PORT}")
+    return number
+
+
+def existing_file(text: str) -> Path:
+    """Read the path of a file that must be there."""
+    path = Path(text)
+    if not path.is_file():
+        raise ArgumentTypeError("there is no such file")
+    return path
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -77,39 +94,41 @@ class Option:
 # By group, as `make help` shows them.
 OPTIONS: Mapping[str, Mapping[str, Option]] = {
     "Server": {
-        "port": Option("port of the Inference API; the others follow from it", positive, 8080),
-        "build": Option("folder of everything that is generated", Path, Path("build")),
+        "port": Option("inference port; the others are at fixed distances", server_port, 8080),
+        "build": Option("folder of all generated files", Path, Path("build")),
         "model": Option("u2net, u2netp, u2net_human_seg, isnet or isnet_anime", default="u2net"),
-        "version": Option("version of the model"),
+        "version": Option("version of the model, such as 1.1"),
         "profile": Option(
             "throughput: a worker for each core; latency: one worker on all cores",
             default="throughput",
             choices=("throughput", "latency"),
         ),
-        "workers": Option("number of workers instead of what the profile plans", positive),
-        "batch-size": Option("most requests in one batch (default: the archive's)", positive),
+        "workers": Option("number of workers (default: as the profile plans)", positive),
+        "batch-size": Option("requests in one batch (default: the archive's)", positive),
         "batch-delay": Option("milliseconds that a batch waits to fill", not_negative),
         "now": Option("do not wait for accepted requests", switch=True),
         "expose": Option("interfaces that other machines may reach, such as inference", words, ()),
-        "locked": Option("serve this model alone; nothing can be registered", switch=True),
+        "locked": Option("serve only this model; nothing can be registered", switch=True),
         "kserve": Option("speak KServe's protocol, without tokens", choices=("v1", "v2")),
         "foreground": Option("stay until the server ends; drain it on SIGTERM", switch=True),
         "wheels": Option("folder of the archive's requirements (default: BUILD/wheels)", Path),
         "json": Option("print JSON, for programs", switch=True),
-        "kind": Option("which token", default="inference", choices=("inference", "management")),
+        "kind": Option(
+            "API of the token", default="inference", choices=("inference", "management")
+        ),
     },
     "Archive": {
-        "precision": Option("auto, fp32, bf16, int8, or fp16 on a GPU"),
-        "runtime": Option("auto, openvino, ncnn or torch"),
-        "checkpoint": Option("weights of your own, .pth or .onnx", Path),
-        "handler": Option("file of a handler class of your own", Path),
-        "record": Option("a published record to verify against", Path),
-        "pip-args": Option("further arguments of pip, in one string", shlex.split, ()),
+        "precision": Option("number format", choices=(AUTO, "fp32", "bf16", "fp16", "int8")),
+        "runtime": Option("library of the network", choices=(AUTO, "openvino", "ncnn", "torch")),
+        "checkpoint": Option("weights of your own, .pth or .onnx", existing_file),
+        "handler": Option("file of a handler class of your own", existing_file),
+        "record": Option("published record to verify against", Path),
+        "pip-args": Option("more arguments for pip, such as an index", shlex.split, ()),
     },
     "Cutouts": {
-        "image": Option("a picture, or a folder of them", Path, Path("photo.jpg")),
-        "output": Option("file or folder of the cutouts", Path, Path("cutout.png")),
-        "options": Option("further options of u2net-cutout", shlex.split, ()),
+        "image": Option("a picture, or a folder of them", Path),
+        "output": Option("file or folder of the cutouts (default: cutout.png, cutouts)", Path),
+        "options": Option('options of u2net-cutout, as in OPTIONS="--crop"', shlex.split, ()),
     },
     "Gateway": {
         "listen": Option("port, or address:port, of the gateway"),
@@ -122,7 +141,7 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
         "origin": Option("origin whose pages may send requests"),
         "timeout": Option("seconds for a response", positive),
         "keys": Option("file of keys that others keep", Path),
-        "name": Option("client whose key is meant", default="default"),
+        "name": Option("client of the key", default="default"),
     },
     "Measurements": {
         "quick": Option("measure only what the targets need", switch=True),

@@ -12,7 +12,7 @@ from scripts.common.options import parse
 from scripts.common.paths import ROOT
 from u2net_cutout.contract.errors import CutoutError
 from u2net_cutout.contract.formats import CONTENT_TYPES, JSON_TYPE, OutputFormat
-from u2net_cutout.contract.options import OPTIONS
+from u2net_cutout.contract.options import OPTIONS, Option
 from u2net_cutout.pipeline.request import BACKGROUND_FIELD, BASE64_FIELD, PICTURE_FIELDS
 
 PAGE = ROOT / "docs" / "options.md"
@@ -34,10 +34,9 @@ HEADERS = {
 def options_table() -> str:
     """Return the options as a Markdown table."""
     lines = ["| option | values | meaning | default |", "|---|---|---|---|"]
-    lines += [
-        f"| `{option.name}` | {option.values} | {option.meaning} | {option.default} |"
-        for option in OPTIONS
-    ]
+    for option in OPTIONS:
+        lines.append(f"| `{option.name}` | | {option.meaning} | {option.default} |")
+        lines += [f"| | {value} | {effect} | |" for value, effect in option.values.items()]
     return "\n".join(lines)
 
 
@@ -53,7 +52,7 @@ def openapi() -> dict[str, Any]:
     options = {
         option.name: {
             "type": "string",
-            "description": f"{option.meaning}. Values: {option.values}. Default: {option.default}",
+            "description": _described(option),
         }
         for option in OPTIONS
     }
@@ -84,6 +83,11 @@ def openapi() -> dict[str, Any]:
             "schemas": {"Errors": _ERRORS},
         },
     }
+
+
+def _described(option: Option) -> str:
+    values = "; ".join(f"{value}: {effect}" for value, effect in option.values.items())
+    return f"{option.meaning}. Values: {values}. Default: {option.default}"
 
 
 def _operation(

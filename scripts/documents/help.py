@@ -1,4 +1,4 @@
-"""`make help`: the targets by group, examples, and the variables that they take."""
+"""`make help`: examples, the targets by group, and the variables that they take."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,13 +6,27 @@ from collections.abc import Iterator, Sequence
 from scripts.common.options import OPTIONS, Option, parse, variable_of
 from scripts.common.paths import ROOT
 
-EXAMPLES = """\
+BEGINNING = """\
+Usage: make TARGET [VARIABLE=value ...]
+
 Examples
-  make serve                          start a server with u2net
-  make cutout IMAGE=photo.jpg         write its cutout to cutout.png
-  make serve MODEL=u2netp PORT=9000   another model, on another port
-  make rollout VERSION=1.1            replace the served version without a gap
-  make stop                           stop when every accepted request is answered
+  make serve                                      start a server with u2net
+  make cutout IMAGE=photo.jpg OUTPUT=cutout.png   remove the background of a picture
+  make cutout IMAGE=photos OUTPUT=cutouts         ... of all pictures in a folder
+  make cutout IMAGE=a.jpg OPTIONS="--edges refined --crop"
+  make serve MODEL=u2netp PORT=9000               another model, on another port
+  make rollout VERSION=1.1                        replace the served version without a gap
+  make gateway                                    web page and remove.bg's API, with keys
+  make stop                                       stop the server after the accepted requests\
+"""
+OF_MAKE = """
+  Of make alone, no flags
+    PYTHON        interpreter of .venv (default: python3)
+    HASHES=1      install only files whose SHA-256 is in requirements.lock
+    TESTS         arguments of pytest, for make test
+    DOCS          documents to follow, for make follow-docs
+    AUDIT         arguments of pip-audit
+    BENCH_GPU     arguments of bench-gpu\
 """
 GROUP = re.compile(r"##@ (.+)")
 TARGET = re.compile(r"([a-z-]+):.*## (.+)")
@@ -22,7 +36,7 @@ def show(line: Sequence[str]) -> None:
     """Print the help."""
     parse("help", "Print the targets, examples and variables.", line)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    print("\n".join((*_targets(makefile.splitlines()), "", EXAMPLES, *_variables())))
+    print("\n".join((BEGINNING, *_targets(makefile.splitlines()), "", *_variables())))
 
 
 def _targets(lines: Sequence[str]) -> Iterator[str]:
@@ -34,14 +48,20 @@ def _targets(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _variables() -> Iterator[str]:
-    yield "Variables, as in make serve PORT=9000; python -m scripts takes them as flags (--port)"
+    yield "Variables: make serve PORT=9000, or a flag: python -m scripts serve --port 9000"
     for group, options in OPTIONS.items():
         yield f"\n  {group}"
         for name, option in options.items():
-            yield f"    {variable_of(name):13} {option.help}{_default(option)}"
+            shown = f"{variable_of(name)}=1" if option.switch else variable_of(name)
+            yield f"    {shown:13} {option.help}{_values(option)}"
+    yield OF_MAKE
 
 
-def _default(option: Option) -> str:
-    if option.switch or option.default in (None, ()):
-        return ""
-    return f" ({option.default})"
+def _values(option: Option) -> str:
+    """Return the choices of an option that its help does not name, and its default."""
+    words = []
+    if not all(choice in option.help for choice in option.choices):
+        words.append(", ".join(option.choices))
+    if not option.switch and option.default not in (None, ()):
+        words.append(f"default: {option.default}")
+    return f" ({'; '.join(words)})" if words else ""

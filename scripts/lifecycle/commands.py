@@ -24,6 +24,7 @@ from scripts.lifecycle.start import (
 )
 from scripts.lifecycle.status import show_status
 from scripts.lifecycle.supervisor import check_ready, supervise
+from scripts.lifecycle.variables import ARCHIVED_BATCHES
 from scripts.torchserve.batching import AS_ARCHIVED, Batching
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.machine import Machine
@@ -68,10 +69,7 @@ def serve(line: Sequence[str]) -> None:
     if not config.kserve:  # its envelopes take batches of one alone
         batching = batching_for(gpus, batching)
     if config.only_model and batching != AS_ARCHIVED:
-        raise ServerError(
-            "LOCKED=1 and KSERVE serve batches as handler/model-config.yaml says: set batchSize "
-            "and maxBatchDelay there"
-        )
+        raise ServerError(ARCHIVED_BATCHES)
     memory = memory_of_a_worker(metadata.runtime, metadata.variant)
     profile = Profile(arguments.profile)
     wheels = (arguments.wheels or arguments.build / "wheels").resolve()

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import psutil
 
@@ -23,13 +22,6 @@ class ProcessStats:
     """Share of a core that it uses."""
     cpus: tuple[int, ...]
     """The CPUs that it may run on."""
-
-    def __str__(self) -> str:
-        return (
-            f"{timedelta(seconds=self.age_s)} old, {self.memory_mib} MiB, "
-            f"{100 * self.cores:.0f} % of a core, process {self.pid}, "
-            f"on CPU {','.join(map(str, self.cpus))}"
-        )
 
 
 def age_s(process: psutil.Process) -> int:

@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scripts.lifecycle.process_stats import ProcessStats
+from scripts.lifecycle.status_text import described, table
 from scripts.torchserve.versions import CLOSED
 
 READY = "READY"
+# CPU: share of a core. Cores: the CPUs that the worker may run on.
+WORKER_COLUMNS = ("worker", "state", "up", "memory", "CPU", "cores", "process", "restarts")
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,19 @@ class WorkerStatus:
         """Whether it is READY."""
         return self.state == READY
 
-    def __str__(self) -> str:
-        restarted = f"restarted {self.restarts} times" if self.restarts else "never restarted"
-        stats = [str(self.process)] if self.process else []
-        return f"worker {self.id}: {', '.join((self.state, *stats, restarted))}"
+    def cells(self) -> tuple[str, ...]:
+        """Return its row, under ``WORKER_COLUMNS``."""
+        found = self.process
+        stats = ("-",) * 5
+        if found:
+            stats = (
+                str(timedelta(seconds=found.age_s)),
+                f"{found.memory_mib} MiB",
+                f"{100 * found.cores:.0f} %",
+                ",".join(map(str, found.cpus)),
+                str(found.pid),
+            )
+        return (self.id, self.state, *stats, str(self.restarts))
 
 
 @dataclass(frozen=True)
@@ -93,25 +105,19 @@ class ServerStatus:
     def lines(self) -> Iterator[str]:
         """Yield the status as text, the important things first."""
         started = datetime.now() - timedelta(seconds=self.age_s)
+        yield f"TorchServe: {self.summary()}"
+        yield f"  address  {self.address}"
         yield (
-            f"TorchServe {self.summary()}; up for {timedelta(seconds=self.age_s)}, since "
-            f"{started:%Y-%m-%d %H:%M}, process {self.pid}, {self.address}"
+            f"  up       {timedelta(seconds=self.age_s)}, since {started:%Y-%m-%d %H:%M}, process "
+            f"{self.pid}"
         )
-        yield planned(self.plan)
+        yield f"  plan     {planned(self.plan)}"
         for each in self.versions:
-            yield from self._version_lines(each)
-        if self.speaks_kserve:
-            return
-        for each in self.versions:
-            if each.description is not None:
-                yield f"{each.model} {each.version} is"
-                yield from (f"  {name}: {value}" for name, value in each.description.items())
-            elif each.ready:
-                yield f"{each.model} {each.version} is too busy to describe itself"
+            if not each.closed:
+                yield ""
+                yield from self._version_lines(each)
 
     def _version_lines(self, version: VersionStatus) -> Iterator[str]:
-        if version.closed:
-            return
         # A worker that no request for the model reaches is not called READY.
         refused = version.model in self.closed_models
         state = "loaded, and refused to requests" if refused else READY
@@ -120,14 +126,25 @@ class ServerStatus:
             f"{version.model} {version.version}{mark}: {version.ready} of {len(version.workers)} "
             f"workers {state}, {_requests(version.waiting)}"
         )
-        for worker in version.workers:
-            shown = replace(worker, state="loaded") if refused and worker.ready else worker
-            yield f"  {shown}"
+        yield from table(
+            [
+                WORKER_COLUMNS,
+                *(
+                    (replace(each, state="loaded") if refused and each.ready else each).cells()
+                    for each in version.workers
+                ),
+            ]
+        )
+        if version.description is not None:
+            yield ""
+            yield from described(version.description)
+        elif version.ready and not self.speaks_kserve:
+            yield f"{version.model} {version.version} is too busy to describe itself"
 
 
 def planned(plan: object) -> str:
-    """Return the line about a server's plan of workers."""
-    return f"planned for {plan}" if plan else "its plan of workers and cores is not known"
+    """Return what is known of a server's plan of workers."""
+    return str(plan) if plan else "its plan of workers and cores is not known"
 
 
 def _requests(waiting: int) -> str:

@@ -79,10 +79,15 @@ def start_server(
     start = time.monotonic()
     process, api = TorchServeProcess(config), ManagementApi(config)
     try:
+        print(f"starting TorchServe on port {config.port}", flush=True)
         process.start(PROPERTIES, wheels, plan)
         write_empty_model(config)
         api.wait_until_up()
-        print(f"TorchServe is up; loading {model} {version}", flush=True)
+        print(
+            f"  up after {time.monotonic() - start:.0f} s; starting {plan.workers} worker(s) with "
+            f"{model} {version}",
+            flush=True,
+        )
         if config.only_model:
             api.wait_until_ready(model, version, plan.workers)
         else:

@@ -38,8 +38,8 @@ def show_status(config: ServerConfig, *, as_json: bool = False) -> None:
         api.all_versions()
     except ServerError:
         if not as_json:
-            print(f"TorchServe runs, process {process.pid}, and does not list its models")
-            print(planned(TorchServeProcess(config).plan()))
+            print(f"TorchServe: process {process.pid} runs, but does not list its models")
+            print("  plan     " + planned(TorchServeProcess(config).plan()))
         raise
     failure = None
     try:

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterable
-
-from packaging.version import InvalidVersion, Version
+from typing import TYPE_CHECKING
 
 from scripts.common.errors import CommandError
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -38,7 +40,9 @@ def newest(versions: Iterable[str]) -> str | None:
     return max(versions, key=_order, default=None)
 
 
-def _order(version: str) -> tuple[bool, Version, str]:
+def _order(version: str) -> tuple[bool, "Version", str]:
+    from packaging.version import InvalidVersion, Version  # which a bare Python has not
+
     try:
         return True, Version(version), version
     except InvalidVersion:

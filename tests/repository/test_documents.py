@@ -115,3 +115,21 @@ def test_a_block_knows_its_line() -> None:
 @by_document
 def test_no_document_waits_for_its_figures(document: Path) -> None:
     assert not PLACEHOLDER.search(document.read_text(encoding="utf-8"))
+
+
+def test_each_message_of_the_readme_is_one_of_the_programs() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, _, section = text.partition("## Troubleshooting")
+    # Others' messages are followed by the name of the program that prints them.
+    messages = re.findall(r"^\| `([^`]+)` \|", section.partition("\n## ")[0], re.MULTILINE)
+    sources = [MAKEFILE, *(path.read_text(encoding="utf-8") for path in _sources())]
+    # A literal that goes on in the next line is one.
+    printed = "\n".join(re.sub(r'"\n\s*f?"', "", source) for source in sources)
+    parts = [part.strip(" ,") for message in messages for part in message.split("...")]
+
+    assert len(messages) >= 5
+    assert [part for part in parts if part not in printed] == []
+
+
+def _sources() -> list[Path]:
+    return [path for root in ("scripts", "u2net_cutout") for path in (ROOT / root).rglob("*.py")]

@@ -54,7 +54,7 @@ def test_what_is_no_command_is_told_with_all_that_are() -> None:
     for line in (["nonsense"], []):
         done = run(*line)
         assert done.returncode == 1
-        assert "choose help, weights, archive" in done.stderr
+        assert "choose help, check, weights, archive" in done.stderr
 
 
 def test_an_error_is_a_sentence_that_names_the_command() -> None:
@@ -68,11 +68,14 @@ def test_help_shows_groups_targets_and_variables() -> None:
     text = run("help").stdout
 
     for words in (
+        "\nExamples\n  make serve ",
         "\nServe\n",
         "  serve  ",
         "make serve MODEL=u2netp PORT=9000",
         " PORT  ",
-        "(8080)",
+        "(default: 8080)",
+        " NOW=1  ",
+        "(inference, management; default: inference)",
     ):
         assert words in text
 

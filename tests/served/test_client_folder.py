@@ -155,7 +155,9 @@ def test_a_server_that_is_away_ends_the_run(served: Served, folder: Path, tmp_pa
     done = client(served, "p", folder, tmp_path / "out", *away)
 
     assert done.returncode == 1
-    assert done.stderr.decode().splitlines() == [
+    retried, *report = done.stderr.decode().splitlines()
+    assert retried.startswith(f"{report[0]}; trying again in ")
+    assert report == [
         "no connection to http://127.0.0.1:9/predictions/u2netp: check the address, or start the "
         "server (make serve)",
         f"{PICTURES} not tried",

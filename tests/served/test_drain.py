@@ -169,7 +169,7 @@ def test_an_interrupted_stop_leaves_the_server_as_it_was_and_a_second_one_waits_
         stops.append(stopping.enter_context(command(second, "stop")))
         read_until(stops[1], "waiting for it")
         status = make(server.build, second.port, "status")
-        assert status.stdout.startswith("TorchServe REFUSES requests for u2netp")
+        assert status.stdout.startswith("TorchServe: REFUSES requests for u2netp")
         assert "u2netp 1.0 is too busy to describe itself" in status.stdout
     # Only now has the worker gone on.
     assert asked.result().status_code == explained.result().status_code == OK

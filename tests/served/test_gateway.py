@@ -187,8 +187,29 @@ def test_predictions_keep_their_own_default(gate: Gate, photo: bytes) -> None:
     assert "X-Type" not in answer.headers
 
 
-def test_the_account_has_credits(gate: Gate) -> None:
-    attributes = gate.ask("/v1.0/account", method="GET").json()["data"]["attributes"]
+def test_the_address_chooses_the_model(gate: Gate, photo: bytes, cutout: bytes) -> None:
+    chosen = gate.ask("/u2net/v1.0/removebg", files={"image_file": photo})
+    by_its_name = gate.ask("/predictions/u2net", files={"data": photo}, data={"format": "auto"})
+    usual = gate.ask("/u2netp/v1.0/removebg", files={"image_file": photo})
+
+    assert (chosen.status_code, chosen.headers["X-Type"]) == (200, "other")
+    assert chosen.content == by_its_name.content != cutout
+    assert usual.content == cutout
+
+
+@pytest.mark.parametrize("path", ["/none/v1.0/removebg", "/predictions/none"])
+def test_an_unknown_model_is_told_with_those_that_there_are(
+    gate: Gate, photo: bytes, path: str
+) -> None:
+    answer = gate.ask(path, files={"image_file": photo})
+
+    assert error_of(answer) == (404, "not_found")
+    assert answer.json()["errors"][0]["detail"].endswith("; served are: u2net, u2netp")
+
+
+@pytest.mark.parametrize("path", ["/v1.0/account", "/u2netp/v1.0/account"])
+def test_the_account_has_credits(gate: Gate, path: str) -> None:
+    attributes = gate.ask(path, method="GET").json()["data"]["attributes"]
 
     assert attributes["credits"]["total"] > 0
     assert error_of(gate.ask("/v1.0/account", method="GET", key="")) == (401, "auth_failed")
@@ -343,7 +364,6 @@ def test_the_handlers_own_errors_pass(gate: Gate, photo: bytes) -> None:
 def test_torchserves_own_errors_are_put_into_the_contracts_words(gate: Gate, photo: bytes) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
 
-    assert error_of(gate.ask("/predictions/none", data=photo)) == (404, "not_found")
     assert error_of(gate.ask("/predictions/u2netp/9.9", data=photo)) == (404, "not_found")
     assert error_of(gate.ask(data=photo, headers=form)) == (400, "invalid_form")
 
@@ -401,7 +421,9 @@ def test_a_browser_may_ask_from_any_page(gate: Gate) -> None:
     assert preflight.headers["Access-Control-Allow-Origin"] == "*"
     assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
     assert "X-Api-Key" in preflight.headers["Access-Control-Allow-Headers"]
-    assert "X-Width" in preflight.headers["Access-Control-Expose-Headers"]
+    assert {"X-Width", "X-Input-Size"} <= set(
+        preflight.headers["Access-Control-Expose-Headers"].split(", ")
+    )
 
 
 # What goes on behind it.

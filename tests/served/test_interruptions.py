@@ -49,21 +49,21 @@ def test_a_stop_whose_terminal_closes_opens_the_model_again(
         assert stop.exit_status() != 0
 
     first, *others = status.splitlines()
-    assert first.startswith("TorchServe REFUSES requests for u2netp")
+    assert first.startswith("TorchServe: REFUSES requests for u2netp")
     assert "READY" not in "".join(others)
     assert asked.result().status_code == OK
     assert versions(server) == ["1.0"]
     assert not second.draining_file.exists()
     assert server.ask(data=photo, method="PUT").status_code == OK
     status = make(server.build, second.port, "status").stdout
-    assert status.startswith("TorchServe all workers READY")
+    assert status.startswith("TorchServe: all workers READY")
 
 
 @pytest.mark.parametrize("moment", ["the launcher runs", "the model loads"])
 def test_a_serve_whose_terminal_closes_leaves_no_server(second: ServerConfig, moment: str) -> None:
     with terminal(second, "serve", f"WHEELS={WHEELS}", "WORKERS=1") as serve:
         if moment == "the model loads":
-            serve.read_until("TorchServe is up; loading")
+            serve.read_until("worker(s) with u2netp 1.0")
         else:
             while not (second.logs / "server.log").exists():
                 time.sleep(0.02)

@@ -371,7 +371,7 @@ def tiny(mode: str, size: tuple[int, int], pixels: bytes) -> bytes:
 def test_random_options_on_tiny_pictures_never_fail(served: Served) -> None:
     statuses: list[int] = []
 
-    @settings(max_examples=150, deadline=None, derandomize=True)
+    @settings(max_examples=60, deadline=None, derandomize=True)
     @given(
         options=REQUESTS,
         picture=PICTURES,

@@ -92,7 +92,7 @@ def test_the_status_tells_the_plan_and_scaling_beyond_it_warns(second: ServerCon
     status = make(build, second.port, "status").stdout
     again = make(build, second.port, "scale", "MODEL=u2netp")
 
-    assert f"planned for {plan}" in status
-    assert "on CPU" in status
+    assert f"  plan     {plan}\n" in status
+    assert " cores " in status
     assert "slow each other down" in scaled.stderr
     assert (again.stdout.strip(), again.stderr) == ("u2netp: 1 worker(s) READY", "")

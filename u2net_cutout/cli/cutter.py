@@ -1,5 +1,6 @@
 """How one command line has its pictures cut out; safe to share among threads."""
 
+import time
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Protocol
@@ -7,6 +8,7 @@ from typing import Protocol
 from u2net_cutout.cli.messages import print_message
 from u2net_cutout.cli.outputs import OutputExists, write_whole
 from u2net_cutout.cli.sources import Job
+from u2net_cutout.client.errors import printable
 from u2net_cutout.client.responses import Cutout
 from u2net_cutout.client.service import CutoutService
 from u2net_cutout.contract.formats import OutputFormat
@@ -56,6 +58,8 @@ class Cutter:
     local: bool = False
     """Whether only a small copy is sent, and the picture is cut out here."""
     force: bool = False
+    verbose: bool = False
+    """Whether each file that is written is printed."""
     traffic: Traffic = field(default_factory=Traffic)
     _lock: Lock = field(default_factory=Lock)
 
@@ -92,13 +96,25 @@ class Cutter:
             )
         return made.cutout
 
+    def replaces(self, job: Job) -> bool:
+        """Whether the cutout replaces a file that exists."""
+        return self.force or job.replaces
+
     def do(self, job: Job) -> None:
         """Write the cutout of a picture to its file.
 
         Raises:
             ClientError, OSError: the picture can't be read or cut out, or the file not be written.
         """
-        if not self.force and (existing := job.existing()):
+        replaces = self.replaces(job)
+        if not replaces and (existing := job.existing()):
             raise OutputExists(existing)
+        began = time.monotonic()
         cutout = self.cut_out(job.source.read_bytes())
-        write_whole(job.target_as(cutout.output_format), cutout.content, force=self.force)
+        target = job.target_as(cutout.output_format)
+        write_whole(target, cutout.content, force=replaces)
+        if self.verbose:
+            seconds = time.monotonic() - began
+            print_message(
+                printable(f"wrote {target} ({len(cutout.content) / 1e3:.0f} kB) in {seconds:.1f} s")
+            )

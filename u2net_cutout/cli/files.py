@@ -6,13 +6,15 @@ from pathlib import Path
 
 from u2net_cutout.cli.cutter import Cutter
 from u2net_cutout.cli.messages import print_message
-from u2net_cutout.cli.outputs import format_of, write_whole
+from u2net_cutout.cli.outputs import SUFFIXES, format_of, write_whole
 from u2net_cutout.cli.runner import Tally, run
-from u2net_cutout.cli.sources import Job, Plan, plan
+from u2net_cutout.cli.sources import PICTURE_SUFFIXES, Job, Plan, plan
 from u2net_cutout.client.errors import UsageError
 from u2net_cutout.contract.formats import OutputFormat
 
 PIPE = Path("-")
+# No new folder is called so: the name of the folder has been forgotten.
+NAMES_OF_FILES = PICTURE_SUFFIXES | SUFFIXES.keys()
 
 
 def cut_files(cutter: Cutter, arguments: Namespace) -> bool:
@@ -53,13 +55,17 @@ def _sources_and_target(paths: list[Path]) -> tuple[list[Path], Path]:
     if len(sources) > 1:
         if PIPE in (*sources, target):
             raise UsageError("a pipe takes only one picture")
-        if not target.is_dir():
-            raise UsageError(f"several pictures need a folder for OUTPUT; {target} is none")
+        if target.exists() and not target.is_dir():
+            raise UsageError(f"several pictures need a folder for OUTPUT; {target} is a file")
+        if not target.exists() and target.suffix.lower() in NAMES_OF_FILES:
+            raise UsageError(
+                f"several pictures need a folder for OUTPUT; {target} is the name of a file"
+            )
     return sources, target
 
 
 def _plan(cutter: Cutter, sources: list[Path], target: Path, arguments: Namespace) -> Plan:
-    if target.is_dir():
+    if len(sources) > 1 or target.is_dir():
         wanted = cutter.default_format(OutputFormat.PNG)
         planned = plan(sources, None, target, wanted, full_names=arguments.full_names)
     else:

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from u2net_cutout.cli.cutter import Cutter
@@ -44,8 +45,16 @@ def cut_folder(cutter: Cutter, arguments: Namespace) -> bool:
     return tally.is_clean
 
 
-def _cut_out(cutter: Cutter, arguments: Namespace, chosen: Collection[Path] | None = None) -> Tally:
-    """Cut out all pictures of the folder, or only the chosen ones."""
+def _cut_out(
+    cutter: Cutter,
+    arguments: Namespace,
+    chosen: Collection[Path] | None = None,
+    changed: Collection[Path] = (),
+) -> Tally:
+    """Cut out all pictures of the folder, or only the chosen ones.
+
+    The cutouts of those that have `changed` are replaced.
+    """
     pictures, unread = find_pictures(arguments.input, apart_from=arguments.output)
     planned = plan(
         pictures,
@@ -54,7 +63,11 @@ def _cut_out(cutter: Cutter, arguments: Namespace, chosen: Collection[Path] | No
         cutter.output_format,
         full_names=arguments.full_names,
     )
-    jobs = [job for job in planned.jobs if chosen is None or job.source in chosen]
+    jobs = [
+        replace(job, replaces=job.source in changed)
+        for job in planned.jobs
+        if chosen is None or job.source in chosen
+    ]
     clashes = {
         picture: words
         for picture, words in planned.clashes.items()
@@ -66,7 +79,7 @@ def _cut_out(cutter: Cutter, arguments: Namespace, chosen: Collection[Path] | No
         # In a watched folder others appear and disappear.
         if chosen is None or not isinstance(error, FileNotFoundError)
     }
-    missing = [job for job in jobs if cutter.force or job.existing() is None]
+    missing = [job for job in jobs if cutter.replaces(job) or not job.existing()]
     tally = Tally(skipped=len(jobs) - len(missing), failures=failures)
     run(
         missing,
@@ -80,7 +93,7 @@ def _cut_out(cutter: Cutter, arguments: Namespace, chosen: Collection[Path] | No
 
 
 def _watch(cutter: Cutter, arguments: Namespace) -> bool:
-    """Cut out what is there and what arrives; wait for a server that is away for a while."""
+    """Cut out what is there, what arrives and what changes; wait while the server is away."""
     watched, clean, stopping = FolderWatch(), True, cutter.client.stopping
     left: set[Path] = set()
 
@@ -89,7 +102,7 @@ def _watch(cutter: Cutter, arguments: Namespace) -> bool:
 
     try:
         for settled in watch(scan, watched, stopping, arguments.interval):
-            tally = _cut_out(cutter, arguments, chosen=frozenset(settled))
+            tally = _cut_out(cutter, arguments, frozenset(settled), watched.changed)
             print_message(tally.report())
             clean = clean and not tally.failures
             if tally.interrupted:

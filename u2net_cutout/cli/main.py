@@ -12,7 +12,7 @@ from u2net_cutout.cli.files import cut_files
 from u2net_cutout.cli.folder import cut_folder
 from u2net_cutout.cli.frames import cut_frames
 from u2net_cutout.cli.interrupts import end_interrupted, interruptible
-from u2net_cutout.cli.messages import print_message
+from u2net_cutout.cli.messages import RetryReport, print_message
 from u2net_cutout.client.client import TRIES, CutoutClient
 from u2net_cutout.client.credentials import ApiKey
 from u2net_cutout.client.errors import ClientError, UsageError
@@ -66,6 +66,7 @@ def _client(arguments: Namespace, key: ApiKey | None) -> CutoutClient:
         tries=arguments.tries,
         timeout_s=arguments.timeout,
         connections=arguments.jobs,
+        on_retry=RetryReport(),
     )
 
 
@@ -94,8 +95,8 @@ def _cutter(service: StoppableService, arguments: Namespace) -> Cutter:
         check_possible(fields)
         if background is not None:
             raise UsageError("--composite excludes --bg-image-file")
-    force = getattr(arguments, "force", False)
-    return Cutter(service, fields, background, local=local, force=force)
+    force, verbose = (getattr(arguments, name, False) for name in ("force", "verbose"))
+    return Cutter(service, fields, background, local=local, force=force, verbose=verbose)
 
 
 def _read_background(path: Path | None) -> bytes | None:

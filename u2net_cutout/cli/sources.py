@@ -27,6 +27,8 @@ class Job:
     """Without its suffix, where the format depends on the response."""
     formats: tuple[OutputFormat, ...]
     """The formats that the target may get."""
+    replaces: bool = False
+    """Whether it replaces a file that exists."""
 
     def existing(self) -> Path | None:
         """Return the cutout's file if it exists; a link does, wherever it leads."""

@@ -1,6 +1,6 @@
 """Sends pictures to a server and returns their cutouts; tries again while the server is busy."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from threading import Event
 from types import TracebackType
@@ -28,6 +28,7 @@ from u2net_cutout.client.deadline import Deadline, DeadlineAdapter
 from u2net_cutout.client.endpoint import Endpoint
 from u2net_cutout.client.errors import (
     BadResponse,
+    ClientError,
     KeyRefused,
     Refused,
     ServerAway,
@@ -62,7 +63,9 @@ class CutoutClient:
         tries: int = TRIES,
         timeout_s: float = TIMEOUT_S,
         connections: int = 10,
+        on_retry: Callable[[ClientError, float], None] | None = None,
     ) -> None:
+        """`on_retry` is called before each pause, with the failure and the seconds to wait."""
         self.endpoint = endpoint
         self.stopping = Event()
         """Once set, no request is tried again, and none waits to be."""
@@ -82,6 +85,7 @@ class CutoutClient:
             wait=_pause,
             stop=stop_after_attempt(tries) | stop_when_event_set(self.stopping),
             sleep=sleep_using_event(self.stopping),
+            before_sleep=_report_to(on_retry) if on_retry else None,
             reraise=True,
         )
 
@@ -219,6 +223,15 @@ def _never_reached(error: requests.ConnectionError) -> bool:
     """Whether no connection came about, so that it is not about the picture."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return isinstance(reason, NewConnectionError | ConnectTimeoutError)
+
+
+def _report_to(listener: Callable[[ClientError, float], None]) -> Callable[[RetryCallState], None]:
+    def report(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ClientError) and state.next_action:
+            listener(error, state.next_action.sleep)
+
+    return report
 
 
 def _pause(state: RetryCallState) -> float:

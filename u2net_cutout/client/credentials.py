@@ -59,10 +59,23 @@ def key_from_command(command: str) -> Callable[[], str]:
                 words, capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT_S
             )
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            raise ServerUnusable(f"the command for the key can't be run: {error}") from error
-        key = done.stdout.strip()
-        if done.returncode != 0 or not key:
-            raise ServerUnusable(f"`{command}` prints no key: {done.stderr.strip()}")
+            raise ServerUnusable(f"the key command can't be run: {error}") from error
+        key, reason = done.stdout.strip(), done.stderr.strip()
+        if done.returncode != 0:
+            raise ServerUnusable(
+                f"the key command `{command}` failed with status {done.returncode}: "
+                f"{reason or 'it printed no reason'}"
+            )
+        if not key:
+            raise ServerUnusable(
+                f"the key command `{command}` printed nothing: it must print the key to stdout"
+                + (f". On stderr: {reason}" if reason else "")
+            )
+        if len(lines := key.splitlines()) > 1:
+            raise ServerUnusable(
+                f"the key command `{command}` printed {len(lines)} lines: it must print the key "
+                "and nothing else"
+            )
         return key
 
     return run

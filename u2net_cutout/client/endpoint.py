@@ -17,7 +17,8 @@ class Api(Enum):
     TORCHSERVE = "torchserve"
     """``/predictions/<model>``, with a bearer token."""
     REMOVEBG = "removebg"
-    """``/v1.0/removebg``, with ``X-Api-Key``: remove.bg's, which gateways offer as well."""
+    """``/v1.0/removebg``, below the model's name if one is chosen, with ``X-Api-Key``: remove.bg's,
+    which gateways offer as well."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,11 @@ class Endpoint:
     api: Api
 
     @classmethod
-    def of(cls, url: str, model: str = DEFAULT_MODEL, api: Api | None = None) -> "Endpoint":
+    def of(cls, url: str, model: str | None = None, api: Api | None = None) -> "Endpoint":
         """Complete an address: `url` may be the server's root, or have the path of either form.
 
-        Without a path it is TorchServe's, unless `api` names the other.
+        Without a path it is TorchServe's, unless `api` names the other. Without a model it is
+        ``u2net`` for TorchServe, and the gateway's own choice otherwise.
 
         Raises:
             UsageError: it is not such an address, or contradicts `api`.
@@ -51,8 +53,9 @@ class Endpoint:
         if named:
             return cls(root, named)
         if api is Api.REMOVEBG:
-            return cls(f"{root}/v1.0/removebg", api)
-        return cls(f"{root}/predictions/{quote(model, safe='')}", Api.TORCHSERVE)
+            chosen = f"/{quote(model, safe='')}" if model else ""
+            return cls(f"{root}{chosen}/v1.0/removebg", api)
+        return cls(f"{root}/predictions/{quote(model or DEFAULT_MODEL, safe='')}", Api.TORCHSERVE)
 
     def headers(self, key: str | None) -> dict[str, str]:
         """Return the header that carries a key, if there is one."""

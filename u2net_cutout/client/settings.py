@@ -1,11 +1,12 @@
 """The server and its key, from arguments or the environment."""
 
 import os
+from collections.abc import Callable
 
 from u2net_cutout.client.client import TIMEOUT_S, TRIES, CutoutClient
 from u2net_cutout.client.credentials import ApiKey, key_from_command
-from u2net_cutout.client.endpoint import DEFAULT_MODEL, DEFAULT_URL, Api, Endpoint
-from u2net_cutout.client.errors import UsageError
+from u2net_cutout.client.endpoint import DEFAULT_URL, Api, Endpoint
+from u2net_cutout.client.errors import ClientError, UsageError
 
 URL, MODEL, API = "U2NET_URL", "U2NET_MODEL", "U2NET_API"
 KEY, KEY_COMMAND = "U2NET_KEY", "U2NET_KEY_COMMAND"
@@ -21,18 +22,20 @@ def connect(
     tries: int = TRIES,
     timeout_s: float = TIMEOUT_S,
     connections: int = 10,
+    on_retry: Callable[[ClientError, float], None] | None = None,
 ) -> CutoutClient:
     """Return a client of the server that the arguments name, or else the environment.
 
     Nothing is sent yet. `key_command` is run when a key is needed, and again when the server
     refuses it. `timeout_s` is for one request, `tries` the number of requests for one picture.
+    `on_retry` is called before each pause between them, with the failure and the seconds to wait.
 
     Raises:
         UsageError: the address or the form of the API is not valid.
     """
     endpoint = Endpoint.of(
         url or os.environ.get(URL) or DEFAULT_URL,
-        model or os.environ.get(MODEL) or DEFAULT_MODEL,
+        model or os.environ.get(MODEL),
         _api(api or os.environ.get(API)),
     )
     return CutoutClient(
@@ -41,6 +44,7 @@ def connect(
         tries=tries,
         timeout_s=timeout_s,
         connections=connections,
+        on_retry=on_retry,
     )
 
 

@@ -88,8 +88,9 @@ class Option:
     """One option of the table: how people read it, and how its text is understood."""
 
     name: str
-    values: str
     meaning: str
+    values: Mapping[str, str]
+    """Each value, or form of it, and what it does."""
     default: str
     parse: Callable[[str], object]
 
@@ -98,82 +99,116 @@ def _choices(kind: type[Enum]) -> Callable[[str], object]:
     return parse_choice({choice.value: choice for choice in kind})
 
 
+# Names of options and values are in backticks.
 OPTIONS = (
     Option(
         "format",
-        "`rgba`, `png`, `webp`, `jpg`, `zip`, `auto`",
-        "raw bytes, row by row; a picture; `color.jpg` and `alpha.png` in a zip; PNG where "
-        "anything is transparent, else JPEG. The field wins over `Accept`",
-        "`rgba`; over gRPC and inside JSON `png`",
+        "file format of the cutout",
+        {
+            "`rgba`": "raw bytes, 4 a pixel, row by row",
+            "`png`": "PNG",
+            "`webp`": "WebP",
+            "`jpg`": "JPEG, on `bg_color`, a background picture or white",
+            "`zip`": "`color.jpg` and `alpha.png`",
+            "`auto`": "PNG if anything is transparent, else JPEG",
+        },
+        "as `Accept` asks, else `rgba`; over gRPC and inside JSON `png`",
         _choices(OutputFormat),
     ),
     Option(
         "quality",
-        "1-100, `lossless`",
-        "of WebP and of JPEG, also in a zip or where `auto` makes one",
-        "JPEG 90, WebP `lossless`",
+        "compression of WebP and JPEG, also of the JPEG in a zip or from `auto`",
+        {"`1` to `100`": "higher looks better and takes more bytes", "`lossless`": "WebP only"},
+        "JPEG `90`, WebP `lossless`",
         parse_quality,
     ),
     Option(
         "channels",
-        "`rgba`, `alpha`",
-        "the cutout, or the matte alone (raw: 1 byte a pixel)",
+        "part of the cutout that is returned",
+        {"`rgba`": "colours and alpha", "`alpha`": "the matte alone; raw, 1 byte a pixel"},
         "`rgba`",
         _choices(Channels),
     ),
     Option(
         "size",
-        "`auto`, `full`, `preview`, `small`, `regular`, `medium`, `hd`, `4k`, `50MP`",
-        "the most that the response holds: as sent (`auto`, `full`), 0.25 megapixels (`preview`, "
-        "`small`, `regular`), 1.5, 4, 8 or 50; never enlarges",
+        "maximum size of the cutout; a picture is never enlarged",
+        {
+            "`auto`, `full`": "size of the picture",
+            "`preview`, `small`, `regular`": "0.25 megapixels",
+            "`medium`": "1.5 megapixels",
+            "`hd`": "4 megapixels",
+            "`4k`": "8 megapixels",
+            "`50MP`": "50 megapixels",
+        },
         "`auto`",
         parse_choice(SIZES),
     ),
     Option(
-        "crop", "`true`, `false`", "cut the response to the subject's box", "`false`", parse_boolean
+        "crop",
+        "crops the cutout to the subject's bounding box",
+        {"`true`": "crop", "`false`": "keep the whole picture"},
+        "`false`",
+        parse_boolean,
     ),
     Option(
         "crop_margin",
-        "1, 2 or 4 lengths: to `500px`, or to `50%` of the subject",
-        "kept around the subject; only with `crop`",
+        "margin around the subject; needs `crop`",
+        {
+            "`30px`": "pixels, at most 500",
+            "`10%`": "percent of the subject's box, at most 50",
+            "2 lengths": "top and bottom, then left and right",
+            "4 lengths": "top, right, bottom, left",
+        },
         "`0`",
         parse_margins,
     ),
     Option(
         "scale",
-        "`original`, `10%` to `100%`",
-        "how much of the canvas the subject fills, in the direction in which it fills more; it is "
-        "then centred unless `position` says otherwise",
+        "size of the subject on the canvas; centres it unless `position` is set",
+        {
+            "`original`": "unchanged",
+            "`10%` to `100%`": "share of the canvas, in the direction that it fills more",
+        },
         "`original`",
         parse_scale,
     ),
     Option(
         "position",
-        "`original`, `center`, `x%` or `x% y%`",
-        "where the subject lies on the canvas; `0%` is the left or top edge, `100%` the other; "
-        "with `scale`, `original` is refused",
+        "place of the subject on the canvas",
+        {
+            "`original`": "unchanged; refused with `scale`",
+            "`center`": "the middle",
+            "`x%`": "the same in both directions",
+            "`x% y%`": "`0%` is the left or top edge, `100%` the right or bottom one",
+        },
         "`original`",
         parse_position,
     ),
     Option(
         "roi",
-        "`x1 y1 x2 y2`, each `px` or `%`",
-        "only what lies in this rectangle of the picture can be foreground",
+        "region of interest: everything outside becomes background",
+        {"`x1 y1 x2 y2`": "two opposite corners, each length in `px` or `%`"},
         "`0% 0% 100% 100%`",
         parse_region,
     ),
     Option(
         "bg_color",
-        "3, 4, 6 or 8 hexadecimal digits, or a CSS colour name",
-        "a colour to lie on; `format=jpg` without a background lies on white",
-        "none",
+        "background colour",
+        {
+            "`rgb`, `rgba`, `rrggbb`, `rrggbbaa`": "hexadecimal digits, with or without `#`",
+            "`white`": "or another CSS colour name",
+        },
+        "none; with `format=jpg` white",
         parse_colour,
     ),
     Option(
         "edges",
-        "`matte`, `plain`, `refined`",
-        "take the background's colour out of the subject's soft edge; leave the picture's colours "
-        "as they are; or sharpen the matte along the picture's own edges first, then as `matte`",
+        "colours and detail of soft edges",
+        {
+            "`matte`": "removes the background's colour from soft edges",
+            "`plain`": "keeps the picture's colours",
+            "`refined`": "sharpens the matte to the picture's resolution, then as `matte`",
+        },
         "`matte`",
         _choices(Edges),
     ),

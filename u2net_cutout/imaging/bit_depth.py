@@ -4,6 +4,8 @@ Of 16 bits Pillow keeps the upper byte of colours, and the decoders of AVIF and 
 Here is the rest: grey, which Pillow clips, planes, floats and clear levels, which it misreads.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image, ImagePalette
 from PIL.TiffImagePlugin import OPEN_INFO, ImageFileDirectory_v2
@@ -23,6 +25,9 @@ from u2net_cutout.imaging.tiff_samples import (
 
 # What a level of PNG's smallest greys is of 255, by Pillow's name of how they lie in the file.
 SMALL_GREYS = {"L;2": 85, "L;4": 17}
+# Pillow's name of how PNG's colours of 16 bits lie in the file. Of what it takes for the other byte
+# order it keeps the lower bytes.
+WIDE_COLOURS, LOWER_BYTES = "RGB;16B", "RGB;16L"
 LEVELS = range(1 << 16)
 SHORT_LEVELS = 1 << 8
 COLOUR_MAP = 320
@@ -67,8 +72,10 @@ def _name_of_grey(tags: ImageFileDirectory_v2) -> str:
     return OPEN_INFO[(tags.prefix, *kind, tags.get(FILL_ORDER, 1), tags.get(BITS, (1,)), ())][1]
 
 
-def to_bytes(image: Image.Image, stored: str) -> Image.Image:
+def to_bytes(image: Image.Image, stored: str, reopen: Callable[[], Image.Image]) -> Image.Image:
     """Return a decoded picture with 8 bits a channel; `stored` is from before it was decoded.
+
+    `reopen` opens the same file again, for the lower bytes of a clear colour of 16 bits.
 
     Grey is rounded, 65535 to 255; colours have their upper byte, so that they are right to less
     than one level, too. Floats are rounded, 1 to 255. PNG's clear level or colour (tRNS) is
@@ -84,9 +91,24 @@ def to_bytes(image: Image.Image, stored: str) -> Image.Image:
         return _grey_to_bytes(image, clear)
     if isinstance(clear, int) and stored in SMALL_GREYS:
         image.info["transparency"] = clear * SMALL_GREYS[stored]
-    elif isinstance(clear, tuple) and ";16" in stored:
-        image.info["transparency"] = tuple(level >> 8 for level in clear)
+    elif isinstance(clear, tuple) and stored == WIDE_COLOURS:
+        del image.info["transparency"]
+        image.putalpha(_alpha_of_clear_colour(image, reopen(), clear))
     return image
+
+
+def _alpha_of_clear_colour(
+    upper: Image.Image, lower: Image.Image, clear: tuple[int, ...]
+) -> Image.Image:
+    lower.tile = [  # type: ignore[attr-defined]
+        tile._replace(args=LOWER_BYTES)
+        for tile in lower.tile  # type: ignore[attr-defined]
+    ]
+    is_clear = np.ones((upper.height, upper.width), bool)
+    for channel, level in enumerate(clear):
+        is_clear &= np.asarray(upper.getchannel(channel)) == level >> 8
+        is_clear &= np.asarray(lower.getchannel(channel)) == level & 0xFF
+    return Image.fromarray(np.where(is_clear, np.uint8(0), np.uint8(255)))
 
 
 def _floats_to_bytes(image: Image.Image) -> Image.Image:

@@ -138,7 +138,8 @@ def _decode(
         unpack_rightly(image)
         image.load()
         check_size(image, limits)  # HEIC's decoder finds another size only now
-        picture = _upright(to_srgb(to_bytes(image, stored), find_profile(image, data)), image)
+        levels = to_bytes(image, stored, lambda: _open(container, data))
+        picture = _upright(to_srgb(levels, find_profile(image, data)), image)
         if picture is image and image.format in HOLDING_FORMATS:
             picture = image.copy()
         picture.info.clear()

@@ -18,31 +18,34 @@ from scripts.measure.bench.tables import (
 INTRODUCTION = """\
 # Benchmarks
 
-Written by `make bench{quick}`; don't edit. One machine, one run, the same weights and photos for
-all.
+`make bench{quick}` writes this file; don't edit it. All figures come from one run on one machine,
+with the same weights and photos for all servers.
 
-The servers take turns, round by round; only one is under load at a time, the others are idle. A
-ratio is of two turns of the same round; the tables give its median and range over the rounds. Load
-comes from [hey](https://github.com/rakyll/hey) on the same machine, in a closed loop: each client
-sends its next request when it has the response. A rate is the number of responses with status 200
-over the time to the last response; percentiles are the median round's, and with few requests p99 is
-the slowest. CPU time and memory (PSS) are those of all of a server's processes, Java included;
-memory is the peak of a turn. Each server is warmed up first, and its first response is checked.
-"others" is the largest share of all cores' time that other processes than the server and the load
-generator took in one turn; a turn with more than a twentieth is repeated once."""
+- **Load** comes from [hey](https://github.com/rakyll/hey) on the same machine, in a closed loop:
+  each client sends its next request when it has the response.
+- **Turns**: the servers take turns in each round; the others idle. Each is warmed up, and its first
+  response is checked.
+- **Ratios** compare two turns of one round. The tables show median and range over the rounds.
+- **Rate**: responses with status 200, divided by the time to the last response.
+- **Percentiles** are the median round's. With few requests p99 is the slowest.
+- **CPU time and memory** (PSS) cover all processes of a server, Java included. Memory is the peak
+  of a turn.
+- **Others**: the largest share of all cores' time in one turn that went to processes other than the
+  server and the load generator. A turn above 5 % is repeated once."""
 
 PEERS = """\
-- **rembg**: `rembg s --no-ui`, all cores for each request, as by default. PNG by Pillow, colours
-  left as they are. **rembg, 1 thread**: the same with `OMP_NUM_THREADS=1`, which it reads.
-- **litserve**: rembg's library in LitServe, a worker a core, one thread each, which was faster than
-  one worker with all cores (`litserve_server.py`).
+- **rembg**: `rembg s --no-ui` with its defaults: all cores for each request, PNG by Pillow, colours
+  unchanged.
+- **rembg, 1 thread**: the same with `OMP_NUM_THREADS=1`, which rembg reads.
+- **litserve**: rembg's library in LitServe (`litserve_server.py`), one worker per core with one
+  thread. This was faster than one worker with all cores.
 - **int8**, **bf16**, **fp32**: ours, `make serve PRECISION=...`, with `PROFILE=throughput` unless
   named "latency".
-- **int8, BATCH_SIZE=...**, **int8, WORKERS=...**: the same with that setting; the workers share all
-  cores, so that fewer workers have more threads.
+- **int8, BATCH_SIZE=...**, **int8, WORKERS=...**: the same with that setting. The workers share all
+  cores: fewer workers have more threads.
 - **article**: ours in fp32, one worker with all cores, with `.tolist()` or `.tobytes()` (rgba).
 
-PNG has `edges=plain`, which is what rembg does, unless named "default edges"."""
+PNGs have `edges=plain`, as rembg's do, unless named "default edges"."""
 
 
 def write_report(results: Results, path: Path, plots: Sequence[Path], quick: bool) -> None:

@@ -51,7 +51,7 @@ def case_table(results: Results, case: str) -> str:
         *("MB a response", "CPU s a picture", "memory GB", "responses", "errors", "others"),
     )
     clients = rounds[0].concurrency
-    summary = f"{rounds[0].picture} MP, {clients} client(s), {len(rounds)} round(s)."
+    summary = f"{rounds[0].picture} MP, clients: {clients}, rounds: {len(rounds)}."
     return f"{summary}\n\n{table(head, rows)}"
 
 
@@ -69,7 +69,7 @@ def _range(turns: Sequence[Measurement]) -> str:
 
 def machine_table(results: Results) -> str:
     """Return the tables of the machine, the versions, and our servers' settings."""
-    peers = {f"of the peers: {name}": found for name, found in results.peers.items()}
+    peers = {f"peer: {name}": found for name, found in results.peers.items()}
     facts = {**results.machine, **peers, "run": f"{results.date}, {results.mode}"}
     rows = [
         (name, ", ".join(f"{fact} {value}" for fact, value in settings.items()))
@@ -97,10 +97,11 @@ def peak_table(results: Results) -> str:
         rows.append((precision, peak, rate, str(share or "")))
     operations = results.network_operations["u2net"] / 1e9
     return (
-        "Square matrix products of 2048 in torch on all cores, the best of several samples before "
-        f"and after the run. u2net has {operations:.1f} thousand million operations a picture, 2 "
-        "for each multiply-add, as its convolutions are written; in float32 minimal filtering "
-        "needs fewer, so that its share may be over 1. Raw responses, 1.5 MP, 4 clients.\n\n"
+        "The peak is that of square matrix products of 2048 in torch on all cores: the best of "
+        "several samples before and after the run. u2net has "
+        f"{operations:.1f} GOP per picture, with 2 operations for each multiply-add of its "
+        "convolutions. In float32 minimal filtering needs fewer, so the share can exceed 1. "
+        "Responses are raw, 1.5 MP, with 4 clients.\n\n"
         + table(("precision", "peak, GOP/s", "served pictures/s", "share of the peak"), rows)
     )
 
@@ -121,9 +122,8 @@ def stage_table(results: Results) -> str:
     ]
     head = ("server, format", *names, "worker's CPU", "outside the network")
     return (
-        "1.5 MP, one request at a time, throughput profile; milliseconds of `Server-Timing` "
-        "(medians), CPU time of the workers, and the share of it that is not the network's.\n\n"
-        + table(head, rows)
+        "1.5 MP, one request at a time, throughput profile. Medians of `Server-Timing` in ms, the "
+        "workers' CPU time in ms, and the share of it outside the network.\n\n" + table(head, rows)
     )
 
 
@@ -135,7 +135,8 @@ def mask_table(results: Results) -> str:
     ]
     head = ("model, precision", "mean absolute error", "worst picture", "least IoU at 0.5")
     return (
-        f"Served alpha, in [0, 1], against fp32's over {len(results.mask_pictures)} photos:\n\n"
+        f"Difference of the served alpha (0 to 1) from fp32's, over {len(results.mask_pictures)} "
+        "photos:\n\n"
         f"{table(head, rows)}\n\n{photo_table(results.mask_pictures)}"
     )
 

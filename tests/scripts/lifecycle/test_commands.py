@@ -187,6 +187,8 @@ def test_the_server_of_another_user_is_left_alone(config: ServerConfig, command:
         ("scale", "WORKERS=abc", "WORKERS=abc: expected a whole number above 0"),
         ("status", "PORT=abc", "PORT=abc: expected a whole number above 0"),
         ("token", "KIND=foo", "KIND=foo: choose inference, management"),
+        ("serve", "WORKERS=abc", "WORKERS=abc: expected a whole number above 0"),
+        ("archive", "PRECISION=half", "PRECISION=half: choose auto, fp32"),
         ("logs", f"PORT={PORT}", f"no server has run on port {PORT} yet: make serve"),
     ],
 )

@@ -37,7 +37,7 @@ def test_the_converted_network_is_the_onnx_graph_on_real_photos(
 
     differences = [
         difference_from_onnx(network, export, image_processing(photo).unsqueeze(0))
-        for photo in photos[:2]
+        for photo in photos[:1]
     ]
 
     assert TOLERANCE == 2e-4

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.u2net_cutout.client.failing_server import PNG, Said, failing_server, picture
+from tests.u2net_cutout.client.failing_server import CUTOUT, PNG, Said, failing_server, picture
 from u2net_cutout.cli.main import main
 
 IMAGE = {"Content-Type": "image/png"}
@@ -59,6 +59,19 @@ def test_what_is_no_cutout_is_an_error_and_nothing_is_written(
     assert "Traceback" not in errors
     assert sorted(folder.rglob("*")) == before
     assert (folder / "old.png").read_bytes() == b"old"
+
+
+def test_several_pictures_go_into_a_folder_that_is_made(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with failing_server(CUTOUT) as server, pytest.raises(SystemExit) as ended:
+        main(["i", "--verbose", "--url", server.url, "in/a.jpg", "in/b.jpg", "new/folder"])
+
+    assert ended.value.code == 0
+    assert {file.name for file in (folder / "new/folder").iterdir()} == {"a.png", "b.png"}
+    said = capsys.readouterr().err
+    assert "wrote new/folder/a.png (0 kB) in 0." in said
+    assert said.splitlines()[-1] == "2 done"
 
 
 def test_the_format_of_the_name_is_the_one_that_is_written(folder: Path) -> None:

@@ -25,7 +25,8 @@ def away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ("i", "--edges", "nope", "a.jpg", "b.png"),
         ("i", "a.jpg", "b.gif"),
         ("i", "--format", "webp", "a.jpg", "b.png"),
-        ("i", "a.jpg", "b.jpg", "no-folder"),
+        ("i", "a.jpg", "b.jpg", "new.png"),
+        ("i", "a.jpg", "b.jpg", "c.heic"),
         ("i", "--composite", "--crop", "a.jpg", "b.png"),
         ("i", "--composite", "--edges", "refined", "a.jpg", "b.png"),
         ("i", ".", "b.png"),
@@ -87,6 +88,11 @@ def test_each_command_lists_its_options(
     said = capsys.readouterr().out
     assert ended.value.code == 0
     assert all(option in said for option in ("--url", "--key-command", "--crop-margin", "10%"))
+    # Each value has a line of its own.
+    lines = [line.strip() for line in said.splitlines()]
+    assert "plain    keeps the picture's colours" in lines
+    assert "hd                       4 megapixels" in lines
+    assert "`" not in said
 
 
 def test_a_folder_below_that_cant_be_read_is_a_failure(

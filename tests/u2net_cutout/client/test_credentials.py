@@ -32,8 +32,11 @@ def test_a_commands_output_is_the_key() -> None:
     [
         ("no-such-program-at-all", "can't be run"),
         ("'unbalanced", "can't be run"),
-        ("true", "prints no key"),
-        (f"{sys.executable} -c 'import sys; sys.exit(\"locked\")'", "prints no key: locked"),
+        ("true", "`true` printed nothing: it must print the key to stdout$"),
+        ("sh -c 'echo no server >&2'", "printed nothing: .* On stderr: no server$"),
+        ("printf 'a\nb'", "printed 2 lines: it must print the key and nothing else"),
+        ("false", "`false` failed with status 1: it printed no reason"),
+        (f"{sys.executable} -c 'import sys; sys.exit(\"locked\")'", "failed with status 1: locked"),
     ],
 )
 def test_a_command_without_a_key_is_an_error(command: str, words: str) -> None:

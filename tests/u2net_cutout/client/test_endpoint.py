@@ -14,7 +14,9 @@ from u2net_cutout.client.errors import UsageError
         (("https://host/cut/",), Api.TORCHSERVE, "https://host/cut/predictions/u2net"),
         (("http://h/predictions/x/1.0",), Api.TORCHSERVE, "http://h/predictions/x/1.0"),
         (("http://h/v1.0/removebg",), Api.REMOVEBG, "http://h/v1.0/removebg"),
-        (("http://h", "u2net", Api.REMOVEBG), Api.REMOVEBG, "http://h/v1.0/removebg"),
+        (("http://h", None, Api.REMOVEBG), Api.REMOVEBG, "http://h/v1.0/removebg"),
+        (("http://h", "isnet", Api.REMOVEBG), Api.REMOVEBG, "http://h/isnet/v1.0/removebg"),
+        (("http://h/isnet/v1.0/removebg",), Api.REMOVEBG, "http://h/isnet/v1.0/removebg"),
     ],
 )
 def test_an_address_is_completed(given: tuple[Any, ...], api: Api, url: str) -> None:

@@ -15,6 +15,7 @@ def test_the_environment_names_the_server(monkeypatch: pytest.MonkeyPatch) -> No
 def test_arguments_come_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("U2NET_URL", "http://host:1")
     monkeypatch.setenv("U2NET_API", "torchserve")
+    monkeypatch.delenv("U2NET_MODEL", raising=False)
 
     endpoint = connect("http://other:2", api="removebg").endpoint
 

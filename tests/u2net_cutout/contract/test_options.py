@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -123,6 +124,26 @@ def test_a_value_that_an_option_can_not_take_is_named(name: str, value: str) -> 
 
     assert (type(refusal), refusal.code) == (InvalidOption, f"invalid_{name}")
     assert repr(value) in refusal.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("format", "rgba png webp jpg zip auto"),
+        ("channels", "rgba alpha"),
+        ("size", "auto full preview small regular medium hd 4k 50MP"),
+        ("crop", "true false"),
+        ("edges", "matte plain refined"),
+    ],
+)
+def test_a_choice_is_taken_by_each_name_that_its_row_lists(name: str, values: str) -> None:
+    (option,) = (option for option in OPTIONS if option.name == name)
+
+    assert [
+        name for row in option.values for name in re.findall("`([^`]+)`", row)
+    ] == values.split()
+    for value in values.split():
+        read_options({name: value})
 
 
 @pytest.mark.parametrize("name", [option.name for option in OPTIONS])

@@ -84,9 +84,16 @@ def test_16_bit_grey_is_rounded(limits: Limits) -> None:
             [[18, 18, 18, 0], [18, 18, 18, 255]],
         ),
         (png(1, 8, RGB, b"\1\2\3", b"\0\1\0\2\0\3"), [[1, 2, 3, 0]]),
+        # The second and third differ from the clear colour in one lower, one upper byte.
         (
-            png(1, 16, RGB, b"\x12\x34\x56\x78\x9a\xbc", b"\x12\x34\x56\x78\x9a\xbc"),
-            [[18, 86, 154, 0]],
+            png(
+                3,
+                16,
+                RGB,
+                b"\x12\x34\x56\x78\x9a\xbc\x12\x34\x56\x79\x9a\xbc\x12\x34\x56\x78\x9b\xbc",
+                b"\x12\x34\x56\x78\x9a\xbc",
+            ),
+            [[18, 86, 154, 0], [18, 86, 154, 255], [18, 86, 155, 255]],
         ),
     ],
     ids=["1 bit", "2 bits", "4 bits", "8 bits", "16 bits", "RGB", "RGB of 16 bits"],
@@ -194,3 +201,15 @@ def test_a_palette_of_16_or_8_bits_has_its_colours(limits: Limits, scale: int, t
     decoded = decode_image(data, limits)
 
     assert np.abs(np.asarray(decoded, int)[0] - colour_map.T // scale).max() == 0
+
+
+def test_a_plane_has_one_bit_where_no_tag_says_otherwise(limits: Limits) -> None:
+    width, height, white_is_one, planes = 8, 1, 1, 2
+    tags = {256: width, 257: height, 262: white_is_one, 273: 8, 278: height, 279: 1, 284: planes}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    data = b"II*\0" + struct.pack("<I", 10) + b"\xa5\0" + directory
+
+    decoded = decode_image(data, limits)
+
+    assert np.asarray(decoded)[0, :, 0].tolist() == [255, 0, 255, 0, 0, 255, 0, 255]

@@ -48,6 +48,7 @@ def test_a_common_file_has_few_parts(file_format: str) -> None:
         tiff(100, big=True),
         tiff(100, order=">", big=True),
         b"II*\0" + struct.pack("<IH", 8, 101) + bytes(12 * 101),
+        b"MM\0+" + tiff(100, order=">")[4:],
     ],
     ids=[
         "PNG chunks",
@@ -61,6 +62,7 @@ def test_a_common_file_has_few_parts(file_format: str) -> None:
         "BigTIFF",
         "big-endian BigTIFF",
         "TIFF tags",
+        "BigTIFF that Pillow reads as TIFF",
     ],
 )
 def test_more_parts_than_the_limit_are_refused(data: bytes) -> None:

@@ -90,3 +90,18 @@ def test_a_file_is_cut_behind_its_last_box_where_all_are_known() -> None:
     assert read_isobmff(many, 0).file.getvalue() == many
     assert read_isobmff(whole + b"rest", 0).file.getvalue() == whole
     assert read_isobmff(whole[:at] + b"rest", 0).file.getvalue() == whole[:at] + b"rest"
+
+
+@pytest.mark.parametrize(("version", "identifier"), [(2, ">H"), (3, ">I")])
+@pytest.mark.parametrize(
+    ("kind", "expected"), [(b"Exif", b"free"), (b"mime", b"free"), (b"av01", b"av01")]
+)
+def test_items_of_metadata_become_free_space(
+    version: int, identifier: str, kind: bytes, expected: bytes
+) -> None:
+    def file(item: bytes) -> bytes:
+        entry = bytes([version, 0, 0, 0]) + struct.pack(identifier, 1) + b"\0\0" + item + b"name\0"
+        items = box(b"iinf", bytes(4) + b"\0\1" + box(b"infe", entry))
+        return box(b"ftyp", b"avif") + box(b"meta", bytes(4) + items) + box(b"mdat", b"pixels")
+
+    assert read_isobmff(file(kind), 0).file.getvalue() == file(expected)

@@ -65,6 +65,17 @@ def test_a_jpeg_that_lacks_its_end_marker_alone_is_read(
     assert np.array_equal(np.asarray(decoded), by_djpeg(whole))
 
 
+def test_a_jpeg_without_its_end_is_upright(limits: Limits) -> None:
+    buffer, exif = BytesIO(), Image.Exif()
+    exif[274] = 6
+    picture("ramps").save(buffer, "JPEG", exif=exif)
+
+    decoded = decode_image(buffer.getvalue()[:-2], limits)
+
+    upright = Image.open(buffer).transpose(Image.Transpose.ROTATE_270)
+    assert np.array_equal(np.asarray(decoded), np.asarray(upright))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.parametrize("padding", [0, 600])

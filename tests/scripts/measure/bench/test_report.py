@@ -26,7 +26,7 @@ def test_a_table_is_markdown() -> None:
 def test_each_contender_has_its_row_with_its_ratio_to_the_first() -> None:
     rows = case_table(RESULTS, THROUGHPUT.name).splitlines()
 
-    assert rows[0] == "1.5 MP, 4 client(s), 2 round(s)."
+    assert rows[0] == "1.5 MP, clients: 4, rounds: 2."
     assert rows[4].startswith("| rembg | 1.50 (1.00 to 2.00) | 1.00 (1.00 to 1.00) |")
     assert rows[5].startswith("| int8, png | 6.50 (5.00 to 8.00) | 4.50 (4.00 to 5.00) |")
     assert "| 2.00 | 20 | 0 | 0.01 |" in rows[5]
