@@ -33,7 +33,7 @@ from scripts.common.errors import CommandError
 from scripts.common.locks import locked
 from scripts.common.options import parse
 from scripts.common.paths import ROOT, weights_of
-from scripts.export.choose import AUTO, choices, export_best, proven_choices
+from scripts.export.choose import AUTO, choices, export_best
 from scripts.export.parity import PARITY_FILE
 from scripts.torchserve.properties import read_properties
 from scripts.torchserve.versions import checked_version
@@ -219,7 +219,7 @@ def archive(line: Sequence[str]) -> None:
 
 def _archive(arguments: Any) -> None:
     build, model = arguments.build, arguments.model
-    candidates = proven_choices(choices(arguments.runtime, arguments.precision), model)
+    candidates = choices(arguments.runtime, arguments.precision)
     weights = weights_of(build, model)
     stored = weights.exists() and weights.with_suffix(".json").exists()
     if arguments.checkpoint or not stored:

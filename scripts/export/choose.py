@@ -19,7 +19,6 @@ from u2net_cutout.network.cpu_features import cpu_has, cpu_name
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.precision import Choice, Precision, Runtime
-from u2net_cutout.network.variant import VARIANTS
 
 AUTO = "auto"
 
@@ -76,24 +75,6 @@ def choices(runtime: str, precision: str) -> list[Choice]:
     if wanted is not None:
         return found
     return [choice for choice in found if on_gpu or cpu_has(choice.precision)]
-
-
-def proven_choices(candidates: Sequence[Choice], model: str) -> list[Choice]:
-    """Return those of the candidates in which a model's network has been measured.
-
-    Raises:
-        ChoiceError: there are none.
-    """
-    variant = VARIANTS.get(model)
-    if variant is None or variant.calibrated:
-        return list(candidates)
-    found = [each for each in candidates if each.precision is not Precision.INT8]
-    if not found:
-        raise ChoiceError(
-            f"{model} is not served in int8: its 8-bit ranges have not been measured. "
-            "PRECISION=auto chooses the fastest precision that is exact enough"
-        )
-    return found
 
 
 def _on_gpu() -> list[Choice]:

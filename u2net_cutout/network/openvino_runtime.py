@@ -19,10 +19,15 @@ from u2net_cutout.network.precision import Precision
 # The precision hint for what the graph does not have in 8 bits. Beside
 # them float32 is about as fast as bfloat16, and truer.
 HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
-# The precision that it then reports of a convolution.
-CONVOLUTION_TYPES = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "u8"}
+# The precisions that it then reports of a convolution: of what it takes, which has a sign where a
+# stem answers it.
+CONVOLUTION_TYPES = {
+    Precision.FP32: ("f32",),
+    Precision.BF16: ("bf16",),
+    Precision.INT8: ("u8", "i8"),
+}
 # The convolutions that stay in float32. In 8 bits: the first, five sides in two steps each, the
-# second step of the finest side, and the sensitive one (``Variant.sensitive``). In
+# second step of the finest side, and a sensitive one (``Variant.sensitive``). In
 # bfloat16: that one. The output convolution is a matrix product, and not counted.
 FLOATING_POINT = {Precision.FP32: 0, Precision.BF16: 1, Precision.INT8: 13}
 # What OpenVINO calls kernels that were written to be read, not to be fast.
@@ -107,7 +112,7 @@ def _proven_kernels(compiled: openvino.CompiledModel, precision: Precision) -> d
     convolutions = [each for each in facts if _text(each, "layerType") == "Convolution"]
     kernels = Counter(_text(each, "primitiveType") for each in convolutions)
     types = Counter(_text(each, "runtimePrecision") for each in convolutions)
-    others = len(convolutions) - types[CONVOLUTION_TYPES[precision]]
+    others = len(convolutions) - sum(types[each] for each in CONVOLUTION_TYPES[precision])
     slow = [kernel for kernel in kernels if not _is_fast(kernel, precision)]
     allowed = FLOATING_POINT[precision]
     if others > allowed or slow or not convolutions:

@@ -58,8 +58,6 @@ class Variant:
     """Whether the authors scale the mask before they round it to 8 bits, not after."""
     sensitive: tuple[str, ...] = ()
     """Names of the convolutions that stay in float32 among those of fewer bits, as measured."""
-    calibrated: bool = True
-    """Whether 8 bits have been measured on it; they are refused otherwise."""
     authors: str = "github.com/xuebinqin/U-2-Net"
     """Where those who trained it publish it."""
 

@@ -16,6 +16,7 @@ from statistics import median
 import psutil
 
 from scripts.common.options import OptionParser, positive
+from scripts.common.paths import PHOTO
 from scripts.gateway.keys import DEFAULT_CLIENT, key_of
 from scripts.measure.kit.errors import BenchError
 from scripts.measure.kit.hey import drive, find_hey
@@ -105,9 +106,8 @@ def _arrange(
     port: int,
 ) -> Arrangement:
     url = front.start_gateway(arguments.model, machines, port)
-    picture = arguments.build / "photos" / "astronaut.png"
     key = key_of(front.build / "gateway" / "keys", DEFAULT_CLIENT)
-    request = Request(f"{url}/v1.0/removebg", {"X-Api-Key": key}, "image/png", picture)
+    request = Request(f"{url}/v1.0/removebg", {"X-Api-Key": key}, "image/png", PHOTO)
     return Arrangement(name, front, machines, request)
 
 

@@ -11,7 +11,6 @@ from scripts.export.choose import (
     choices,
     export_best,
     export_network,
-    proven_choices,
 )
 from scripts.export.parity import ParityError
 from tests.conftest import ROOT, WEIGHTS
@@ -109,15 +108,6 @@ def test_a_runtime_may_be_asked_for(runtime: str) -> None:
 def test_what_there_is_not_is_refused(runtime: str, precision: str, words: str) -> None:
     with pytest.raises(ChoiceError, match=words):
         choices(runtime, precision)
-
-
-def test_a_network_whose_8_bits_are_not_measured_is_not_served_in_them() -> None:
-    offered = [Choice(Runtime.OPENVINO, Precision.INT8), FP32]
-
-    assert proven_choices(offered, "isnet") == [FP32]
-    assert proven_choices(offered, "u2net") == offered
-    with pytest.raises(ChoiceError, match="isnet is not served in int8: its 8-bit ranges"):
-        proven_choices(offered[:1], "isnet")
 
 
 def test_a_network_that_is_there_is_left_alone(networks: dict[str, Path]) -> None:
