@@ -163,6 +163,7 @@ def test_on_a_phone_a_sample_is_in_view_and_options_are_a_sheet(
 def test_photos_wait_for_the_key(first_visit: Page, key: str, photo_files: list[Path]) -> None:
     page = first_visit
     expect(page.get_by_text("The person who runs the server can give you one.")).to_be_visible()
+    expect(page.get_by_role("link", name="API", exact=True)).to_have_attribute("href", "api/")
 
     choose(page, photo_files[1])
     expect(page.get_by_text("1 photo waits for the API key.")).to_be_visible()
