@@ -42,6 +42,7 @@ def test_samples_are_named(tags: Tags, name: str) -> None:
         ({}, True),
         ({258: (8,)}, True),
         ({258: (8, 8, 16)}, False),
+        ({258: (8, 8), 277: (2,)}, False),
         ({258: (1,), 262: (0,), 277: (1,), 266: (2,)}, True),
         ({339: (1, 1, 2)}, False),
         ({339: (4, 4, 4)}, False),
