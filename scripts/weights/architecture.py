@@ -67,8 +67,8 @@ def assigned(found: Sequence[OnnxConvolution], variant: Variant) -> dict[str, Fl
         wanted = tuple(module.weight.shape), module.dilation, module.stride
         if (each.weight.shape, each.dilation, each.stride) != wanted:
             raise Misfit(
-                f"{name} has {each.weight.shape} with dilation {list(each.dilation)}, not "
-                f"{wanted[0]} with {list(module.dilation)}"
+                f"{name} has {_described(each.weight.shape, each.dilation, each.stride)}, not "
+                f"{_described(*wanted)}"
             )
         if each.bias is None:
             raise Misfit(f"it has no bias at {name}")
@@ -106,3 +106,7 @@ def advice(shapes: Shapes, fitting: Sequence[str], operations: Collection[str] =
     if drawn != 1:
         return f"; it draws {drawn} kinds of things, as u2net_cloth_seg does, and not one mask"
     return ""
+
+
+def _described(shape: Sequence[int], dilation: Sequence[int], stride: Sequence[int]) -> str:
+    return f"{tuple(shape)} with dilation {list(dilation)} and stride {list(stride)}"

@@ -70,7 +70,7 @@ def test_a_tiff_that_is_not_read_is_refused_by_its_name(
     response = served.ask(files={"image_file": data})
 
     assert refusal(response) == (400, "unsupported_picture")
-    assert f"the TIFF holds {name}" in response.json()["errors"][0]["detail"]
+    assert f"the TIFF has {name}" in response.json()["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize(

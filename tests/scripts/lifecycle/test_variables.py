@@ -40,7 +40,7 @@ def test_what_can_be_served_is_taken() -> None:
         ({"WORKERS": "abc"}, "WORKERS=abc: expected a whole number above 0"),
         ({"PORT": "80"}, "PORT=80: choose 2034 to 64600"),
         ({"MODEL": "u3net"}, "MODEL=u3net: choose u2net, "),
-        ({"VERSION": "all"}, "VERSION='all' is no version"),
+        ({"VERSION": "all"}, "VERSION='all' is not a version"),
         ({"EXPOSE": "inference,all"}, "EXPOSE=all: choose inference, management"),
         ({"PRECISION": "half"}, "PRECISION=half: choose auto, fp32"),
         ({"CHECKPOINT": "none.pth"}, "CHECKPOINT=none.pth: there is no such file"),

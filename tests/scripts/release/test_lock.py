@@ -85,7 +85,7 @@ def test_another_kind_of_machine_is_told(tmp_path: Path) -> None:
     check_lock(lock)
     lock.write_text("# made for: cp399 riscv, by make lock\n")
 
-    with pytest.raises(LockError, match=r"is for cp399 riscv, and this is cp3.*make lock"):
+    with pytest.raises(LockError, match=r"is for cp399 riscv, but this is cp3.*make lock"):
         check_lock(lock)
 
 

@@ -114,7 +114,7 @@ def test_a_truncated_file_is_refused(weights: Path, tmp_path: Path, suffix: str,
 
 
 def test_an_onnx_file_of_another_architecture_is_refused(weights: Path) -> None:
-    with pytest.raises(WeightsError, match=r"is not u2net: at stage1\.rebnconv1\.conv_s1"):
+    with pytest.raises(WeightsError, match=r"is not u2net: stage1\.rebnconv1\.conv_s1 has"):
         read_weights(weights / "u2netp.onnx", VARIANTS["u2net"])
 
 

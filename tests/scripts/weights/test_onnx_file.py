@@ -78,7 +78,7 @@ def test_weights_in_other_files_are_not_read(tmp_path: Path) -> None:
     model = onnx.load(file)
     onnx.save(model, file, save_as_external_data=True, location="beside", size_threshold=0)
 
-    with pytest.raises(WeightsError, match=r"graph\.onnx: its weights are in other files"):
+    with pytest.raises(WeightsError, match=r"graph\.onnx: its weights are in separate files"):
         read_onnx(file)
 
 
