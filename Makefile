@@ -95,8 +95,9 @@ gateway-machine: installed  ## Accept gateways of other machines: LISTEN=address
 test: $(TESTING) $(BUILD)/wheels  ## Run all tests, also against a real TorchServe
 	@for model in u2net u2netp; do \
 		CHECKPOINT= $(CLI) weights --build $(BUILD)/test --model $$model || exit 1; done
-	@# Two test processes share the cores; servers plan their own threads.
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	@# Three test processes for two cores: they wait for servers half of the time, which plan their own
+	@# threads.
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 3 --dist loadfile $(TESTS)
 
 lint: $(TESTING)  ## Check style, types and imports; change nothing
 	$(BIN)/ruff check .
