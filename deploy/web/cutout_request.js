@@ -61,6 +61,8 @@ export async function cutOut(file, { fields, model, key }, signal, tell) {
  * @throws {Refusal}
  */
 export async function isKnown(key) {
+  // A header can't hold anything else, such as a space that came along with a pasted key.
+  if (!/^[\x21-\x7e]+$/.test(key)) return false;
   let answer;
   try {
     answer = await fetch("v1.0/account", { headers: { "X-Api-Key": key }, cache: "no-store" });

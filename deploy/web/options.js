@@ -121,6 +121,7 @@ export class Options {
 
   clear() {
     this.picture = null;
+    this.wanted = undefined;
     for (const field of this.form.elements) if (field.willValidate) this.mark(field);
     this.show();
     this.changed();

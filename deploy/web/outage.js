@@ -38,10 +38,10 @@ export class Outage {
    */
   begin(cause, pause = 0) {
     this.cause = cause;
-    const left = pause || Math.min(LONGEST_PAUSE_S, 2 ** this.attempts);
+    const left = Math.max(pause, Math.min(LONGEST_PAUSE_S, 2 ** this.attempts));
     this.attempts += 1;
     this.banner.hidden = false;
-    const sentence = SENTENCES[cause === "away" && !navigator.onLine ? "offline" : cause];
+    const sentence = SENTENCES[cause === "away" && !navigator.onLine ? "offline" : cause] ?? SENTENCES.unavailable;
     const words = this.banner.querySelector(".words");
     // Written anew, the same words would be read out again.
     if (words.textContent !== sentence) words.textContent = sentence;

@@ -45,7 +45,9 @@ export class Queue {
   /** Cut out again what has a result of other options, and what failed for its options. */
   update() {
     for (const card of this.cards) {
-      if (card.outdated || card.refusal?.cause === "options") card.wait();
+      if (!card.outdated && card.refusal?.cause !== "options") continue;
+      card.stop(); // it may be under way, with the options of before
+      card.wait();
     }
     this.next();
   }

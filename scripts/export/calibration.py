@@ -89,18 +89,13 @@ def calibrate(
         return Calibration(ranges, _Twins(scheme, ranges, pictures, scratch).shifts(report))
 
 
-def is_calibrated(network: SaliencyNetwork) -> bool:
-    """Say whether something is kept of a network's weights."""
-    return _file(network).exists()
-
-
 def stored_calibration(scheme: Scheme) -> Calibration | None:
     """Return what is kept of a network's weights; None if nothing is, or if it no longer fits."""
     try:
         kept = json.loads(_file(scheme.network).read_text(encoding="utf-8"))
-    except OSError:
+    except (OSError, ValueError):
         return None
-    if any(kept[name] != digest for name, digest in _digests(scheme).items()):
+    if any(kept.get(name) != digest for name, digest in _digests(scheme).items()):
         return None
     shifts = {name: np.array(each, np.float32) for name, each in kept["shifts"].items()}
     return Calibration(kept["ranges"], shifts)

@@ -14,7 +14,6 @@ from scripts.common.files import sha256_of
 from scripts.export.calibration import (
     Calibration,
     calibrate,
-    is_calibrated,
     stored_calibration,
 )
 from scripts.export.ncnn_graph import ncnn_graph
@@ -81,7 +80,7 @@ def write_network(
     variant = variant_named(record.variant)
     evaluation = photos.evaluation(variant)
     network = folded_network(torch.load(weights, weights_only=True), variant)
-    if not is_calibrated(network):
+    if stored_calibration(Scheme.of(network)) is None:
         # Whatever the precision: another machine may get a copy of the folder.
         photos.calibration(variant)
     files = _write_files(network, folder / weights.stem, choice, photos)
