@@ -8,7 +8,7 @@ const SENTENCES = {
   checking: "Checking the key…",
   known: "The key is accepted.",
   unknown: "The server does not know this key.",
-  unchecked: "The key will be checked when the server can be reached.",
+  unchecked: "The page checks the key as soon as it can reach the server.",
 };
 
 export class Access {

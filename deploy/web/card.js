@@ -14,7 +14,7 @@ const WITHOUT_PREVIEW = {
   zip: "ZIP files have no preview. This one holds color.jpg and alpha.png.",
   rgba: "Raw RGBA has no preview.",
 };
-const UNKNOWN_ERROR = "This page failed. Its error is in the browser's console.";
+const UNKNOWN_ERROR = "The page failed. The browser's console shows the error.";
 
 export class Card {
   /**

@@ -71,7 +71,7 @@ export async function isKnown(key) {
   }
   if (answer.ok) return true;
   if (answer.status === 401 || answer.status === 403) return false;
-  throw new Refusal(answer.status, "", `The server answers with status ${answer.status}.`);
+  throw new Refusal(answer.status, "", `The server responded with status ${answer.status}.`);
 }
 
 /**
@@ -153,6 +153,6 @@ async function refusalOf({ status, body, header }) {
     const [{ code, title, detail }] = JSON.parse(await body.text()).errors;
     return new Refusal(status, code, detail ? `${title}: ${detail}.` : `${title}.`, pause);
   } catch {
-    return new Refusal(status, "", `The server answers with status ${status}.`, pause);
+    return new Refusal(status, "", `The server responded with status ${status}.`, pause);
   }
 }

@@ -58,7 +58,7 @@ export class FramePreview {
     const words = `Frame of the result: ${Math.round(frame.width)} × ${Math.round(frame.height)} pixels`;
     this.canvas.setAttribute("aria-label", words);
     this.figure.querySelector("figcaption").textContent =
-      subject ? words : "The frame is shown when a photo is cut out.";
+      subject ? words : "The frame appears when a photo is cut out.";
   }
 
   fill(context, subject, target, whole) {

@@ -7,7 +7,7 @@ const SENTENCES = {
   offline: "This device is offline.",
   unavailable: "The server is starting, stopping or being repaired.",
   full: "The server is busy: too many photos are waiting.",
-  rate: "This key has sent as many photos as it may send in one minute.",
+  rate: "This key has reached its limit of photos per minute.",
 };
 const LONGEST_PAUSE_S = 15;
 

@@ -46,7 +46,7 @@ function checkSize(files) {
   if (files.length > MOST_FILES) throw new ZipError("More than 65,535 files don't fit into one zip.");
   const bytesOf = ({ name, blob }) => HEADERS_OF_A_FILE + 2 * new TextEncoder().encode(name).length + blob.size;
   if (files.reduce((sum, file) => sum + bytesOf(file), END_OF_ALL) > MOST_BYTES) {
-    throw new ZipError("More than 4 GiB don't fit into one zip: download some of them by themselves.");
+    throw new ZipError("More than 4 GiB don't fit into one zip: download the results one by one.");
   }
 }
 
