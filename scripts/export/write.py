@@ -11,11 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from scripts.common.files import sha256_of
-from scripts.export.calibration import (
-    Calibration,
-    calibrate,
-    stored_calibration,
-)
+from scripts.export.calibration import Calibration, calibrate, stored_calibration
 from scripts.export.ncnn_graph import ncnn_graph
 from scripts.export.parity import DIGITS, PARITY_FILE, Parity, ParityError, PictureParity
 from scripts.export.quantisation import Quantisation, Scheme

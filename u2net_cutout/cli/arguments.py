@@ -166,7 +166,9 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_argument_group("the server (or an environment variable for each)")
     group.add_argument("--url", help=f"address of the server ({URL}; default {DEFAULT_URL})")
-    group.add_argument("--model", help=f"name of the model ({MODEL}; default {DEFAULT_MODEL})")
+    group.add_argument(
+        "--model", help=f"name of the model ({MODEL}; default {DEFAULT_MODEL}, or the gateway's)"
+    )
     group.add_argument(
         "--api",
         choices=[api.value for api in Api],

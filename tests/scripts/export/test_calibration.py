@@ -121,6 +121,14 @@ def test_what_is_kept_is_what_was_measured(
 
 
 @pytest.mark.usefixtures("kept")
+def test_a_file_that_is_cut_short_is_not_used(scheme: Scheme, calibration: Calibration) -> None:
+    file = keep_calibration(scheme, calibration)
+    file.write_bytes(file.read_bytes()[:-100])
+
+    assert stored_calibration(scheme) is None
+
+
+@pytest.mark.usefixtures("kept")
 def test_what_no_longer_fits_is_not_used(
     scheme: Scheme, calibration: Calibration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
