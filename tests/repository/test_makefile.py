@@ -13,7 +13,13 @@ from tests.conftest import ROOT, WHEELS
 
 def download(build: Path, output: int) -> None:
     pip = f"--no-index --find-links {WHEELS}"
-    line = ["make", f"BUILD={build}", f"PIP_ARGS={pip}", str(build / "wheels")]
+    line = [
+        "make",
+        "--no-print-directory",
+        f"BUILD={build}",
+        f"PIP_ARGS={pip}",
+        str(build / "wheels"),
+    ]
     subprocess.run(line, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, check=True)
 
 
