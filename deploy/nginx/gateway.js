@@ -190,7 +190,7 @@ async function refuse(r) {
     r.internalRedirect(ready ? '/_refused/overloaded' : '/_refused/unavailable');
 }
 
-// A client that chose an unknown model is told which models are served.
+// Refuses an unknown model; the error lists the models that are served.
 async function refuseModel(r) {
     const models = await remembered(r, ',models', servedModels, '');
     r.variables.models = models.split(' ').join(', ') || 'none';

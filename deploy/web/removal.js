@@ -31,7 +31,7 @@ export class Removal {
     this.toast.querySelector("p").textContent =
       cards.length === 1 ? `${file.name} was removed.` : `${cards.length} photos were removed.`;
     this.toast.hidden = false;
-    // Or whoever uses the keyboard would start at the top of the page again.
+    // Without this, keyboard users would start at the top of the page again.
     if (focused || this.queue.cards.length === 0) (neighbour?.querySelector(".remove") ?? this.undo).focus();
   }
 

@@ -15,7 +15,7 @@ worker.addEventListener("message", ({ data: { number, thumbnail } }) => {
  *
  * @param {Blob} picture
  * @returns {Promise<?{address: string, width: number, height: number}>} With the picture's own size;
- *   null: this browser can't decode it. Whoever gets the address revokes it.
+ *   null: this browser can't decode it. The caller revokes the address.
  */
 export async function thumbnailOf(picture) {
   last += 1;

