@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from u2net_cutout.network.cpu_features import cpu_has
+from u2net_cutout.network.precision import Precision
 from u2net_cutout.network.u2net import SaliencyNetwork
 from u2net_cutout.network.variant import VARIANTS
 
@@ -18,17 +20,21 @@ SAMPLE_S = 0.3
 
 Product = Callable[[Tensor, Tensor], Tensor]
 # torch has no public product of int8 matrices.
-PRODUCTS: dict[str, tuple[torch.dtype, Product]] = {
-    "fp32": (torch.float32, torch.mm),
-    "bf16": (torch.bfloat16, torch.mm),
-    "int8": (torch.int8, torch._int_mm),
+PRODUCTS: dict[Precision, tuple[torch.dtype, Product]] = {
+    Precision.FP32: (torch.float32, torch.mm),
+    Precision.BF16: (torch.bfloat16, torch.mm),
+    Precision.INT8: (torch.int8, torch._int_mm),
 }
 
 
 def measure_peaks() -> dict[str, float]:
-    """Return operations a second on all cores by precision: 2 for each multiply-add."""
+    """Return operations a second on all cores by precision: 2 for each multiply-add.
+
+    A precision that the CPU lacks has none: torch multiplies in it without vectors, for minutes.
+    """
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    return {name: _peak(*product) for name, product in PRODUCTS.items()}
+    native = {precision.value: PRODUCTS[precision] for precision in PRODUCTS if cpu_has(precision)}
+    return {name: _peak(*product) for name, product in native.items()}
 
 
 def network_operations(name: str) -> int:
