@@ -35,8 +35,8 @@ every measurement.
   above 0.05 is repeated once."""
 
 TARGETS = """\
-Rates, memory and the peak are measured at 1.5 MP with 4 clients, 12 MP with 2 clients, p50 with 1
-client and `PROFILE=latency`. For the share of the peak, responses are raw. u2net has
+Measured at 1.5 MP with 4 clients, except 12 MP with 2 clients, p50 with 1 client and
+`PROFILE=latency`, and lists with 1 client. For the share of the peak, responses are raw. u2net has
 {operations:.1f} GOP per picture: 2 operations for each multiply-add of its convolutions. In float32
 minimal filtering needs fewer, so the share can exceed 1."""
 
