@@ -30,6 +30,8 @@ class Ratios:
     def __str__(self) -> str:
         if not self.values:
             return "no good responses"
+        if len(self.values) == 1:
+            return f"{self.median:.2f}"
         return f"{self.median:.2f} ({min(self.values):.2f} to {max(self.values):.2f})"
 
 

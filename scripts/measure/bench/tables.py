@@ -1,58 +1,81 @@
 """The tables of BENCHMARKS.md."""
 
-import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from scripts.measure.bench.cases import PRECISIONS, THROUGHPUT, Turn
 from scripts.measure.bench.measurement import Measurement
-from scripts.measure.bench.results import Results, median_of
-from scripts.measure.bench.targets import TARGETS
-from scripts.measure.kit.photos import Picture
+from scripts.measure.bench.results import Ratios, Results, median_of
+from scripts.measure.bench.targets import NOT_MEASURED, TARGETS
+
+# What the report shows of the machine apart from versions, and of our servers' descriptions.
+HARDWARE = ("CPU", "cores that may be used", "instructions", "memory", "system")
+SERVED = ("workers", "runtime", "kernels")
+PERCENTILES: dict[str, Callable[[Measurement], float]] = {
+    "p50": lambda m: m.p50,
+    "p95": lambda m: m.p95,
+    "p99": lambda m: m.p99,
+}
+# Columns of a case's table that may be the same for all of its servers.
+COMMON = ("MP", "clients", "errors")
 
 
 def target_table(results: Results) -> str:
-    """Return the table of targets and measured values."""
+    """Return the table of targets and measured values, then the targets that were not measured."""
     rows = []
+    unmeasured = []
     for target in TARGETS:
         shown, word = target.result(results)
+        if shown == NOT_MEASURED:
+            unmeasured.append(target.figure)
+            continue
         stretch = "" if target.stretch is None else f"{target.stretch:g}"
         goal = f"{target.direction} {target.target:g}{target.unit}"
         rows.append((target.figure, goal, stretch, shown, word))
-    return table(("figure", "target", "stretch", "measured", "result"), rows)
+    written = table(("figure", "target", "stretch", "measured", "result"), rows)
+    return f"{written}\n\nNot measured: {'; '.join(unmeasured)}." if unmeasured else written
 
 
-def case_table(results: Results, case: str) -> str:
-    """Return the table of one case: a row for each contender."""
-    first = results.labels(case)[0]
-    rounds = results.of(case, first)
-    rows = []
-    for label in results.labels(case):
-        turns = results.of(case, label)
-        ratio = results.ratios(case, label, first, lambda m: m.rate)
-        rows.append(
-            (
-                label,
-                _range(turns),
-                str(ratio or ""),
-                *(
-                    f"{median_of(turns, figure):.0f}"
-                    for figure in (lambda m: m.p50, lambda m: m.p95, lambda m: m.p99)
-                ),
-                f"{turns[0].response_bytes / 1e6:.2f}",
-                f"{median_of(turns, lambda m: m.cpu_s):.2f}",
-                f"{max(m.pss_bytes for m in turns) / 1e9:.2f}",
-                str(sum(m.requests for m in turns)),
-                str(sum(m.errors for m in turns)),
-                f"{max(m.other_load for m in turns):.2f}",
-            )
-        )
-    head = (
-        *("server, format", "requests/s", f"times {first}", "p50 ms", "p95 ms", "p99 ms"),
-        *("MB a response", "CPU s a picture", "memory GB", "responses", "errors", "others"),
-    )
-    clients = rounds[0].concurrency
-    summary = f"{rounds[0].picture} MP, clients: {clients}, rounds: {len(rounds)}."
-    return f"{summary}\n\n{table(head, rows)}"
+def case_table(results: Results, *cases: str) -> str:
+    """Return one table of these cases, which measure the same servers: a row for each server.
+
+    Columns that would say the same in each row are in the line above the table.
+    """
+    measured = [m for m in results.measurements if m.case in cases]
+    first = measured[0].label
+    turns = [
+        found
+        for label in dict.fromkeys(m.label for m in measured)
+        for case in cases
+        if (found := results.of(case, label))
+    ]
+    columns = {
+        "server": [each[0].label for each in turns],
+        "MP": [each[0].picture for each in turns],
+        "clients": [str(each[0].concurrency) for each in turns],
+        # Rounds without a good response count too, with a rate of 0.
+        "requests/s": [str(Ratios(tuple(m.rate for m in each))) for each in turns],
+        f"times {first}": [_times(results, each[0], first) for each in turns],
+        **{
+            f"{name} ms": [f"{median_of(each, figure):.0f}" for each in turns]
+            for name, figure in PERCENTILES.items()
+        },
+        "MB": [f"{each[0].response_bytes / 1e6:.2f}" for each in turns],
+        "CPU s": [f"{median_of(each, lambda m: m.cpu_s):.2f}" for each in turns],
+        "memory GB": [f"{max(m.pss_bytes for m in each) / 1e9:.2f}" for each in turns],
+        "errors": [str(sum(m.errors for m in each)) for each in turns],
+    }
+    same = {name: columns.pop(name)[0] for name in COMMON if len(set(columns[name])) == 1}
+    same["rounds"] = str(max(m.round for m in measured))
+    responses = [sum(m.requests for m in each) for each in turns]
+    same["responses per server"] = f"{min(responses)} to {max(responses)}"
+    same["others"] = f"{max(m.other_load for m in measured):.2f}"
+    summary = ", ".join(f"{name}: {value}" for name, value in same.items())
+    return f"{summary}.\n\n{table(list(columns), list(zip(*columns.values(), strict=True)))}"
+
+
+def _times(results: Results, turn: Measurement, first: str) -> str:
+    if turn.label == first:
+        return "1"
+    return str(results.ratios(turn.case, turn.label, first, lambda m: m.rate) or "")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -61,49 +84,31 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _range(turns: Sequence[Measurement]) -> str:
-    rates = [m.rate for m in turns]
-    # Rounds without a good response count too, with a rate of 0.
-    return f"{statistics.median(rates):.2f} ({min(rates):.2f} to {max(rates):.2f})"
+def machine_list(results: Results) -> str:
+    """Return the machine, its peak, and the versions, as a list."""
+    hardware = {name: results.machine[name] for name in HARDWARE if name in results.machine}
+    versions = {name: v for name, v in results.machine.items() if name not in HARDWARE}
+    peaks = {name: f"{peak / 1e9:.0f}" for name, peak in results.peaks.items()}
+    lines = [f"- **{name}**: {value}" for name, value in hardware.items()]
+    lines += [
+        f"- **{what}**: {', '.join(f'{name} {value}' for name, value in values.items())}"
+        for what, values in (
+            ("peak, GOP/s", peaks),
+            ("ours", versions),
+            ("peers", results.peers),
+        )
+        if values
+    ]
+    return "\n".join([*lines, f"- **run**: {results.date}, {results.mode}"])
 
 
-def machine_table(results: Results) -> str:
-    """Return the tables of the machine, the versions, and our servers' settings."""
-    peers = {f"peer: {name}": found for name, found in results.peers.items()}
-    facts = {**results.machine, **peers, "run": f"{results.date}, {results.mode}"}
+def served_table(results: Results) -> str:
+    """Return how our servers run; "" if they did not say."""
     rows = [
-        (name, ", ".join(f"{fact} {value}" for fact, value in settings.items()))
+        (name, *(settings.get(fact, "").strip("{}").replace("'", "") for fact in SERVED))
         for name, settings in results.served.items()
     ]
-    ours = (
-        f"\n\nOur servers, as `make status` reports them:\n\n{table(('server', 'runs'), rows)}"
-        if rows
-        else ""
-    )
-    return table(("", ""), list(facts.items())) + ours
-
-
-def peak_table(results: Results) -> str:
-    """Return the machine's peak, and how much of it the network reaches."""
-    rows = []
-    for precision in PRECISIONS:
-        if precision not in results.peaks:
-            continue
-        label = Turn(precision, "rgba").label
-        share = results.peak_share(THROUGHPUT.name, label, precision)
-        turns = results.of(THROUGHPUT.name, label)
-        rate = f"{median_of(turns, lambda m: m.rate):.2f}" if turns else ""
-        peak = f"{results.peaks[precision] / 1e9:.0f}"
-        rows.append((precision, peak, rate, str(share or "")))
-    operations = results.network_operations["u2net"] / 1e9
-    return (
-        "The peak is that of square matrix products of 2048 in torch on all cores: the best of "
-        "several samples before and after the run. u2net has "
-        f"{operations:.1f} GOP per picture, with 2 operations for each multiply-add of its "
-        "convolutions. In float32 minimal filtering needs fewer, so the share can exceed 1. "
-        "Responses are raw, 1.5 MP, with 4 clients.\n\n"
-        + table(("precision", "peak, GOP/s", "served pictures/s", "share of the peak"), rows)
-    )
+    return table(("server", *SERVED), rows) if rows else ""
 
 
 def stage_table(results: Results) -> str:
@@ -136,8 +141,7 @@ def mask_table(results: Results) -> str:
     head = ("model, precision", "mean absolute error", "worst picture", "least IoU at 0.5")
     return (
         f"Difference of the served alpha (0 to 1) from fp32's, over {len(results.mask_pictures)} "
-        "photos:\n\n"
-        f"{table(head, rows)}\n\n{photo_table(results.mask_pictures)}"
+        f"photos:\n\n{table(head, rows)}"
     )
 
 
@@ -149,10 +153,18 @@ def failure_table(results: Results) -> str:
     return f"## Not measured\n\n{table(('what', 'why'), rows)}"
 
 
-def photo_table(pictures: Sequence[Picture]) -> str:
+def photo_table(results: Results) -> str:
     """Return the photos with their sources."""
     rows = [
-        (p.name, f"{p.width} x {p.height}", f"{p.file_bytes / 1e6:.2f} MB", p.credit)
-        for p in pictures
+        (p.name, f"{p.width} x {p.height}", f"{p.file_bytes / 1e6:.2f}", p.credit)
+        for p in results.pictures
     ]
-    return table(("photo", "pixels", "JPEG", "source"), rows)
+    timed = table(("MP", "pixels", "MB of JPEG", "source"), rows)
+    if not results.mask_pictures:
+        return timed
+    files: dict[str, list[str]] = {}
+    for picture in results.mask_pictures:
+        file, _, author = picture.credit.partition(", ")
+        files.setdefault(author, []).append(file)
+    masks = [", ".join(filter(None, [*names, author])) for author, names in files.items()]
+    return f"{timed}\n\nPhotos of the masks: {'; '.join(masks)}."

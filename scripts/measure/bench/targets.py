@@ -104,25 +104,27 @@ def _isnet_faster(precision: str, against: str = REMBG_ISNET) -> Measured:
     return _faster(ISNET_CASE.name, Turn(ISNET[precision]), against)
 
 
-PNG_4 = "1.5 MP, PNG, 4 clients, times rembg's rate"
-P50 = "1.5 MP, PNG, 1 client, `PROFILE=latency`, rembg's p50 / ours"
-PEAK = "network's arithmetic through the server (raw, 4 clients), of the machine's peak"
+RATE = "times rembg's rate"
+P50 = "rembg's p50 / ours"
+PEAK = "share of the peak"
+MEMORY = "memory / rembg's"
+ERROR = "mean error of the masks"
 
 TARGETS = (
-    Target(f"{PNG_4}: int8", "at least", 4.3, 5, _faster(THROUGHPUT.name, Turn("int8"))),
+    Target(f"{RATE}: int8", "at least", 4.3, 5, _faster(THROUGHPUT.name, Turn("int8"))),
     Target(
-        f"{PNG_4}: int8, default edges",
+        f"{RATE}: int8, default edges",
         "at least",
         3.8,
         4.5,
         _faster(THROUGHPUT.name, Turn("int8", edges="matte")),
     ),
-    Target(f"{PNG_4}: bf16", "at least", 2.7, 2.9, _faster(THROUGHPUT.name, Turn("bf16"))),
-    Target(f"{PNG_4}: fp32", "at least", 1.42, 1.5, _faster(THROUGHPUT.name, Turn("fp32"))),
+    Target(f"{RATE}: bf16", "at least", 2.7, 2.9, _faster(THROUGHPUT.name, Turn("bf16"))),
+    Target(f"{RATE}: fp32", "at least", 1.42, 1.5, _faster(THROUGHPUT.name, Turn("fp32"))),
     Target(f"{P50}: int8", "at least", 4, 4.5, _shorter_latency(Turn("int8" + LATENCY))),
     Target(f"{P50}: fp32", "at least", 1.55, 1.65, _shorter_latency(Turn("fp32" + LATENCY))),
     Target(
-        "12 MP, PNG, 2 clients, times rembg's rate: int8",
+        f"{RATE}: int8, 12 MP",
         "at least",
         5,
         7,
@@ -130,7 +132,7 @@ TARGETS = (
     ),
     *(
         Target(
-            f"{case.picture} MP, `.tobytes()`, times `.tolist()`'s rate on the same server",
+            f"`.tobytes()`, times `.tolist()`'s rate: {case.picture} MP",
             "at least",
             2,
             None,
@@ -142,46 +144,46 @@ TARGETS = (
     Target(f"{PEAK}: bf16", "at least", 0.82, 0.88, _peak_share("bf16")),
     Target(f"{PEAK}: fp32", "at least", 0.95, 1.0, _peak_share("fp32")),
     Target(
-        "workers' CPU time outside the network, share of an int8 response",
+        "share of CPU time outside the network: int8",
         "at most",
         0.15,
         0.1,
         _outside_share,
     ),
-    Target("u2net int8, mean error of the masks", "at most", 2e-3, 1e-3, _mask_error("u2net int8")),
-    Target("u2net bf16, mean error of the masks", "at most", 2e-3, 1e-3, _mask_error("u2net bf16")),
+    Target(f"{ERROR}: u2net int8", "at most", 2e-3, 1e-3, _mask_error("u2net int8")),
+    Target(f"{ERROR}: u2net bf16", "at most", 2e-3, 1e-3, _mask_error("u2net bf16")),
     Target(
-        "u2netp as it is served by default, mean error of the masks",
+        f"{ERROR}: u2netp auto",
         "at most",
         4e-3,
         None,
         _mask_error("u2netp auto"),
     ),
     Target(
-        "memory (PSS) of two int8 workers, of rembg's",
+        f"{MEMORY}: int8",
         "at most",
         0.6,
         0.4,
         _memory(THROUGHPUT.name, Turn("int8"), REMBG),
     ),
-    Target(f"isnet, {PNG_4} with it: int8", "at least", 4.3, 5, _isnet_faster("int8")),
-    Target(f"isnet, {PNG_4} with it: fp32", "at least", 1.5, 2.2, _isnet_faster("fp32")),
-    Target(f"isnet, {PNG_4} with u2net: int8", "at least", 1.7, 2, _isnet_faster("int8", REMBG)),
+    Target(f"{RATE} with isnet: isnet int8", "at least", 4.3, 5, _isnet_faster("int8")),
+    Target(f"{RATE} with isnet: isnet fp32", "at least", 1.5, 2.2, _isnet_faster("fp32")),
+    Target(f"{RATE} with u2net: isnet int8", "at least", 1.7, 2, _isnet_faster("int8", REMBG)),
     Target(
-        f"isnet, {P50}: int8",
+        f"{P50}, with isnet: isnet int8",
         "at least",
         4,
         4.5,
         _shorter_latency(Turn(ISNET["int8"] + LATENCY), ISNET_LATENCY.name, REMBG_ISNET),
     ),
     Target(
-        "isnet, memory (PSS) of two int8 workers, of rembg's",
+        f"{MEMORY} with isnet: isnet int8",
         "at most",
         0.6,
         0.4,
         _memory(ISNET_CASE.name, Turn(ISNET["int8"]), REMBG_ISNET),
     ),
-    Target("isnet int8, mean error of the masks", "at most", 3e-3, 2e-3, _mask_error("isnet int8")),
-    Target("isnet bf16, mean error of the masks", "at most", 5e-4, None, _mask_error("isnet bf16")),
+    Target(f"{ERROR}: isnet int8", "at most", 3e-3, 2e-3, _mask_error("isnet int8")),
+    Target(f"{ERROR}: isnet bf16", "at most", 5e-4, None, _mask_error("isnet bf16")),
     Target("`make serve`, everything installed, to READY", "at most", 15, 8, _ready, " s"),
 )
