@@ -119,7 +119,8 @@ def export_network(
             write_network(weights, written, choice, source, digest)
             shutil.rmtree(folder, ignore_errors=True)
             written.replace(folder)
-    check_parity(ModelMetadata.read(folder).parity, choice.precision)
+    metadata = ModelMetadata.read(folder)
+    check_parity(metadata.parity, metadata.variant, choice.precision)
     return folder
 
 

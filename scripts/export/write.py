@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from scripts.common.files import sha256_of
-from scripts.export.calibration import Calibration, calibrate, stored_calibration
+from scripts.export.calibration import Calibration, calibrate, stored_calibration, views
 from scripts.export.ncnn_graph import ncnn_graph
 from scripts.export.parity import DIGITS, PARITY_FILE, Parity, ParityError, PictureParity
 from scripts.export.quantisation import Quantisation, Scheme
@@ -37,19 +37,12 @@ class PhotoSource:
     pip_arguments: Sequence[str]
 
     def calibration(self, variant: Variant) -> list[Tensor]:
-        """Return the photos to calibrate with, each (3, S, S), ready for the network.
-
-        Each is there mirrored as well, which takes a quarter or more of the error off photos that
-        are not among them. A network with a stem, which takes several times as long, gets each
-        once, every other one mirrored.
-        """
+        """Return the pictures to calibrate with, each (3, S, S), ready for the network."""
         photos = fetch_calibration(self.folder, self.pip_arguments)
-        pictures = [_prepared(photo, variant) for photo in photos]
-        mirrored = [picture.flip(-1) for picture in pictures]
-        if variant.stem is not None:
-            pictures[1::2] = mirrored[1::2]
-            return pictures
-        return [*pictures, *mirrored]
+        return [
+            _prepared(photo, variant).flip([-1] if mirrored else [])
+            for photo, mirrored in views(photos, variant)
+        ]
 
     def evaluation(self, variant: Variant) -> dict[str, Tensor]:
         """Return the photos to measure on, by name, each (3, S, S), ready for the network."""

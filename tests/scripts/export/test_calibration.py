@@ -12,15 +12,18 @@ from scripts.export import calibration as subject
 from scripts.export import quantisation
 from scripts.export.calibration import (
     FEWEST_VALUES,
+    METHOD,
     Calibration,
     calibrate,
     keep_calibration,
     stored_calibration,
+    views,
 )
 from scripts.export.quantisation import Scheme, draws
 from scripts.export.trace import Operation
 from scripts.export.twin import take_step, walk
 from scripts.weights.convert import folded_network
+from scripts.weights.photos import CALIBRATION
 from u2net_cutout.network.inputs import HostInput
 from u2net_cutout.network.variant import VARIANTS
 
@@ -141,6 +144,52 @@ def test_what_no_longer_fits_is_not_used(
     assert stored_calibration(Scheme.of(other)) is None
     monkeypatch.setattr(quantisation, "SPLIT_SIDE", 8)
     assert stored_calibration(Scheme.of(scheme.network)) is None
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("METHOD", 2),
+        ("FEWEST_VALUES", 49),
+        ("RANGE_DIGITS", 5),
+        ("SHIFT_DIGITS", 4),
+        ("CALIBRATION", CALIBRATION[1:]),
+        ("views", lambda photos, variant: views(photos[::-1], variant)),
+    ],
+)
+def test_what_was_measured_in_another_way_is_not_used(
+    scheme: Scheme,
+    calibration: Calibration,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: object,
+) -> None:
+    keep_calibration(scheme, calibration)
+
+    monkeypatch.setattr(subject, name, value)
+
+    assert stored_calibration(scheme) is None
+
+
+@pytest.mark.usefixtures("kept")
+def test_what_was_measured_on_otherwise_prepared_pictures_is_not_used(
+    scheme: Scheme, calibration: Calibration
+) -> None:
+    keep_calibration(scheme, calibration)
+    variant = scheme.network.variant
+    other = replace(variant, picture=replace(variant.picture, white=255.0))
+    state = scheme.network.state_dict()
+
+    assert stored_calibration(Scheme.of(folded_network(state, other))) is None
+
+
+def test_a_change_of_what_is_measured_is_another_method(calibration: Calibration) -> None:
+    """Raise METHOD where these figures change, and measure anew what is kept."""
+    assert METHOD == 1
+    assert sum(calibration.ranges.values()) == pytest.approx(920.34, rel=1e-4)
+    shifts = np.concatenate(list(calibration.shifts.values()))
+    assert np.abs(shifts).sum() == pytest.approx(69.43, rel=5e-3)
 
 
 @pytest.mark.parametrize("model", ["u2net", "u2netp", "isnet"])
