@@ -47,7 +47,7 @@ export class Intake {
     const items = [...data.items].filter((item) => item.kind === "file");
     const files = items.filter((item) => !item.webkitGetAsEntry()?.isDirectory);
     this.take(files.map((item) => item.getAsFile()));
-    if (files.length < items.length) this.owner.say("Folders are not read. Drop the photos in them.");
+    if (files.length < items.length) this.owner.say("Folders can't be added. Open the folder and drop its photos.");
   }
 
   mark(over) {
