@@ -73,6 +73,9 @@ def write_network(
         # Whatever the precision: another machine may get a copy of the folder.
         photos.calibration(variant)
     files = _write_files(network, folder / weights.stem, choice, photos)
+    exact = masks_of(network, evaluation)
+    # A network that is served takes up to five times as much memory.
+    del network
     metadata = ModelMetadata(
         record.variant,
         choice.runtime.value,
@@ -85,7 +88,7 @@ def write_network(
         sources_sha256,
     )
     print("parity: the masks beside those of float32", flush=True)
-    parity = measure_parity(folder, metadata, network, evaluation)
+    parity = measure_parity(folder, metadata, evaluation, exact)
     print(parity, flush=True)
     (folder / PARITY_FILE).write_text(parity.to_json(), encoding="utf-8")
     described = replace(metadata, parity=parity.summary).to_json()
@@ -111,10 +114,10 @@ def measured_calibration(scheme: Scheme, photos: PhotoSource) -> Calibration:
 def measure_parity(
     folder: Path,
     metadata: ModelMetadata,
-    network: SaliencyNetwork,
     pictures: Mapping[str, Tensor],
+    exact: Mapping[str, Tensor],
 ) -> Parity:
-    """Compare the masks of the network in a folder, loaded as it is served, with plain torch's.
+    """Compare the masks of the network in a folder, loaded as it is served, with `exact` ones.
 
     Raises:
         ModelLoadError: this machine can't run it.
@@ -122,7 +125,7 @@ def measure_parity(
     """
     device = torch.device("cuda:0" if metadata.device == "cuda" else "cpu")
     runtime = load_runtime(folder, metadata, device, torch.get_num_threads())
-    return _parity(lambda batch: runtime(batch.to(device)).cpu(), network, pictures)
+    return _parity(masks_of(lambda batch: runtime(batch.to(device)).cpu(), pictures), exact)
 
 
 def emulated_parity(
@@ -134,22 +137,28 @@ def emulated_parity(
         ParityError: its masks are no masks.
     """
     network, steps = scheme.network, scheme.steps
-    return _parity(lambda batch: twin_maps(network, steps, quantisation, batch), network, pictures)
+    emulated = masks_of(lambda batch: twin_maps(network, steps, quantisation, batch), pictures)
+    return _parity(emulated, masks_of(network, pictures))
 
 
-def _parity(
-    run: Callable[[Tensor], Tensor], network: SaliencyNetwork, pictures: Mapping[str, Tensor]
-) -> Parity:
-    found: dict[str, PictureParity] = {}
+def masks_of(run: Callable[[Tensor], Tensor], pictures: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the mask, (S, S) in [0, 1], that a network finds in each picture, (3, S, S).
+
+    Raises:
+        ParityError: its masks are no masks.
+    """
+    masks: dict[str, Tensor] = {}
     with torch.inference_mode():
         for name, picture in pictures.items():
-            batch = picture.unsqueeze(0)
             try:
-                mask = run(batch)
+                masks[name] = stretch(run(picture.unsqueeze(0))[0, 0])
             except FloatingPointError as error:
                 raise ParityError(f"{name}: {error}") from error
-            found[name] = compare_masks(stretch(mask[0, 0]), stretch(network(batch)[0, 0]))
-    return Parity(found)
+    return masks
+
+
+def _parity(masks: Mapping[str, Tensor], exact: Mapping[str, Tensor]) -> Parity:
+    return Parity({name: compare_masks(mask, exact[name]) for name, mask in masks.items()})
 
 
 def compare_masks(mask: Tensor, exact: Tensor) -> PictureParity:

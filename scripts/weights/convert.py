@@ -4,7 +4,6 @@ Two kinds of files are read: the authors' checkpoints (``u2net.pth``), and ONNX 
 which batch norm is folded already. Nothing in them is trusted to be code.
 """
 
-import copy
 import pickle
 from pathlib import Path
 
@@ -23,14 +22,10 @@ from u2net_cutout.network.variant import VARIANTS, Variant
 
 StateDict = dict[str, Tensor]
 
-# How far onnxruntime's float32 may be from the converted network in float64: three times what
-# u2netp showed on CPUs with AVX2 alone (6e-5). A weight in the wrong place changes maps by 0.1.
-TOLERANCE = 2e-4
-# The largest picture on which they are compared so; float64 takes gigabytes on larger ones.
-EXACT_SIZE = 320
-# How far others may be, and graphs that calculate in 16 bits: three times what IS-Net's showed in
-# 16 bits on photos (6e-4).
-WIDE_TOLERANCE = 2e-3
+# How far a network may be from its ONNX graph, three times what was seen: 1.2e-4 of u2net with AVX2
+# alone, 6e-4 of IS-Net's graph, which calculates in 16 bits. A weight in the wrong place changes
+# maps by 0.1.
+TOLERANCE = 2e-3
 # How files of ``torch.save`` begin: today's, and those of torch before 1.6.
 ZIP, PICKLE = b"PK\x03\x04", b"\x80\x02"
 
@@ -67,40 +62,31 @@ def folded_network(state: StateDict, variant: Variant) -> SaliencyNetwork:
 def check_against_onnx(state: StateDict, variant: Variant, path: Path) -> float:
     """Run a network and an ONNX graph on the same picture; return how far their maps are apart.
 
-    The graph runs in onnxruntime. The network runs in float64, since torch's own float32 differs
-    more from it (1.2e-4 with AVX2); where the bound is wider, in float32, which takes less memory.
-
     Raises:
         WeightsError: they differ, or the graph can't be run.
     """
-    exact = variant.size <= EXACT_SIZE and not read_onnx(path).half
-    tolerance = TOLERANCE if exact else WIDE_TOLERANCE
-    network = folded_network(state, variant)
-    dtype = torch.float64 if exact else torch.float32
     try:
-        difference = difference_from_onnx(network, path, _disc(variant), dtype)
+        difference = difference_from_onnx(folded_network(state, variant), path, _disc(variant))
     except Exception as error:  # onnxruntime's own errors share no other parent
         raise WeightsError(f"{path.name} can't be run: {_first_line(error)}") from error
     # Written so that what is not a number does not pass.
-    if not difference <= tolerance:
+    if not difference <= TOLERANCE:
         raise WeightsError(
             f"the converted {variant.name} differs from its ONNX graph by {difference:.1e}, more "
-            f"than {tolerance:.0e}: refusing to use it"
+            f"than {TOLERANCE:.0e}: refusing to use it"
         )
     return difference
 
 
-def difference_from_onnx(
-    network: SaliencyNetwork, path: Path, batch: Tensor, dtype: torch.dtype = torch.float64
-) -> float:
-    """Return the largest difference between a network's maps, run in `dtype`, and an ONNX graph's.
+def difference_from_onnx(network: SaliencyNetwork, path: Path, batch: Tensor) -> float:
+    """Return the largest difference between a network's maps and those of an ONNX graph.
 
-    `batch` is (1, 3, S, S), as from ``preprocessing``. A graph may return fewer maps than the
-    network, and further results after them.
+    `batch` is (1, 3, S, S), as from ``preprocessing``. The graph runs in onnxruntime. It may return
+    fewer maps than the network, and further results after them.
     """
     expected = _maps_of_graph(path, batch)
     with torch.inference_mode():
-        found = copy.deepcopy(network).to(dtype)(batch.to(dtype)).numpy()
+        found = network(batch).numpy()
     return float(np.abs(found[:, : expected.shape[1]] - expected).max())
 
 

@@ -18,7 +18,6 @@ from scripts.weights.record import WeightsError
 
 # Between an initialiser and the convolution that takes it there may be these alone.
 UNCHANGED = {"Identity", "Cast"}
-HALF = onnx.TensorProto.FLOAT16
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,6 @@ class OnnxFile:
     convolutions: tuple[OnnxConvolution, ...]
     operations: frozenset[str]
     """The kinds of its nodes."""
-    half: bool
-    """Whether weights are in 16 bits; the graph then calculates in 16 bits as well."""
 
 
 def read_onnx(path: Path) -> OnnxFile:
@@ -61,8 +58,7 @@ def read_onnx(path: Path) -> OnnxFile:
     except Exception as error:  # protobuf's and onnx's own errors share no other parent
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise WeightsError(f"{path.name} is damaged: {reason}") from error
-    half = any(tensor.data_type == HALF for tensor in graph.initializer)
-    return OnnxFile(convolutions, frozenset(node.op_type for node in graph.node), half)
+    return OnnxFile(convolutions, frozenset(node.op_type for node in graph.node))
 
 
 class _Reader:

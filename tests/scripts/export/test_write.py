@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scripts.export.parity import ParityError
-from scripts.export.write import PhotoSource, compare_masks, measure_parity
+from scripts.export.write import PhotoSource, compare_masks, masks_of, measure_parity
 from scripts.weights.convert import folded_network
 from scripts.weights.photos import CALIBRATION
 from tests.conftest import PIP_ARGUMENTS, WEIGHTS, exported
@@ -71,7 +71,8 @@ def test_a_network_is_measured_as_it_is_loaded(weights: Path, torch_network: Pat
     metadata = ModelMetadata.read(torch_network)
     picture = torch.rand(3, 320, 320, generator=torch.Generator().manual_seed(0))
 
-    parity = measure_parity(torch_network, metadata, network, {"noise": picture})
+    pictures = {"noise": picture}
+    parity = measure_parity(torch_network, metadata, pictures, masks_of(network, pictures))
 
     assert parity.pictures["noise"].error <= 2e-5
 
