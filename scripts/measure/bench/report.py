@@ -39,9 +39,9 @@ TARGETS = """\
 Measured at 1.5 megapixels (MP) with 4 clients, except: 12 MP with 2 clients; p50 with 1 client and
 `PROFILE=latency`; `.tolist()` and `.tobytes()` with 1 client. "Stretch" is a more ambitious target.
 
-"Share of the peak" compares the network's operations per second, with raw responses, with the
-[machine's peak](#machine). u2net has {operations:.1f} GOP (billion operations) per picture: 2 for
-each multiply-add of its convolutions. In float32 minimal filtering needs fewer, so the share can
+"Share of the peak" is the network's operations per second, with raw responses, divided by the
+[machine's peak](#machine). u2net has {operations:.1f} GOP (billion operations) per picture: 2 for each
+multiply-add of its convolutions. In float32 minimal filtering needs fewer, so the share can
 exceed 1."""
 
 PEAK = """\
@@ -53,8 +53,8 @@ SERVERS = """\
 - **rembg, 1 thread**: the same with `OMP_NUM_THREADS=1`.
 - **litserve**: rembg's library in LitServe, one worker per core with one thread. This was faster
   than one worker with all cores.
-- **int8**, **bf16**, **fp32**, **auto**: this server, from `make serve PRECISION=...`; with
-  **latency** in the name, also `PROFILE=latency`.
+- **int8**, **bf16**, **fp32**, **auto**: this server ("ours"), from
+  `make serve PRECISION=...`; with **latency** in the name, also `PROFILE=latency`.
 - **int8, WORKERS=...**, **int8, BATCH_SIZE=...**: the same with that variable. With fewer workers,
   each has more threads.
 - **article**: this server in fp32, one worker with all cores. Its handler returns the pixels with

@@ -128,8 +128,8 @@ def stage_table(results: Results) -> str:
     head = ("server, format", *names, "worker's CPU", "outside the network")
     return (
         "1.5 MP, one request at a time, `PROFILE=throughput`. The stages are medians of "
-        "`Server-Timing` in ms. The worker's CPU time per picture is in ms, too; the last column is "
-        "the share of it that the network did not take.\n\n" + table(head, rows)
+        "`Server-Timing` in ms. The worker's CPU time per picture is in ms, too; the last column "
+        "is the share of it that the network did not take.\n\n" + table(head, rows)
     )
 
 
