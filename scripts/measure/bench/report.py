@@ -40,8 +40,8 @@ Measured at 1.5 megapixels (MP) with 4 clients, except: 12 MP with 2 clients; p5
 `PROFILE=latency`; `.tolist()` and `.tobytes()` with 1 client. "Stretch" is a more ambitious target.
 
 "Share of the peak" is the network's operations per second, with raw responses, divided by the
-[machine's peak](#machine). u2net has {operations:.1f} GOP (billion operations) per picture: 2 for each
-multiply-add of its convolutions. In float32 minimal filtering needs fewer, so the share can
+[machine's peak](#machine). u2net has {operations:.1f} GOP (billion operations) per picture: 2 for
+each multiply-add of its convolutions. In float32 minimal filtering needs fewer, so the share can
 exceed 1."""
 
 PEAK = """\
