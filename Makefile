@@ -88,7 +88,7 @@ gateway: installed  ## Start the gateway (nginx): the web page, remove.bg's API,
 gateway-url: installed  ## Print the gateway's address
 gateway-key: installed  ## Print the API key of client NAME; create it if there is none
 gateway-stop: installed  ## Stop the gateway after the requests in progress
-gateway-machine: installed  ## Accept gateways of other machines: LISTEN=address:port ALLOW=theirs
+gateway-machine: installed  ## Accept gateways of other machines: LISTEN=address:port, ALLOW=their addresses
 
 ##@ Develop
 
@@ -146,11 +146,11 @@ soak: $(TESTING) u2net $(WHEELS)  ## Start a server; send every kind of request 
 overload: $(TESTING) u2net $(WHEELS)  ## Start a server; offer four times its peak rate
 kill-workers: running  ## Kill workers of the running server under load, for DURATION seconds
 stop-under-load: running  ## Stop the running server under load and count lost requests; also with NOW=1
-scale-out: $(TESTING) archive $(WHEELS)  ## Compare workers on one machine with as many machines; needs root
+scale-out: $(TESTING) archive $(WHEELS)  ## Compare n workers on one machine with n machines of one worker; needs root
 
 ##@ Release
 
-image-test: $(SERVING)  ## Build the image; run it and its Deployment and stop both under load; needs podman
+image-test: $(SERVING)  ## Build the image; run it and the Deployment, stop both under load; needs podman
 lock: $(SERVING)  ## Pin the server's environment by SHA-256, for this kind of machine, in *.lock
 
 # --strict: a package that could not be looked up counts as a finding.

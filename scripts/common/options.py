@@ -107,7 +107,7 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
         "batch-size": Option("requests in one batch (default: the archive's)", positive),
         "batch-delay": Option("milliseconds that a batch waits to fill", not_negative),
         "now": Option("do not wait for accepted requests", switch=True),
-        "expose": Option("interfaces that other machines may reach, such as inference", words, ()),
+        "expose": Option("APIs that other machines may reach, such as inference", words, ()),
         "locked": Option("serve only this model; nothing can be registered", switch=True),
         "kserve": Option("speak KServe's protocol, without tokens", choices=("v1", "v2")),
         "foreground": Option("stay until the server ends; drain it on SIGTERM", switch=True),
@@ -135,12 +135,12 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
         "plaintext": Option("listen beyond loopback without TLS", switch=True),
         "machines": Option("addresses of the machines behind it", words, ()),
         "allow": Option("addresses of gateways that need no key", words, ()),
-        "certificate": Option("file, for TLS", Path),
-        "private-key": Option("file, for TLS", Path),
+        "certificate": Option("file of the certificate, for TLS", Path),
+        "private-key": Option("file of its key, for TLS", Path),
         "rate": Option("requests a minute of a key", positive),
         "origin": Option("origin whose pages may send requests"),
         "timeout": Option("seconds for a response", positive),
-        "keys": Option("file of keys that others keep", Path),
+        "keys": Option("file of keys that is maintained elsewhere", Path),
         "name": Option("client of the key", default="default"),
     },
     "Measurements": {
@@ -154,12 +154,12 @@ OPTIONS: Mapping[str, Mapping[str, Option]] = {
         "picture": Option("picture to send", Path),
         "inputs": Option("hostile files for the decoder", positive, 100_000),
         "requests": Option("hostile requests for the server", positive, 5000),
-        "seed": Option("another sequence of random inputs, or faults", not_negative, 0),
+        "seed": Option("number that selects the random inputs, or faults", not_negative, 0),
         "seconds": Option("length of fuzzing", positive, 300),
         "modules": Option(
-            "modules that faults are put into, as u2net_cutout/imaging/*.py", words, ()
+            "modules to put faults into, such as u2net_cutout/imaging/*.py", words, ()
         ),
-        "sample": Option("number of faults that are tried", positive, 200),
+        "sample": Option("number of faults to try", positive, 200),
         "fresh": Option("follow the documents in an environment of their own", switch=True),
     },
 }

@@ -96,7 +96,7 @@ def check_lock(lock: Path) -> None:
 def lock(line: Sequence[str]) -> None:
     """Pin the server's environment by SHA-256, for this kind of machine."""
     parser = OptionParser("lock", "Pin the server's environment by SHA-256.").take("pip-args")
-    parser.add_argument("--check", action="store_true", help="whether the locks are for here")
+    parser.add_argument("--check", action="store_true", help="only check that the locks fit here")
     arguments = parser.parse_args(line)
     for name, wanted in LOCKS.items():
         if arguments.check:

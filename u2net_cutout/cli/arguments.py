@@ -54,7 +54,7 @@ def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         nargs="*",
         type=Path,
         metavar="PATH",
-        help="OUTPUT's suffix is the format; - is stdin or stdout; -- ends the options",
+        help="OUTPUT's suffix chooses the format; - is stdin or stdout; -- ends the options",
     )
     _add_work(files)
 
@@ -190,14 +190,14 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         "--tries",
         type=_positive(int),
         default=TRIES,
-        help=f"requests for each picture while the server is busy or away (default {TRIES})",
+        help=f"most requests per picture, if the server is busy or away (default {TRIES})",
     )
     group.add_argument(
         "--timeout",
         type=_positive(float),
         default=TIMEOUT_S,
         metavar="SECONDS",
-        help=f"time limit of a request, with --archive of a picture (default {TIMEOUT_S:.0f})",
+        help=f"time limit of a request; with --archive, of a picture (default {TIMEOUT_S:.0f})",
     )
 
 
@@ -210,8 +210,8 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--composite",
         action="store_true",
-        help="send a copy of 960 x 960 pixels and cut the picture out here: saves bytes; edges are "
-        "plain",
+        help="send a copy of 960 x 960 pixels, apply its matte to the picture here: fewer bytes; "
+        "edges are plain",
     )
     parser.add_argument(
         "--full-names", action="store_true", help="write a.jpg.png for a.jpg, not a.png"

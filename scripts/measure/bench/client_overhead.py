@@ -70,7 +70,7 @@ def client_overhead(line: Sequence[str]) -> None:
     """Measure a folder through u2net-cutout against the same photo through hey."""
     parser = OptionParser("client-overhead", "Measure u2net-cutout against hey.")
     parser.take("port", "build", "model", picture=PHOTO)
-    parser.add_argument("--count", type=positive, default=48, help="pictures a run")
+    parser.add_argument("--count", type=positive, default=48, help="pictures in a run")
     parser.add_argument("--jobs", type=positive, default=4)
     parser.add_argument("--rounds", type=positive, default=4)
     arguments = parser.parse_args(line)

@@ -25,40 +25,46 @@ every measurement.
 
 - **Load** comes from [hey](https://github.com/rakyll/hey) on the same machine. Each client sends
   its next request when it has the response.
-- **Rounds**: the servers take turns; the others idle. Tables show the median (range). A ratio
-  compares two turns of one round.
+- **Rounds**: in a round every server is measured once, while the others idle. Tables show the
+  median of the rounds (and their range). A ratio compares two servers in the same round.
 - **requests/s**: responses with status 200, divided by the time to the last response.
-- **p50, p95, p99** are the median round's. With few requests p99 is the slowest.
-- **MB** is the size of a response, **CPU s** the CPU time for a picture.
-- **CPU s** and **memory** (peak of PSS) cover all processes of a server, Java included.
-- **others**: the largest share of all cores' time that other processes took during a turn. A turn
-  above 0.05 is repeated once."""
+- **p50, p95, p99** are medians of the rounds. With few requests p99 is the slowest request.
+- **MB** is the size of a response.
+- **CPU s** is the CPU time per picture, **memory** the peak (PSS), both of all processes of a
+  server, Java included.
+- **others** is the largest share of all cores' time that other processes took during a
+  measurement. Above 0.05 a measurement is repeated once."""
 
 TARGETS = """\
-Measured at 1.5 MP with 4 clients, except 12 MP with 2 clients, p50 with 1 client and
-`PROFILE=latency`, and lists with 1 client. For the share of the peak, responses are raw. u2net has
-{operations:.1f} GOP per picture: 2 operations for each multiply-add of its convolutions. In float32
-minimal filtering needs fewer, so the share can exceed 1."""
+Measured at 1.5 megapixels (MP) with 4 clients, except: 12 MP with 2 clients; p50 with 1 client and
+`PROFILE=latency`; `.tolist()` and `.tobytes()` with 1 client. "Stretch" is a more ambitious target.
+
+"Share of the peak" is the network's operations per second, with raw responses, divided by the
+[machine's peak](#machine). u2net has {operations:.1f} GOP (billion operations) per picture: 2 for
+each multiply-add of its convolutions. In float32 minimal filtering needs fewer, so the share can
+exceed 1."""
 
 PEAK = """\
-The peak is that of square matrix products of 2048 in torch on all cores: the best of several
-samples before and after the run."""
+The peak is the highest speed at which torch multiplies square matrices of side 2048 on all cores,
+in several samples before and after the run."""
 
 SERVERS = """\
-- **rembg**: `rembg s --no-ui` with its defaults: all cores for each request.
+- **rembg**: `rembg s --no-ui` with its defaults: each request uses all cores.
 - **rembg, 1 thread**: the same with `OMP_NUM_THREADS=1`.
 - **litserve**: rembg's library in LitServe, one worker per core with one thread. This was faster
   than one worker with all cores.
-- **int8**, **bf16**, **fp32**, **auto**: ours, `make serve PRECISION=...`; **latency**: with
-  `PROFILE=latency`.
-- **int8, WORKERS=...**: fewer workers have more threads each.
-- **article**: ours in fp32, one worker with all cores, with `.tolist()` or `.tobytes()` (rgba).
+- **int8**, **bf16**, **fp32**, **auto**: this server ("ours"), from
+  `make serve PRECISION=...`; with **latency** in the name, also `PROFILE=latency`.
+- **int8, WORKERS=...**, **int8, BATCH_SIZE=...**: the same with that variable. With fewer workers,
+  each has more threads.
+- **article**: this server in fp32, one worker with all cores. Its handler returns the pixels with
+  `.tolist()` (tolist) or `.tobytes()` (rgba).
 
-PNGs have `edges=plain`, as rembg's do, unless named "default edges"."""
+Cutouts have `edges=plain`, as rembg's do, except in rows named "default edges"."""
 
 ISNET = """\
-**isnet** is ours with IS-Net. **rembg, isnet-general-use** has the same weights, converted back to
-32 bits."""
+**isnet** is this server with IS-Net. **rembg, isnet-general-use** has the same weights, converted
+back to 32 bits."""
 
 
 def write_report(results: Results, path: Path, plots: Sequence[Path], quick: bool) -> None:

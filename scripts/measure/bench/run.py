@@ -68,7 +68,7 @@ def bench(line: Sequence[str]) -> None:
     """Measure beside rembg, LitServe and .tolist(), and write BENCHMARKS.md."""
     parser = OptionParser("bench", "Measure beside the peers and write BENCHMARKS.md.")
     parser.take("build", "pictures", "quick", "lock", port=9080)
-    parser.add_argument("--peer-port", type=int, default=9300, help="the first of the peers'")
+    parser.add_argument("--peer-port", type=int, default=9300, help="first port of the peers")
     parser.add_argument("--report", type=Path, help="write the report from these raw results only")
     arguments = parser.parse_args(line)
     results = Results.read(arguments.report) if arguments.report else _measure(arguments)

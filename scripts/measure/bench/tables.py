@@ -127,8 +127,9 @@ def stage_table(results: Results) -> str:
     ]
     head = ("server, format", *names, "worker's CPU", "outside the network")
     return (
-        "1.5 MP, one request at a time, throughput profile. Medians of `Server-Timing` in ms, the "
-        "workers' CPU time in ms, and the share of it outside the network.\n\n" + table(head, rows)
+        "1.5 MP, one request at a time, `PROFILE=throughput`. The stages are medians of "
+        "`Server-Timing` in ms. The worker's CPU time per picture is in ms, too; the last column "
+        "is the share of it that the network did not take.\n\n" + table(head, rows)
     )
 
 
@@ -140,8 +141,8 @@ def mask_table(results: Results) -> str:
     ]
     head = ("model, precision", "mean absolute error", "worst picture", "least IoU at 0.5")
     return (
-        f"Difference of the served alpha (0 to 1) from fp32's, over {len(results.mask_pictures)} "
-        f"photos:\n\n{table(head, rows)}"
+        "How much the served alpha (0 to 1) differs from that in fp32, over "
+        f"{len(results.mask_pictures)} photos:\n\n{table(head, rows)}"
     )
 
 

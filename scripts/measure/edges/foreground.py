@@ -141,7 +141,7 @@ def edges_foreground(line: Sequence[str]) -> None:
         "edges-foreground", "Measure the colours of soft edges against pymatting."
     )
     parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar=("WIDTH", "HEIGHT"))
-    parser.add_argument("--runs", type=int, default=7, help="how often a time is taken")
+    parser.add_argument("--runs", type=int, default=7, help="measurements of each time")
     arguments = parser.parse_args(line)
     if estimate_foreground_ml is None:
         raise BenchError(MISSING)

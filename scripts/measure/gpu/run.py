@@ -99,7 +99,7 @@ def bench_gpu(line: Sequence[str]) -> None:
     parser.take("build", "model")
     parser.add_argument("--json", type=Path, help="where the report goes (BUILD/bench-gpu.json)")
     parser.add_argument("--device", default="cuda:0")
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="of batches")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="batch sizes")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--repeats", type=int, default=10)

@@ -156,7 +156,7 @@ def scale_out(line: Sequence[str]) -> None:
     parser = OptionParser("scale-out", "Measure one machine against several; needs root.")
     parser.take("build", "model", "wheels", "lock", workers=2)
     parser.add_argument("--rounds", type=positive, default=9)
-    parser.add_argument("--turn", type=positive, default=16, help="requests of a turn")
+    parser.add_argument("--turn", type=positive, default=16, help="requests in a measurement")
     arguments = parser.parse_args(line)
     if (reason := why_not()) is not None:
         raise BenchError(reason)
