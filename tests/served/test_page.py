@@ -298,8 +298,12 @@ def test_crop_and_margin_are_shown_on_the_photo(page: Page, photo_files: list[Pa
     option(page, "Margin around the subject").fill("20")
     option(page, "Unit of the margin").select_option("pixels")
     shown = frame.inner_text().removeprefix("Frame of the result: ").removesuffix(" pixels")
+    page.locator("#panel").get_by_text("Colour", exact=True).first.click()
+    page.locator("#bg_color").fill("f80")
+    assert pixel_count(page.locator("#frame canvas"), (255, 136, 0, 255)) > 1000
     assert shown != "600 × 400"
     update(page)
+    cards(page, "done", 1)
     expect(card.locator(".said")).to_contain_text(shown)
 
     # The search area is drawn with the mouse.
@@ -312,6 +316,12 @@ def test_crop_and_margin_are_shown_on_the_photo(page: Page, photo_files: list[Pa
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6)
     page.mouse.up()
     assert re.fullmatch(r"(\d+% ?){4}", page.locator("#roi").input_value())
+
+
+def pixel_count(canvas: Locator, colour: tuple[int, int, int, int]) -> int:
+    png = canvas.evaluate("(canvas) => canvas.toDataURL()").partition(",")[2]
+    counts = pixels(base64.b64decode(png)).getcolors(1 << 20)
+    return next((count for count, found in counts or [] if found == colour), 0)
 
 
 def test_an_invalid_option_is_shown_at_its_field_and_costs_no_result(
@@ -442,6 +452,20 @@ def test_a_result_is_copied_or_says_that_it_has_no_preview(
     expect(card.locator("img:visible")).to_have_count(0)
     expect(card.get_by_role("button", name="Copy")).to_be_hidden()
     assert result(page, card)[0] == "chelsea-cutout.zip"
+
+
+def test_only_a_photo_that_was_tried_can_not_be_shown(first_visit: Page, tmp_path: Path) -> None:
+    page, no_photo = first_visit, tmp_path / "letter.txt"
+    no_photo.write_text("Dear reader")
+    decoder = held(page, "**/thumbnail_worker.js")
+    page.reload()
+
+    choose(page, no_photo)
+    cards(page, "waiting", 1)
+    expect(page.locator(".note")).to_have_text("")
+    decoder[0].continue_()
+
+    expect(page.locator(".note")).to_have_text("This browser can't show the photo.")
 
 
 def test_removing_is_undone_and_a_reload_keeps_what_was_done(
