@@ -33,6 +33,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=TIMEOUT_MS)  # a busy machine may take longer than the usual 5 s
     with sync_playwright() as playwright:
         # Its sandbox needs rights that a container's root does not have.
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -79,7 +80,7 @@ def choose(page: Page, *files: Path) -> None:
 def cards(page: Page, state: str, count: int) -> Locator:
     """Wait until so many photos are in a state."""
     found = page.locator(f".card[data-state={state}]")
-    expect(found).to_have_count(count, timeout=TIMEOUT_MS)
+    expect(found).to_have_count(count)
     return found
 
 
@@ -637,7 +638,7 @@ def test_a_hundred_results_need_little_memory(browser: Browser, gate: Gate) -> N
     before = memory_of_pages(browser)
 
     page.reload()
-    expect(page.locator(".after[src]")).to_have_count(100, timeout=TIMEOUT_MS)
+    expect(page.locator(".after[src]")).to_have_count(100)
     addresses = page.locator(".after").evaluate_all("(images) => images.map(({ src }) => src)")
     for height in (10_000, 20_000, 0):
         page.mouse.wheel(0, height)
