@@ -12,7 +12,10 @@ const WINDOW_S = 60;
 const REMEMBERED_MS = 1000;
 const MOST_TRIES = 4;
 const PAUSE_MS = 100;
-const MOST_MODELS = 100;
+// TorchServe lists no more at once.
+const MODELS_PER_PAGE = 100;
+// An error names no more: they travel in a header, which has a limit.
+const MOST_NAMED = 20;
 
 // TorchServe's body when a worker dies: 500, or 507 if the kernel ended it for lack of memory.
 const WORKER_DIED = '{\n  "code": 500,\n  "type": "InternalServerException",\n  "message": "Worker died."\n}\n';
@@ -193,7 +196,9 @@ async function refuse(r) {
 // Refuses an unknown model; the error lists the models that are served.
 async function refuseModel(r) {
     const models = await remembered(r, ',models', servedModels, '');
-    r.variables.models = models.split(' ').join(', ') || 'none';
+    const names = models ? models.split(' ') : ['none'];
+    const others = names.length - MOST_NAMED;
+    r.variables.models = names.slice(0, MOST_NAMED).join(', ') + (others > 0 ? ` and ${others} more` : '');
     r.internalRedirect('/_refused/no_model');
 }
 
@@ -207,8 +212,14 @@ async function readyWorkers(r, model) {
 }
 
 async function servedModels(token, r) {
-    const served = await fromManagement(r, '/models', `limit=${MOST_MODELS}`, token);
-    return JSON.parse(served).models.map(model => model.modelName).sort().join(' ');
+    const names = [];
+    for (let next = '0'; next;) {
+        const served = await fromManagement(r, '/models', `limit=${MODELS_PER_PAGE}&next_page_token=${next}`, token);
+        const page = JSON.parse(served);
+        page.models.forEach(model => names.push(model.modelName));
+        next = page.nextPageToken;
+    }
+    return names.sort().join(' ');
 }
 
 // Returns as text what is read from the Management API, or `nothing` where it can't be read. It holds for a second;

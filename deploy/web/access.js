@@ -3,12 +3,12 @@
 import { isKnown } from "./cutout_request.js";
 import { keep, recall } from "./key_store.js";
 
-const SENTENCES = {
-  missing: "",
-  checking: "Checking the key…",
-  known: "The key is accepted.",
-  unknown: "The server does not know this key.",
-  unchecked: "The page checks the key as soon as it can reach the server.",
+const STATES = {
+  missing: { label: "missing", sentence: "" },
+  checking: { label: "being checked", sentence: "Checking the key…" },
+  known: { label: "accepted", sentence: "The key is accepted." },
+  unknown: { label: "not accepted", sentence: "The server does not know this key." },
+  unchecked: { label: "not checked yet", sentence: "The page checks the key as soon as it can reach the server." },
 };
 
 export class Access {
@@ -48,19 +48,21 @@ export class Access {
     keep(this.key, this.remember.checked);
     // Enter is a change of the field and a submission of the form.
     if (this.key && this.key === this.checked && ["checking", "known"].includes(this.state)) return;
-    this.checked = this.key;
-    if (!this.key) {
-      this.set("missing");
-      return;
-    }
-    this.set("checking");
+    const { key } = this;
+    this.checked = key;
+    this.set(key ? "checking" : "missing");
+    if (!key) return;
+    let state;
+    let refusal;
     try {
-      this.set((await isKnown(this.checked)) ? "known" : "unknown");
+      state = (await isKnown(key)) ? "known" : "unknown";
     } catch (error) {
-      this.set("unchecked");
-      this.owner.refused(error);
+      [state, refusal] = ["unchecked", error];
     }
-    if (this.state === "known") this.owner.known();
+    if (key !== this.checked) return; // another one was entered since
+    this.set(state);
+    if (refusal) this.owner.refused(refusal);
+    if (state === "known") this.owner.known();
   }
 
   /** Check a key that could not be checked before. */
@@ -68,17 +70,18 @@ export class Access {
     if (this.state === "unchecked") this.check();
   }
 
-  /** The server has refused the key with a photo. */
-  refuse() {
-    this.set("unknown");
+  /** The server has refused a key with a photo. */
+  refuse(key) {
+    if (key === this.checked) this.set("unknown");
   }
 
   set(state) {
     this.state = state;
     this.button.dataset.state = state;
-    this.button.setAttribute("aria-label", state === "known" ? "API key: accepted" : "API key: missing");
+    const { label, sentence } = STATES[state];
+    this.button.setAttribute("aria-label", `API key: ${label}`);
     const said = this.panel.querySelector("#access-state");
-    said.textContent = SENTENCES[state];
+    said.textContent = sentence;
     said.className = `state ${{ known: "good", unknown: "bad" }[state] ?? ""}`;
     this.input.setAttribute("aria-invalid", state === "unknown");
     this.open(state !== "known" && state !== "checking");

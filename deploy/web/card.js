@@ -29,7 +29,7 @@ export class Card {
     this.state = "waiting";
     this.result = null;
     this.refusal = null;
-    this.photo = null;
+    this.photo = undefined; // null: the browser can't show it
     this.preview = null;
     // The subject's box in the photo, and the thumbnail of a cutout that lies on the photo.
     this.subject = null;

@@ -1,5 +1,8 @@
 /** One request to the gateway: a photo and its options up, the cutout down. */
 
+/** Without a limit, a connection that hangs would leave the page waiting for minutes. */
+const LONGEST_CHECK_MS = 20_000;
+
 /** What the server said instead of a cutout. */
 export class Refusal extends Error {
   /**
@@ -16,7 +19,7 @@ export class Refusal extends Error {
 
   /** Whether it says nothing about this photo: the photo waits, and so do all others. */
   get concernsAll() {
-    return ["away", "unavailable", "full", "rate", "key"].includes(this.cause);
+    return ["away", "unavailable", "full", "rate", "key", "model"].includes(this.cause);
   }
 
   /** Whether the same photo can succeed later. */
@@ -52,7 +55,10 @@ export async function cutOut(file, { fields, model, key }, signal, tell) {
   const answer = await post(address, key, formOf(file, fields), signal, tell);
   signal.throwIfAborted();
   if (answer.status === 200) return cutoutOf(answer);
-  throw await refusalOf(answer);
+  const refusal = await refusalOf(answer);
+  // Without a model in it, the address itself is wrong.
+  if (answer.status === 404 && model) refusal.cause = "model";
+  throw refusal;
 }
 
 /**
@@ -82,7 +88,7 @@ export async function isKnown(key) {
  */
 export async function readiness() {
   try {
-    const answer = await fetch("healthz", { cache: "no-store" });
+    const answer = await fetch("healthz", { cache: "no-store", signal: AbortSignal.timeout(LONGEST_CHECK_MS) });
     return answer.ok ? { cause: "", ...(await answer.json()) } : { cause: "unavailable" };
   } catch {
     return { cause: "away" };

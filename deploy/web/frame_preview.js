@@ -66,8 +66,8 @@ export class FramePreview {
       context.drawImage(this.photo, ...this.at(whole));
       return;
     }
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    const colour = this.fields.get("bg_color")?.replace(/^#?/, "#") ?? "#fff";
+    for (context.fillStyle of ["#fff", colour]) context.fillRect(0, 0, this.canvas.width, this.canvas.height);
     const scale = this.cutout.naturalWidth / whole.width;
     const source = [subject.left, subject.top, subject.width, subject.height].map((side) => side * scale);
     context.drawImage(this.cutout, ...source, ...this.at(target));

@@ -12,11 +12,11 @@ const TAKES_QUALITY = ["webp", "jpg", "auto", "zip"];
 export class Options {
   /**
    * @param {HTMLFormElement} form
-   * @param {() => void} changed
+   * @param {{changed: () => void, say: (words: string) => void}} owner
    */
-  constructor(form, changed) {
+  constructor(form, owner) {
     this.form = form;
-    this.changed = changed;
+    this.owner = owner;
     this.picture = null;
     this.part = (name) => form.elements[name];
     form.addEventListener("input", ({ target }) => this.take(target));
@@ -51,12 +51,25 @@ export class Options {
 
   /** Offer the models that are served, where they are several. */
   offer({ model: usual, models }) {
-    const chosen = this.wanted ?? this.model;
-    const names = [usual, ...models.filter((name) => name !== usual)];
-    const choices = names.map((name) => new Option(MODELS[name] ?? name, name === usual ? "" : name));
-    this.part("model").replaceChildren(...choices);
-    this.part("model").value = names.includes(chosen) ? chosen : "";
-    this.form.querySelector("#models").hidden = names.length < 2;
+    const select = this.part("model");
+    if (!models.includes(this.model)) this.withdraw(this.model);
+    const others = models.filter((name) => name !== usual);
+    const chosen = others.includes(this.model) ? this.model : "";
+    select.replaceChildren(choiceOf(usual, ""), ...others.map((name) => choiceOf(name)));
+    select.value = chosen;
+    this.form.querySelector("#models").hidden = others.length === 0;
+  }
+
+  /** Offer a model no more; where it was chosen, the default takes its place. */
+  withdraw(model) {
+    const choice = [...this.part("model").options].find(({ value }) => value && value === model);
+    if (!choice) return;
+    const [title] = choice.text.split(":");
+    const wasChosen = choice.selected;
+    choice.remove();
+    if (!wasChosen) return;
+    this.owner.say(`The server no longer has ${title}. New results use its default model.`);
+    this.owner.changed();
   }
 
   /** What is asked for, in one line: results of another line are outdated. */
@@ -86,6 +99,9 @@ export class Options {
 
   restore(values) {
     const known = new Map(values);
+    // The server has not said yet which models it has.
+    const model = known.get("model");
+    if (model) this.part("model").append(choiceOf(model));
     for (const field of this.form.elements) {
       const value = known.get(field.id || `${field.name}=${field.value}`);
       if (value === undefined || field.type === "file") continue;
@@ -93,8 +109,6 @@ export class Options {
       else field.value = value;
     }
     this.picture = known.get("picture") ?? null;
-    // Its choices may come later, from the server.
-    this.wanted = known.get("model");
     this.show();
   }
 
@@ -108,7 +122,6 @@ export class Options {
   }
 
   take(field) {
-    if (field.id === "model") this.wanted = undefined;
     if (field.id === "picker") {
       this.part("bg_color").value = field.value;
       this.mark(this.part("bg_color"));
@@ -116,15 +129,14 @@ export class Options {
     if (field.id === "bg_image_file" && field.files.length) [this.picture] = field.files;
     this.show();
     if (field.hasAttribute("aria-invalid")) this.mark(field);
-    this.changed();
+    this.owner.changed();
   }
 
   clear() {
     this.picture = null;
-    this.wanted = undefined;
     for (const field of this.form.elements) if (field.willValidate) this.mark(field);
     this.show();
-    this.changed();
+    this.owner.changed();
   }
 
   /** Show the fields that mean something with what is chosen; the others are neither sent nor checked. */
@@ -172,4 +184,8 @@ export class Options {
     showProblem(field, problem);
     return problem;
   }
+}
+
+function choiceOf(model, value = model) {
+  return new Option(MODELS[model] ?? model, value);
 }

@@ -22,6 +22,8 @@ export class Outage {
     this.cause = "";
     this.attempts = 0;
     this.clock = undefined;
+    this.isTrying = false;
+    this.countdown = banner.querySelector(".countdown");
     banner.querySelector("button").addEventListener("click", () => this.tryNow());
     addEventListener("online", () => this.lasts && this.tryNow());
   }
@@ -58,7 +60,7 @@ export class Outage {
     const until = Date.now() + left * 1000;
     const show = () => {
       const seconds = Math.ceil((until - Date.now()) / 1000);
-      this.banner.querySelector(".countdown").textContent = `Next try in ${Math.max(0, seconds)} s.`;
+      this.countdown.textContent = `Next try in ${Math.max(0, seconds)} s.`;
       if (seconds <= 0) this.tryNow();
     };
     this.clock = setInterval(show, 1000);
@@ -66,13 +68,18 @@ export class Outage {
   }
 
   async tryNow() {
+    if (this.isTrying) return;
+    this.isTrying = true;
     clearInterval(this.clock);
+    this.countdown.textContent = "Trying now.";
     // It is cheaper to ask for the server's state than to send a large photo in vain.
     const server = await readiness();
+    this.isTrying = false;
     if (server.cause) {
       this.begin(server.cause);
       return;
     }
+    clearInterval(this.clock); // a photo may have met the outage meanwhile
     this.cause = "";
     this.banner.hidden = true;
     this.ended(server);

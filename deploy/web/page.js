@@ -30,9 +30,12 @@ const access = new Access(find("access"), find("key-button"), {
   known: () => queue.next(),
   refused: (refusal) => outage.begin(refusal.cause, refusal.pause),
 });
-const options = new Options(find("options"), () => {
-  store.putOptions(options.values());
-  queue.next();
+const options = new Options(find("options"), {
+  changed: () => {
+    store.putOptions(options.values());
+    queue.next();
+  },
+  say,
 });
 const frame = new FramePreview(find("frame"), (area) => options.setArea(area));
 const gallery = new Gallery(find("results"), (cards) => queue.retry(cards));
@@ -74,9 +77,10 @@ function request() {
   return { fields: options.fields(), model: options.model, signature: options.signature(), key: access.key };
 }
 
-function refused(refusal) {
-  if (refusal.cause === "key") access.refuse();
-  else if (!outage.lasts) outage.begin(refusal.cause, refusal.pause);
+function refused({ cause, pause }, { key, model }) {
+  if (cause === "key") access.refuse(key);
+  else if (cause === "model") options.withdraw(model);
+  else if (!outage.lasts) outage.begin(cause, pause);
 }
 
 function checkOptions() {

@@ -11,7 +11,7 @@ export class Queue {
    * @param {import("./result_store.js").ResultStore} store
    * @param {{
    *   request: () => ?{fields: FormData, model: string, signature: string, key: string},
-   *   refused: (refusal: Error) => void, succeeded: () => void, changed: () => void,
+   *   refused: (refusal: Error, request: object) => void, succeeded: () => void, changed: () => void,
    *   enlarge: (card: Card) => void, copy: (card: Card) => void,
    * }} owner `request` says what to ask for when a photo's turn comes; null: nothing can be sent now.
    */
@@ -103,7 +103,7 @@ export class Queue {
   async run(card, request) {
     const refusal = await card.run(request);
     const isHere = this.cards.includes(card);
-    if (refusal) this.owner.refused(refusal);
+    if (refusal) this.owner.refused(refusal, request);
     else if (isHere && card.state === "done" && !card.refusal) {
       this.owner.succeeded();
       this.store.put(card.record());

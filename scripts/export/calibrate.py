@@ -10,7 +10,8 @@ from scripts.export.calibration import keep_calibration
 from scripts.export.quantisation import Scheme
 from scripts.export.write import PhotoSource, emulated_parity, measured_calibration
 from scripts.weights.convert import folded_network
-from scripts.weights.fetch import fetch_weights, variant_named
+from scripts.weights.fetch import fetch_weights
+from scripts.weights.variants import variant_named
 
 
 def calibrate(line: Sequence[str]) -> None:

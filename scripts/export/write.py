@@ -17,9 +17,9 @@ from scripts.export.parity import DIGITS, PARITY_FILE, Parity, ParityError, Pict
 from scripts.export.quantisation import Quantisation, Scheme
 from scripts.export.twin import twin_maps
 from scripts.weights.convert import folded_network
-from scripts.weights.fetch import variant_named
 from scripts.weights.photos import fetch_calibration, fetch_evaluation
 from scripts.weights.record import WeightsRecord
+from scripts.weights.variants import variant_named
 from u2net_cutout.matting.alpha import stretch
 from u2net_cutout.network.inputs import HostInput
 from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata

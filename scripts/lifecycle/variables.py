@@ -9,9 +9,9 @@ from typing import Any
 
 from scripts.common.errors import CommandError
 from scripts.common.options import OPTIONS, OptionParser
-from scripts.torchserve.binding import ADDRESSES
+from scripts.torchserve.binding import objection
 from scripts.torchserve.versions import checked_version
-from u2net_cutout.network.variant import VARIANTS
+from scripts.weights.variants import variant_named
 
 ARCHIVED_BATCHES = (
     "LOCKED=1 and KSERVE serve batches as handler/model-config.yaml says: set batchSize and "
@@ -33,10 +33,10 @@ def check(line: Sequence[str]) -> None:
 def _check(arguments: Any) -> None:
     if arguments.version is not None:
         checked_version(arguments.version)
-    if arguments.model not in VARIANTS:
-        raise CommandError(f"MODEL={arguments.model}: choose {', '.join(VARIANTS)}")
-    if unknown := set(arguments.expose) - ADDRESSES.keys():
-        raise CommandError(f"EXPOSE={','.join(sorted(unknown))}: choose {', '.join(ADDRESSES)}")
+    variant_named(arguments.model)
+    # The configuration comes later.
+    if words := objection({}, frozenset(arguments.expose)):
+        raise CommandError(words)
     batches = (arguments.batch_size, arguments.batch_delay)
     if (arguments.locked or arguments.kserve) and batches != (None, None):
         raise CommandError(ARCHIVED_BATCHES)

@@ -34,7 +34,7 @@ def objection(
     `tokenless` those that may be even where tokens are switched off.
     """
     if unknown := exposed - ADDRESSES.keys():
-        return f"EXPOSE={','.join(sorted(unknown))}: it names some of {', '.join(ADDRESSES)}"
+        return f"EXPOSE={','.join(sorted(unknown))}: choose {', '.join(ADDRESSES)}"
     for interface, key in ADDRESSES.items():
         if interface not in exposed and not is_loopback(properties.get(key, HOST)):
             return (

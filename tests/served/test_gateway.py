@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -212,6 +213,32 @@ def test_an_unknown_model_is_told_with_those_that_there_are(
 
     assert error_of(answer) == (404, "not_found")
     assert answer.json()["errors"][0]["detail"].endswith("; served are: u2net, u2netp")
+
+
+def test_more_models_than_torchserve_lists_at_once_are_all_known(gate: Gate, photo: bytes) -> None:
+    api, archive = gate.served.api, gate.served.config.store / "idle.mar"
+    manifest = {"model": {"modelName": "idle", "modelVersion": "1.0", "handler": "handler.py"}}
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("MAR-INF/MANIFEST.json", json.dumps(manifest))
+        members.writestr("handler.py", "")
+    names = [f"idle{number:03}" for number in range(100)]
+    try:
+        for name in names:
+            idle = {"url": archive.name, "model_name": name, "initial_workers": 0}
+            api._manage("POST", "/models", idle)
+        time.sleep(1.1)  # they are remembered for a second
+        listed = gate.ask("/healthz", method="GET", key="").json()["models"]
+        unknown = gate.ask("/none/v1.0/removebg", files={"image_file": photo})
+        found = sorted(model["modelName"] for model in api.models())
+    finally:
+        for name in names:
+            api._manage("DELETE", f"/models/{name}/1.0")
+        archive.unlink()
+
+    assert listed == found == [*names, "u2net", "u2netp"]
+    assert error_of(unknown) == (404, "not_found")
+    named = ", ".join(names[:20])
+    assert unknown.json()["errors"][0]["detail"].endswith(f"; served are: {named} and 82 more")
 
 
 @pytest.mark.parametrize("path", ["/v1.0/account", "/u2netp/v1.0/account"])

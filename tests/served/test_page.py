@@ -12,7 +12,15 @@ import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageChops
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    Locator,
+    Page,
+    Route,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.served.conftest import Gate, Served
 
@@ -25,6 +33,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=TIMEOUT_MS)  # a busy machine may take longer than the usual 5 s
     with sync_playwright() as playwright:
         # Its sandbox needs rights that a container's root does not have.
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -71,7 +80,7 @@ def choose(page: Page, *files: Path) -> None:
 def cards(page: Page, state: str, count: int) -> Locator:
     """Wait until so many photos are in a state."""
     found = page.locator(f".card[data-state={state}]")
-    expect(found).to_have_count(count, timeout=TIMEOUT_MS)
+    expect(found).to_have_count(count)
     return found
 
 
@@ -81,6 +90,14 @@ def option(page: Page, label: str) -> Locator:
 
 def update(page: Page) -> None:
     page.locator("#panel").get_by_role("button", name="Update").click()
+
+
+def held(page: Page, address: str) -> list[Route]:
+    """Hold back what is sent to an address from now on: return the list of it, which grows."""
+    routes: list[Route] = []
+    # Not the method itself, see first_visit.
+    page.route(address, lambda route: routes.append(route))
+    return routes
 
 
 def hand_over(page: Page, event: str, photo: Path) -> None:
@@ -165,17 +182,37 @@ def test_photos_wait_for_the_key(first_visit: Page, key: str, photo_files: list[
     expect(page.get_by_text("The person who runs the server can give you one.")).to_be_visible()
     expect(page.get_by_role("link", name="API", exact=True)).to_have_attribute("href", "api/")
 
+    expect(page.get_by_role("button", name="API key: missing")).to_be_visible()
     choose(page, photo_files[1])
     expect(page.get_by_text("1 photo waits for the API key.")).to_be_visible()
     # No header can hold the first; a browser would refuse to send it.
     for wrong in ("wr\N{ZERO WIDTH SPACE}ng", "wrong"):
         enter(page, wrong)
         expect(page.get_by_text("The server does not know this key.")).to_be_visible()
+        expect(page.get_by_role("button", name="API key: not accepted")).to_be_visible()
     cards(page, "waiting", 1)
     enter(page, key)
 
     cards(page, "done", 1)
     expect(page.locator("#access")).to_be_hidden()
+
+
+def test_the_key_that_was_entered_last_counts(first_visit: Page, key: str) -> None:
+    page = first_visit
+    checks = held(page, "**/v1.0/account")
+    enter(page, "wrong")
+    expect(page.get_by_role("button", name="API key: being checked")).to_be_visible()
+    page.get_by_role("button", name="API key").click()
+    enter(page, key)
+    while len(checks) < 2:
+        page.wait_for_timeout(50)
+
+    for check in reversed(checks):
+        with page.expect_response("**/v1.0/account"):
+            check.continue_()
+    page.wait_for_timeout(100)
+
+    expect(page.get_by_role("button", name="API key: accepted")).to_be_visible()
 
 
 def test_options_are_applied_to_the_download(
@@ -210,6 +247,48 @@ def test_options_are_applied_to_the_download(
     assert_same(file, expected)
 
 
+def test_a_model_is_remembered_and_used_before_the_server_has_listed_it(
+    page: Page, photo_files: list[Path]
+) -> None:
+    page.get_by_role("button", name="Options", exact=True).click()
+    option(page, "Model").select_option("U²-Net: for most photos")
+    listing = held(page, "**/healthz")
+
+    page.reload()
+    with page.expect_request("**/u2net/v1.0/removebg"):
+        choose(page, photo_files[1])
+
+    cards(page, "done", 1)
+    listing[0].continue_()
+    expect(option(page, "Model")).to_have_value("u2net")
+    expect(page.locator(".card").get_by_text("Outdated")).to_be_hidden()
+
+
+def test_a_model_that_is_gone_fails_no_photo(page: Page, photo_files: list[Path]) -> None:
+    gone = page.get_by_text("The server no longer has IS-Net. New results use its default model.")
+    # As it was while the model was there.
+    before = {"status": "ready", "workers": 1, "model": "u2netp", "models": ["isnet", "u2netp"]}
+    page.route("**/healthz", lambda route: route.fulfill(json=before))
+    page.reload()
+    page.get_by_role("button", name="Options", exact=True).click()
+    option(page, "Model").select_option("IS-Net: finest details, slower")
+
+    choose(page, *photo_files[1:3])
+
+    expect(gone).to_be_visible()
+    cards(page, "done", 2)
+    expect(option(page, "Model")).to_have_value("")
+
+    page.reload()
+    option(page, "Model").select_option("IS-Net: finest details, slower")
+    expect(page.locator(".card.outdated")).to_have_count(2)
+    page.unroute("**/healthz")
+    page.reload()
+    expect(gone).to_be_visible()
+    expect(option(page, "Model")).to_have_value("")
+    expect(page.locator(".card.outdated")).to_have_count(0)
+
+
 def test_crop_and_margin_are_shown_on_the_photo(page: Page, photo_files: list[Path]) -> None:
     choose(page, photo_files[2])
     card = cards(page, "done", 1)
@@ -220,8 +299,12 @@ def test_crop_and_margin_are_shown_on_the_photo(page: Page, photo_files: list[Pa
     option(page, "Margin around the subject").fill("20")
     option(page, "Unit of the margin").select_option("pixels")
     shown = frame.inner_text().removeprefix("Frame of the result: ").removesuffix(" pixels")
+    page.locator("#panel").get_by_text("Colour", exact=True).first.click()
+    page.locator("#bg_color").fill("f80")
+    assert pixel_count(page.locator("#frame canvas"), (255, 136, 0, 255)) > 1000
     assert shown != "600 × 400"
     update(page)
+    cards(page, "done", 1)
     expect(card.locator(".said")).to_contain_text(shown)
 
     # The search area is drawn with the mouse.
@@ -234,6 +317,12 @@ def test_crop_and_margin_are_shown_on_the_photo(page: Page, photo_files: list[Pa
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6)
     page.mouse.up()
     assert re.fullmatch(r"(\d+% ?){4}", page.locator("#roi").input_value())
+
+
+def pixel_count(canvas: Locator, colour: tuple[int, int, int, int]) -> int:
+    png = canvas.evaluate("(canvas) => canvas.toDataURL()").partition(",")[2]
+    counts = pixels(base64.b64decode(png)).getcolors(1 << 20)
+    return next((count for count, found in counts or [] if found == colour), 0)
 
 
 def test_an_invalid_option_is_shown_at_its_field_and_costs_no_result(
@@ -366,6 +455,20 @@ def test_a_result_is_copied_or_says_that_it_has_no_preview(
     assert result(page, card)[0] == "chelsea-cutout.zip"
 
 
+def test_only_a_photo_that_was_tried_can_not_be_shown(first_visit: Page, tmp_path: Path) -> None:
+    page, no_photo = first_visit, tmp_path / "letter.txt"
+    no_photo.write_text("Dear reader")
+    decoder = held(page, "**/thumbnail_worker.js")
+    page.reload()
+
+    choose(page, no_photo)
+    cards(page, "waiting", 1)
+    expect(page.locator(".note")).to_have_text("")
+    decoder[0].continue_()
+
+    expect(page.locator(".note")).to_have_text("This browser can't show the photo.")
+
+
 def test_removing_is_undone_and_a_reload_keeps_what_was_done(
     page: Page, photo_files: list[Path]
 ) -> None:
@@ -412,6 +515,30 @@ def kept(page: Page) -> int:
     )
 
 
+def test_results_may_be_updated_again_while_photos_are_under_way(
+    page: Page, photo_files: list[Path]
+) -> None:
+    choose(page, *photo_files[1:3])
+    cards(page, "done", 2)
+    sent = held(page, "**/removebg")
+    option(page, "Format").select_option("webp")
+    update(page)
+    cards(page, "working", 2)
+    sent[0].continue_()
+    cards(page, "done", 1)
+
+    option(page, "Crop to the subject").check()
+    update(page)
+    cards(page, "working", 2)
+    for route in sent[2:]:
+        route.continue_()
+
+    for card in cards(page, "done", 2).all():
+        expect(card.get_by_text("Outdated")).to_be_hidden()
+        expect(card.locator(".said")).to_have_text(re.compile(r"WEBP, (?!451 × 300|600 × 400)"))
+    assert len(sent) == 4
+
+
 def test_each_outage_has_its_sentence_and_ends_by_itself(
     page: Page, served: Served, photo_files: list[Path]
 ) -> None:
@@ -422,8 +549,14 @@ def test_each_outage_has_its_sentence_and_ends_by_itself(
         choose(page, photo_files[1])
         expect(banner).to_contain_text("The server is starting, stopping or being repaired.")
         cards(page, "waiting", 1)
+        tries = held(page, "**/healthz")
+        for _ in range(2):
+            banner.get_by_role("button", name="Try now").click()
+        expect(banner).to_contain_text("Trying now.")
+        assert len(tries) == 1
     finally:
         draining.unlink()
+    page.unroute("**/healthz")
     cards(page, "done", 1)
     expect(banner).to_be_hidden()
 
@@ -505,7 +638,7 @@ def test_a_hundred_results_need_little_memory(browser: Browser, gate: Gate) -> N
     before = memory_of_pages(browser)
 
     page.reload()
-    expect(page.locator(".after[src]")).to_have_count(100, timeout=TIMEOUT_MS)
+    expect(page.locator(".after[src]")).to_have_count(100)
     addresses = page.locator(".after").evaluate_all("(images) => images.map(({ src }) => src)")
     for height in (10_000, 20_000, 0):
         page.mouse.wheel(0, height)

@@ -36,7 +36,8 @@ class Endpoint:
         ``u2net`` for TorchServe, and the gateway's own choice otherwise.
 
         Raises:
-            UsageError: it is not such an address, or contradicts `api`.
+            UsageError: it is not such an address, contradicts `api`, or has a path, and `model` is
+                given as well.
         """
         try:
             parts = urlsplit(url)
@@ -50,6 +51,11 @@ class Endpoint:
         named = _api_of(parts.path.rstrip("/"))
         if named and api not in (None, named):
             raise UsageError(f"{url!r} is an address of {named.value}, not of {api.value}")
+        if named and model:
+            raise UsageError(
+                f"{url!r} chooses the model by its path: leave out the model {model!r} (--model, "
+                "U2NET_MODEL), or the path"
+            )
         if named:
             return cls(root, named)
         if api is Api.REMOVEBG:

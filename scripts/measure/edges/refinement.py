@@ -33,7 +33,7 @@ from scripts.measure.edges.metrics import (
 )
 from scripts.measure.kit.errors import BenchError
 from scripts.weights.convert import folded_network, read_weights
-from scripts.weights.fetch import variant_named
+from scripts.weights.variants import variant_named
 from u2net_cutout.matting.alpha import alpha_matte
 from u2net_cutout.matting.refinement import refine
 from u2net_cutout.network.inputs import HostInput

@@ -33,7 +33,7 @@ def test_what_is_not_there_can_not_be_exposed() -> None:
     words = objection({}, {"everything"})
 
     assert words is not None
-    assert words.startswith("EXPOSE=everything: it names some of inference, management")
+    assert words.startswith("EXPOSE=everything: choose inference, management")
 
 
 @pytest.mark.parametrize("value", ["true", "TRUE", "yes"])

@@ -35,6 +35,7 @@ def away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ("p", ".", ".."),
         ("b", "0", "5"),
         ("b", "5", "5", "-o", "frame.png"),
+        ("i", "--url", "http://127.0.0.1:9/v1.0/removebg", "--model", "isnet", "a.jpg", "b.png"),
         ("i", "--archive", "a.mar", "--url", "http://127.0.0.1:9", "a.jpg", "b.png"),
         ("i", "--archive", "a.mar", "--composite", "a.jpg", "b.png"),
         ("p", "--archive", "a.mar", "--key-command", "echo", ".", "out"),

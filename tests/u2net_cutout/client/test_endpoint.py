@@ -45,6 +45,14 @@ def test_an_address_of_the_other_form_is_refused() -> None:
         Endpoint.of("http://h/v1.0/removebg", api=Api.TORCHSERVE)
 
 
+@pytest.mark.parametrize("path", ["v1.0/removebg", "u2net/v1.0/removebg", "predictions/u2net/1.0"])
+def test_a_model_besides_a_path_is_not_ignored(path: str) -> None:
+    with pytest.raises(
+        UsageError, match="chooses the model by its path: leave out the model 'isnet'"
+    ):
+        Endpoint.of(f"http://h/{path}", "isnet")
+
+
 def test_each_form_has_its_own_header_for_the_key() -> None:
     assert Endpoint("", Api.TORCHSERVE).headers("k") == {"Authorization": "Bearer k"}
     assert Endpoint("", Api.REMOVEBG).headers("k") == {"X-Api-Key": "k"}
