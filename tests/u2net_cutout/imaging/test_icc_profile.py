@@ -371,9 +371,11 @@ def test_a_made_profile_is_laid_out_as_the_standard_says(
 def tags_of(profile: bytes) -> tuple[list[bytes], list[bytes]]:
     """Return names and contents of a profile's tags, which lie one behind the other."""
     (count,) = struct.unpack_from(">I", profile, 128)
-    end, names, contents = 128 + 4 + 12 * count, [], []
+    end = 128 + 4 + 12 * count
+    names: list[bytes] = []
+    contents: list[bytes] = []
     for name, start, length in struct.iter_unpack(">4sII", profile[132:end]):
-        assert start == end + sum(map(len, contents))
+        assert start == end + len(b"".join(contents))
         names.append(name)
         contents.append(profile[start : start + length])
     return names, contents
