@@ -49,10 +49,11 @@ def test_a_pictures_own_alpha_multiplies(own: int, found: int, expected: int) ->
     assert alpha.getextrema() == (expected, expected)
 
 
-def test_an_opaque_picture_multiplies_nothing() -> None:
+@pytest.mark.parametrize("mode", ["RGB", "YCbCr"])
+def test_an_opaque_picture_multiplies_nothing(mode: str) -> None:
     alpha = Image.new("L", (2, 2), 77)
 
-    assert multiply_own(alpha, Image.new("RGB", (2, 2))) is alpha
+    assert multiply_own(alpha, Image.new(mode, (2, 2))) is alpha
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])

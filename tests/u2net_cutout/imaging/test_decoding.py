@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import AvifImagePlugin, Image
+from PIL import AvifImagePlugin, BmpImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.conftest import ROOT
@@ -480,6 +480,19 @@ def test_a_decompression_bomb_is_refused(limits: Limits) -> None:
 
     with pytest.raises(ResolutionTooHigh):
         decode_image(bomb, limits)
+
+
+def test_a_size_that_a_decoder_finds_late_is_held_against_the_limits_as_well(
+    upright: Image.Image, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As HEIC's may, of which no file is at hand.
+    def load(image: BmpImagePlugin.BmpImageFile) -> None:
+        image._size = (20_000, 20_000)
+
+    monkeypatch.setattr(BmpImagePlugin.BmpImageFile, "load", load)
+
+    with pytest.raises(ResolutionTooHigh):
+        decode_image(encoded(upright, "BMP"), limits)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])

@@ -210,9 +210,11 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 from u2net_cutout.contract.limits import Limits
-from u2net_cutout.imaging.decoding import decode_image, register_heif
+from u2net_cutout.imaging.decoding import decode_image, register_heif, share_threads
 
 register_heif()
+share_threads(3)
+assert pillow_heif.options.DECODE_THREADS == 3
 profile = bytes.fromhex(sys.argv[1])
 colour = np.array([60, 180, 75])
 deep = np.broadcast_to((colour * 257).astype(np.uint16), (64, 64, 3)).tobytes()
@@ -230,6 +232,7 @@ for name, mode, data, options in (
     heif = pillow_heif.from_bytes(mode, (64, 64), data)
     heif.save(file, quality=-1, chroma=444, **options)
     decoded = decode_image(file.getvalue(), Limits(10**7, 10**7, 10**7))
+    assert type(decoded) is Image.Image  # and no decoder that holds a copy
     seen[name] = [decoded.mode, *np.asarray(decoded)[8, 8].tolist()]
 print(json.dumps(seen))
 """
