@@ -6,6 +6,7 @@ Knows no option and no picture. Every parser raises ValueError with words for th
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import TypeVar
 
 from PIL import ImageColor
@@ -107,8 +108,7 @@ def parse_margins(text: str) -> Margins:
     for length in lengths:
         if length.value > (MAX_MARGIN_PX if length.unit == "px" else MAX_MARGIN_PERCENT):
             raise ValueError(f"must not exceed {MAX_MARGIN_PX:.0f}px or {MAX_MARGIN_PERCENT:.0f}%")
-    top, right, bottom, left = (lengths * 4)[:4] if len(lengths) < 4 else lengths
-    return Margins(top, right, bottom, left)
+    return Margins(*islice(cycle(lengths), 4))
 
 
 def parse_region(text: str) -> Region:
@@ -124,7 +124,7 @@ def parse_scale(text: str) -> float | None:
     if text == ORIGINAL:
         return None
     share = _percent(text)
-    if not 0.1 <= share <= 1:
+    if share < 0.1:
         raise ValueError("must be original, or from 10% to 100%")
     return share
 
@@ -150,12 +150,12 @@ def parse_colour(text: str) -> Colour:
         colour = ImageColor.getrgb(f"#{match[1]}" if match else text)
     except ValueError as error:
         raise ValueError("must be 3, 4, 6 or 8 hexadecimal digits or a CSS colour name") from error
-    red, green, blue, *alpha = colour
-    return red, green, blue, alpha[0] if alpha else 255
+    red, green, blue, alpha = (*colour, 255)[:4]
+    return red, green, blue, alpha
 
 
 def _percent(text: str) -> float:
     length = parse_length(text)
-    if (length.unit != "%" and length.value != 0) or not 0 <= length.value <= 100:
+    if (length.unit != "%" and length.value) or length.value > 100:
         raise ValueError("must be percentages from 0% to 100%")
     return length.value / 100

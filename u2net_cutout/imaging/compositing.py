@@ -6,8 +6,8 @@ browsers and image editors do, so that a cutout looks the same wherever it is la
 
 from PIL import Image, ImageChops, ImageOps
 
-# Pixels that are looked at together.
-BAND_PIXELS = 1 << 16
+# Rows that are looked at together.
+BAND_ROWS = 16
 
 
 def is_transparent(picture: Image.Image) -> bool:
@@ -15,8 +15,8 @@ def is_transparent(picture: Image.Image) -> bool:
     if picture.mode != "RGBA":
         return False
     width, height = picture.size
-    rows = max(1, BAND_PIXELS // width)
-    bands = ((0, top, width, min(top + rows, height)) for top in range(0, height, rows))
+    tops = range(0, height, BAND_ROWS)
+    bands = ((0, top, width, min(top + BAND_ROWS, height)) for top in tops)
     return any(picture.crop(band).getchannel("A").getextrema() != (255, 255) for band in bands)
 
 
@@ -63,7 +63,11 @@ def cover(background: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def clear_transparent(cutout: Image.Image) -> Image.Image:
     """Return an RGBA picture with black, transparent pixels wherever alpha is 0."""
-    seen = cutout.getchannel("A").point(lambda alpha: 255 if alpha else 0)
     cleared = Image.new("RGBA", cutout.size)
-    cleared.paste(cutout, mask=seen)
+    cleared.paste(cutout, mask=where_seen(cutout))
     return cleared
+
+
+def where_seen(cutout: Image.Image) -> Image.Image:
+    """Return a mask of an RGBA picture: 255 wherever alpha is not 0."""
+    return cutout.getchannel("A").point(lambda alpha: 255 if alpha else 0)

@@ -8,7 +8,12 @@ from types import MappingProxyType
 from PIL import Image, ImageFilter
 
 from u2net_cutout.contract.formats import LOSSLESS, OutputFormat
-from u2net_cutout.imaging.compositing import clear_transparent, flatten, is_transparent
+from u2net_cutout.imaging.compositing import (
+    clear_transparent,
+    flatten,
+    is_transparent,
+    where_seen,
+)
 from u2net_cutout.imaging.png_writer import encode_png
 
 # The fastest; higher ones take several times as long for a few percent.
@@ -100,5 +105,4 @@ def _continued(cutout: Image.Image) -> Image.Image:
     """
     # Blurred with its colours weighed by alpha, a cutout grows beyond its edge.
     grown = cutout.convert("RGBa").filter(ImageFilter.BoxBlur(JPEG_BLOCK)).convert("RGBA")
-    seen = cutout.getchannel("A").point(lambda alpha: 255 if alpha else 0)
-    return Image.composite(cutout, grown, seen).convert("RGB")
+    return Image.composite(cutout, grown, where_seen(cutout)).convert("RGB")

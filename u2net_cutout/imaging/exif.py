@@ -14,7 +14,8 @@ UPRIGHT, ORIENTATIONS = 1, range(1, 9)
 
 # JPEG and some other formats put a name before it, some writers twice.
 HEAD = re.compile(rb"(?:Exif\0\0){0,2}(?=II\*\0|MM\0\*)")
-SHORT, LONG = 3, 4
+# SHORT and LONG, as `struct` calls them.
+FORMS = {3: "H", 4: "I"}
 ENTRY_BYTES = 12
 
 # Of each tag its type, the number of its values, and those, or where they lie.
@@ -34,8 +35,8 @@ def is_adobe_rgb(exif: bytes) -> bool:
     directory = _first_directory(tiff, order)
     for pointer in (EXIF_DIRECTORY, INTEROPERABILITY_DIRECTORY):
         directory = _directory(tiff, order, _number(directory, pointer, order))
-    _, _, index = directory.get(INTEROPERABILITY_INDEX, (0, 0, b""))
-    return index.startswith(ADOBE_RGB)
+    index = directory.get(INTEROPERABILITY_INDEX)
+    return index is not None and index[2].startswith(ADOBE_RGB)
 
 
 def _tiff(exif: bytes) -> tuple[bytes, str]:
@@ -63,8 +64,9 @@ def _directory(tiff: bytes, order: str, at: int) -> Directory:
 
 def _number(directory: Directory, tag: int, order: str) -> int:
     """Return the only number of an entry; 0 if it has none, or several."""
-    kind, count, value = directory.get(tag, (0, 0, b""))
-    if count != 1 or kind not in (SHORT, LONG):
-        return 0
-    (number,) = struct.unpack_from(order + ("H" if kind == SHORT else "I"), value)
-    return int(number)
+    if tag in directory:
+        kind, count, value = directory[tag]
+        if count == 1 and kind in FORMS:
+            (number,) = struct.unpack_from(order + FORMS[kind], value)
+            return int(number)
+    return 0

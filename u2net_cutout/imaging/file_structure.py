@@ -13,7 +13,12 @@ from u2net_cutout.imaging.gif_blocks import GIF_SIGNATURE, gif_blocks
 from u2net_cutout.imaging.jpeg_segments import END, JPEG_SIGNATURE, START_OF_SCAN, jpeg_segments
 from u2net_cutout.imaging.pixel_file import File
 from u2net_cutout.imaging.png_chunks import PNG_SIGNATURE, png_chunks
-from u2net_cutout.imaging.tiff_directory import BIG_TIFF, TIFF_SIGNATURES, TiffFile
+from u2net_cutout.imaging.tiff_directory import (
+    BIG_ENDIAN_BIG_TIFF,
+    BIG_TIFF_SIGNATURES,
+    TIFF_SIGNATURES,
+    TiffFile,
+)
 from u2net_cutout.imaging.webp_chunks import WEBP_SIGNATURE, webp_chunks
 
 STRIP_OFFSETS, TILE_OFFSETS = 273, 324
@@ -31,9 +36,7 @@ def check_structure(data: File, max_parts: int) -> None:
         UnreadableImage: a JPEG with more scans than any camera writes.
     """
     for signatures, parts in _READERS.items():
-        if data.startswith(signatures) and sum(1 for _ in islice(parts(data), max_parts + 1)) > (
-            max_parts
-        ):
+        if data.startswith(signatures) and any(True for _ in islice(parts(data), max_parts, None)):
             raise TooManyParts(f"the file has more than {max_parts} parts")
 
 
@@ -48,8 +51,8 @@ def _jpeg_parts(data: File) -> Iterator[None]:
 
 def _tiff_parts(data: File) -> Iterator[None]:
     """Yield for each tag of the first directory, and for the strips or tiles that they promise."""
-    layouts = {BIG_TIFF in data[2:4]}
-    if data.startswith(b"MM\0+"):
+    layouts = {data.startswith(BIG_TIFF_SIGNATURES)}
+    if data.startswith(BIG_ENDIAN_BIG_TIFF):
         layouts.add(False)  # so Pillow reads it, and libtiff as BigTIFF
     for big in layouts:
         file = TiffFile(data, big)

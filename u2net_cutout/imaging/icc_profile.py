@@ -88,7 +88,7 @@ def matrix_profile(chromaticities: Chromaticities, gamma: float | None) -> bytes
         columns = [_xyz(*column) for column in (D50, *_colorants(chromaticities).T)]
         power = [gamma] if gamma else [2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045]
         curve = struct.pack(">4s4xHxx", b"para", 0 if gamma else 3) + _fixed(*power)
-    except (ArithmeticError, np.linalg.LinAlgError, struct.error, ValueError):
+    except (ArithmeticError, struct.error, ValueError):
         return None
     names = (b"wtpt", b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC")
     table, body = struct.pack(">I", len(names)), b""
@@ -139,7 +139,7 @@ def _coded(primaries: int, transfer: int) -> bytes | None:
 def _nclx(picture: Image.Image, data: bytes | bytearray) -> bytes | None:
     nclx = picture.info.get("nclx_profile")
     if isinstance(nclx, dict):  # pillow-heif reads it
-        return _coded(nclx.get("color_primaries", 0), nclx.get("transfer_characteristics", 0))
+        return _coded(nclx["color_primaries"], nclx["transfer_characteristics"])
     at = data.find(b"colrnclx")  # Pillow doesn't
     if not 0 <= at <= len(data) - 12:
         return None

@@ -52,14 +52,13 @@ def read_isobmff(data: File, _max_metadata_bytes: int) -> PixelFile:
     if {META, PIXELS} <= places.keys() and len(found) < MOST_BOXES:
         _, _, end = found[-1]
         file.truncate(end)
-    file.seek(0)
     return PixelFile(file)
 
 
 def _metadata_types(data: File, start: int, end: int) -> Iterator[int]:
     """Yield where the types of a ``meta`` box's items of metadata are written."""
     for kind, first, last in islice(boxes(data, start, end), MOST_BOXES):
-        if kind == ITEMS and first + FULL_BOX_BYTES <= last:
+        if kind == ITEMS and first < last:
             first += FULL_BOX_BYTES + (4 if data[first] else 2)
             for item, contents, stop in islice(boxes(data, first, last), MOST_BOXES):
                 if item == ITEM and contents < stop and data[contents] in TYPE_AT:

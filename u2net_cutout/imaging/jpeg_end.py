@@ -83,15 +83,13 @@ def _whole(body: bytes) -> Image.Image | None:
 def _next_restart(body: bytes) -> bytes:
     """Return the marker that pixels go on behind where they are sent in groups, numbered 0 to 7."""
     scan = body.rindex(bytes([0xFF, START_OF_SCAN]))
-    place, last = max((body.rfind(bytes([0xFF, number]), scan), number) for number in RESTARTS)
-    following = last + 1 if place > 0 and last + 1 in RESTARTS else RESTARTS[0]
+    _, last = max((body.rfind(bytes([0xFF, number]), scan), number) for number in RESTARTS)
+    following = last + 1 if last + 1 in RESTARTS else RESTARTS[0]
     return bytes([0xFF, following])
 
 
 def _decoded(body: bytes) -> Image.Image:
-    picture = Image.open(BytesIO(body + END_MARKER), formats=("JPEG",))
-    picture.load()
-    return picture
+    return Image.open(BytesIO(body + END_MARKER), formats=("JPEG",))
 
 
 def _has_all_scans(file: bytes) -> bool:
@@ -112,8 +110,7 @@ def _has_all_scans(file: bytes) -> bool:
 
 def _scan(body: bytes) -> Iterator[tuple[int, tuple[int, int, int]]]:
     """Yield each component of a scan, with its first and last coefficient and its lowest bit."""
-    count = body[0] if body else 0
-    if len(body) == 4 + 2 * count:
+    if body and len(body) == 4 + 2 * body[0]:
         first, last, bits = body[-3:]
         for component in body[1:-3:2]:
             yield component, (first, last, bits & 0x0F)

@@ -49,9 +49,9 @@ def read_jpeg(data: File, _max_metadata_bytes: int) -> PixelFile:
         if marker == EXIF_MARKER and body.startswith(EXIF_HEAD):
             exif.append(body[len(EXIF_HEAD) if exif else 0 :])
         elif marker == PROFILE_MARKER and body.startswith(PROFILE_HEAD):
-            number, part = body[len(PROFILE_HEAD) :][:1], body[len(PROFILE_HEAD) + 1 :]
-            if number and part:
-                profile.setdefault(number[0], bytes(part))
+            part = bytes(body[len(PROFILE_HEAD) :])
+            if len(part) > 1:
+                profile.setdefault(part[0], part[1:])
         elif marker in (EXIF_MARKER, COMMENT):  # XMP, and texts
             ignored += len(body)
         spans.append((rest, start))

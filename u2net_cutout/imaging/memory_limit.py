@@ -22,8 +22,7 @@ class MemoryBudgets:
     def __init__(self) -> None:
         self._lock = Lock()
         self._sizes: list[int] = []
-        self._used = 0
-        self._allowed = 0
+        self._used = self._allowed = 0
 
     @contextmanager
     def take(self, size: int) -> Iterator[None]:

@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 from u2net_cutout.contract.errors import UnsupportedPicture
-from u2net_cutout.imaging.tiff_directory import BIG_TIFF, TIFF_SIGNATURES, Directory, TiffFile
+from u2net_cutout.imaging.tiff_directory import (
+    BIG_ENDIAN_BIG_TIFF,
+    BIG_TIFF_SIGNATURES,
+    TIFF_SIGNATURES,
+    Directory,
+    TiffFile,
+)
 from u2net_cutout.imaging.tiff_samples import COMPRESSION, PHOTOMETRIC, UNCOMPRESSED, Samples
 
 # How raw files begin that are no TIFF, and at which byte: Canon's CR3 and CRW, Fujifilm's RAF,
@@ -19,7 +25,7 @@ RAW_SIGNATURES = (
 )
 DNG_VERSION = 50706
 # Colours of a camera's sensor, as the raw files of all makers hold them, in a sub-directory often.
-SENSOR_SAMPLES = (32803, 34892)
+SENSOR_SAMPLES = frozenset([32803, 34892])
 
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, SUB_DIRECTORIES = 254, 255, 330
 REDUCED, MASK, OLD_REDUCED = 1, 4, 2
@@ -27,7 +33,6 @@ REDUCED, MASK, OLD_REDUCED = 1, 4, 2
 MAX_DIRECTORIES = 32
 
 WIDTH, HEIGHT = 256, 257
-BIG_ENDIAN_BIG_TIFF = b"MM\0+"
 
 # What libtiff decodes as Pillow comes with it, and names of what it does not.
 COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34925, 50000)
@@ -56,12 +61,14 @@ def _raw() -> UnsupportedPicture:
 def _check_tiff(data: bytes | bytearray) -> None:
     if data.startswith(BIG_ENDIAN_BIG_TIFF):
         raise UnsupportedPicture(f"the file is a BigTIFF in big-endian byte order; {ADVICE}")
-    directories = list(islice(_directories(TiffFile(data, BIG_TIFF in data[2:4])), MAX_DIRECTORIES))
+    file = TiffFile(data, data.startswith(BIG_TIFF_SIGNATURES))
+    directories = list(islice(_directories(file), MAX_DIRECTORIES))
     if not directories:
         return
     first = directories[0]
     if any(
-        DNG_VERSION in each.numbers or each.number(PHOTOMETRIC, 0) in SENSOR_SAMPLES
+        DNG_VERSION in each.numbers
+        or SENSOR_SAMPLES.intersection(each.numbers.get(PHOTOMETRIC, ()))
         for each in directories
     ):
         raise _raw()
@@ -92,12 +99,14 @@ def _directories(file: TiffFile) -> Iterator[Directory]:
 
 
 def _is_reduced(directory: Directory) -> bool:
-    return (
-        bool(directory.number(NEW_SUBFILE_TYPE, 0) & REDUCED)
-        or directory.number(SUBFILE_TYPE, 0) == OLD_REDUCED
-    )
+    is_old = OLD_REDUCED in directory.numbers.get(SUBFILE_TYPE, ())
+    return is_old or bool(_flags(directory) & REDUCED)
 
 
 def _is_full(directory: Directory) -> bool:
-    is_mask = bool(directory.number(NEW_SUBFILE_TYPE, 0) & MASK)
+    is_mask = bool(_flags(directory) & MASK)
     return WIDTH in directory.numbers and not is_mask and not _is_reduced(directory)
+
+
+def _flags(directory: Directory) -> int:
+    return directory.number(NEW_SUBFILE_TYPE, 0)

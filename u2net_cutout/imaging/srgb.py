@@ -22,7 +22,6 @@ FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 # Which modes a profile converts, by its colour space (ICC.1, table 19). Of RGBA littlecms reads and
 # writes three bytes of four: alpha stays.
 MODES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L",), "CMYK": ("CMYK",)}
-GREY_MODES = ("1", "L", "LA")
 
 # Levels of 255 by which a conversion may move a colour and still be none: profiles of sRGB
 # itself differ so much in how they round.
@@ -80,7 +79,7 @@ def to_srgb(picture: Image.Image, profile: bytes | None = None) -> Image.Image:
     if shown.mode in transforms:
         return transforms[shown.mode].apply_in_place(shown)
     # Decoders may hand over as RGB what is grey in the file, such as 16-bit grey with alpha.
-    if "L" in transforms and (picture.mode in GREY_MODES or _is_grey(shown)):
+    if "L" in transforms and _is_grey(shown):
         converted = transforms["L"].apply(shown.getchannel("R"))
         if shown.mode == "RGBA":
             converted.putalpha(shown.getchannel("A"))

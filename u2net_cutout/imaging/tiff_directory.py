@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+BIG_ENDIAN_BIG_TIFF = b"MM\0+"
+BIG_TIFF_SIGNATURES = (b"II+\0", BIG_ENDIAN_BIG_TIFF)
 # How a TIFF begins, for Pillow: also misspelt, or as a BigTIFF.
-TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+")
-
-# The version in the header, which any byte order of it will do for.
-BIG_TIFF = 43
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", *BIG_TIFF_SIGNATURES)
 
 # BYTE, SHORT, LONG, IFD, LONG8, IFD8.
 NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -77,6 +76,10 @@ class TiffFile:
         """Return a tag as it is written."""
         return struct.pack(self._entry, entry.tag, entry.kind, entry.count, entry.held)
 
+    def place(self, entry: Entry) -> int:
+        """Return where a tag's values lie if they are longer than what it holds."""
+        return int(struct.unpack(self.order + ("Q" if self.big else "I"), entry.held)[0])
+
     @property
     def _entry(self) -> str:
         return self.order + ("HHQ8s" if self.big else "HHI4s")
@@ -107,7 +110,6 @@ class TiffFile:
         try:
             if not outside:
                 return struct.unpack_from(form, entry.held)
-            (at,) = struct.unpack(self.order + ("Q" if self.big else "I"), entry.held)
-            return struct.unpack_from(form, self.data, at)
+            return struct.unpack_from(form, self.data, self.place(entry))
         except (struct.error, OverflowError):
             return ()

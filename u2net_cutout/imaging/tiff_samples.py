@@ -89,22 +89,22 @@ class Samples:
         """Read them, with TIFF's defaults for absent tags."""
         compression = directory.number(COMPRESSION, UNCOMPRESSED)
         photometric = YCBCR if compression == OLD_JPEG else directory.number(PHOTOMETRIC, INVERTED)
-        if photometric == CMYK and directory.number(INK_SET, 1) == NOT_CMYK:
+        if photometric == CMYK and NOT_CMYK in directory.numbers.get(INK_SET, ()):
             photometric = OTHER_INKS
         count = max(1, directory.number(SAMPLES_PER_PIXEL, 3 if compression == OLD_JPEG else 1))
         bits = directory.numbers.get(BITS, (1,))[:count]
         extras = directory.numbers.get(EXTRA_SAMPLES, ())
         if (photometric, count, extras) in ((RGB, 4, ()), (RGB, 4, (COREL_ALPHA,))):
             extras = (STRAIGHT,)  # some writers forget to say so, or say it in their own way
-        steps = directory.numbers.get(SUBSAMPLING, (2, 2))
+        halved = directory.numbers.get(SUBSAMPLING) != (1, 1)
         return cls(
             photometric,
             bits * min(count, MAX_NUMBERS) if len(bits) == 1 else bits,
             directory.numbers.get(SAMPLE_FORMAT, (UNSIGNED,)),
             extras,
-            directory.number(PLANAR_CONFIGURATION, 1) == PLANES and count > 1,
-            directory.number(FILL_ORDER, 1) == LOW_BIT_FIRST,
-            photometric == YCBCR and compression == UNCOMPRESSED and max(steps) > 1,
+            PLANES in directory.numbers.get(PLANAR_CONFIGURATION, ()) and count > 1,
+            LOW_BIT_FIRST in directory.numbers.get(FILL_ORDER, ()),
+            photometric == YCBCR and compression == UNCOMPRESSED and halved,
             little_endian,
         )
 
@@ -140,7 +140,7 @@ class Samples:
         colours = KINDS.get(
             self.photometric, f"samples of photometric interpretation {self.photometric}"
         )
-        further = [EXTRAS.get(extra, "a channel of its own") for extra in self.extras[:1]]
+        further = [EXTRAS.get(extra, "a channel of its own") for extra in self.extras]
         if self._unexplained or len(self.extras) > 1:
             further = [f"{len(self.bits)} channels"]
         how = [

@@ -9,7 +9,7 @@ from io import BytesIO
 
 from u2net_cutout.contract.errors import UnreadableImage
 from u2net_cutout.imaging.pixel_file import File, PixelFile
-from u2net_cutout.imaging.tiff_directory import BIG_TIFF, Entry, TiffFile
+from u2net_cutout.imaging.tiff_directory import BIG_TIFF_SIGNATURES, Entry, TiffFile
 
 # Size, sample format, compression, palette, and where the pixels lie: TIFF 6.0's, its supplements',
 # SGI's depths and LERC's parameters.
@@ -22,6 +22,7 @@ NEEDED = frozenset(
 # Orientation and profile, without which a picture is shown if it must be; and a tag by which Pillow
 # knows what it can't read (HD Photo).
 USED = frozenset([274, 34675, 48129])
+KEPT = NEEDED.union(USED)
 
 # Bytes of a value of each type.
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
@@ -35,7 +36,7 @@ def read_tiff(data: File, _max_metadata_bytes: int) -> PixelFile:
         UnreadableImage: one that it needs is broken, or lies beyond the file.
     """
     file = BytesIO(data)
-    tiff = TiffFile(data, BIG_TIFF in data[2:4])
+    tiff = TiffFile(data, data.startswith(BIG_TIFF_SIGNATURES))
     start = tiff.first()
     entries = list(tiff.entries(start))
     kept = [entry for entry in entries if _is_kept(entry, tiff)]
@@ -47,17 +48,16 @@ def read_tiff(data: File, _max_metadata_bytes: int) -> PixelFile:
         for entry in kept:
             file.write(tiff.packed(entry))
         file.write(data[behind : behind + pointer])
-        file.seek(0)
     return PixelFile(file)
 
 
 def _is_kept(entry: Entry, tiff: TiffFile) -> bool:
-    if entry.tag not in NEEDED | USED:
+    if entry.tag not in KEPT:
         return False
     size = (BIG_SIZES if tiff.big else SIZES).get(entry.kind, 0) * entry.count
     inside = len(entry.held)
     if size > inside:
-        size += int.from_bytes(entry.held, "little" if tiff.order == "<" else "big")
+        size += tiff.place(entry)
         inside = len(tiff.data)
     sound = 0 < size <= inside
     if entry.tag in NEEDED and not sound:

@@ -16,8 +16,9 @@ FEATURES, STILLS, FRAME = b"VP8X", (b"VP8 ", b"VP8L"), b"ANMF"
 BEFORE_PIXELS = (b"ANIM", b"ALPH")
 STILL_CHUNKS = BEFORE_PIXELS + STILLS
 METADATA = {b"ICCP": "icc_profile", b"EXIF": "exif", b"XMP ": "xmp"}
-# The flags of VP8X without those of ICCP, EXIF and XMP, and those that mean nothing.
-ALPHA_FLAG, ANIMATION_FLAG = 0x10, 0x02
+# The flags of VP8X without those of ICCP, EXIF and XMP, and those that mean nothing: of alpha, and
+# of animation.
+STILL_FLAGS, MOVING_FLAGS = 0x10, 0x12
 
 
 def webp_chunks(data: File) -> Iterator[tuple[bytes, int, int]]:
@@ -63,7 +64,7 @@ def read_webp(data: File, _max_metadata_bytes: int) -> PixelFile:
 
 
 def _with_flags_of_pixels(features: bytes, moving: bool) -> bytes:
-    flags = ALPHA_FLAG | (ANIMATION_FLAG if moving else 0)
+    flags = MOVING_FLAGS if moving else STILL_FLAGS
     changed = bytearray(features)
     changed[HEAD_BYTES : HEAD_BYTES + 1] = (each & flags for each in features[HEAD_BYTES:][:1])
     return bytes(changed)

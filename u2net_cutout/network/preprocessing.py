@@ -6,7 +6,7 @@ their networks stands in ``variant.py``. Knows pictures and tensors; no
 request, no device, no file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -63,13 +63,22 @@ class Rescale:
             around = ((frame, frame), (frame, frame), (0, 0))
             picture = Image.fromarray(np.pad(np.asarray(picture), around, mode="edge"))
         grid = [Sampling(side - 2 * frame, self.size, frame) for side in picture.size]
-        corners = (_sample(picture, grid, (x, y)) for y in (0, 1) for x in (0, 1))
+        corners = (self._pick(picture, grid, (x, y)) for y in (0, 1) for x in (0, 1))
         across, down = (axis.weights() for axis in grid)
         return Samples(tuple(corners), np.repeat(across, CHANNELS)[None], down[:, None])
 
     def rounded(self, pixels: Tensor) -> Tensor:
         """Return blended pixels as the network sees them; they may be changed in place."""
         return pixels.floor_() if self.whole_levels else pixels
+
+    def _pick(
+        self, picture: Image.Image, grid: Iterable["Sampling"], neighbours: tuple[int, int]
+    ) -> npt.NDArray[np.uint8]:
+        """Pick one of each sample's four neighbours: (size, size * channels)."""
+        (step_x, x), (step_y, y) = map(Sampling.stride, grid, neighbours)
+        square = (self.size, self.size)
+        picked = picture.transform(square, Image.Transform.AFFINE, (step_x, 0, x, 0, step_y, y))
+        return np.asarray(picked).reshape(self.size, self.size * CHANNELS)
 
 
 @dataclass(frozen=True)
@@ -121,16 +130,6 @@ class Sampling:
         """
         start = self.frame + neighbour - 0.5 + 1 / (4 * self.size)
         return self.length / self.size, start
-
-
-def _sample(
-    picture: Image.Image, grid: Sequence[Sampling], neighbours: tuple[int, int]
-) -> npt.NDArray[np.uint8]:
-    """Pick one of each sample's four neighbours: (size, size * channels)."""
-    (step_x, x), (step_y, y) = map(Sampling.stride, grid, neighbours)
-    size = grid[0].size, grid[1].size
-    picked = picture.transform(size, Image.Transform.AFFINE, (step_x, 0, x, 0, step_y, y))
-    return np.asarray(picked).reshape(size[1], -1)
 
 
 def blend(corners: Sequence[Any], across: Any, down: Any) -> Any:

@@ -1,6 +1,7 @@
 """Faults that make no difference: looked at by a person, and listed with the reason."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +34,17 @@ def read_equivalents(file: Path = LIST) -> list[Equivalent]:
     """
     listed = tomllib.loads(file.read_text(encoding="utf-8"))
     equivalents = [
-        Equivalent(module, **entry) for module, entries in listed.items() for entry in entries
+        Equivalent(module, entry["before"], entry["reason"], after)
+        for module, entries in listed.items()
+        for entry in entries
+        for after in _each(entry.get("after"))
     ]
     for each in equivalents:
         lines = (ROOT / each.module).read_text(encoding="utf-8").splitlines()
         if each.before not in " ".join(line.strip() for line in lines):
             raise BenchError(f"{file.name}: {each.module} has no line {each.before!r}")
     return equivalents
+
+
+def _each(after: str | list[str] | None) -> Sequence[str | None]:
+    return after if isinstance(after, list) else [after]

@@ -14,8 +14,8 @@ from cosmic_ray.plugins import get_operator, operator_names
 
 from scripts.measure.mutants.operators import OPERATORS
 
-# `x == None` is what `x is None` is, and `1 is 1` a warning.
-NEEDLESS = ("_Is", "_IsNot", "_Is_Eq", "_IsNot_NotEq")
+# `x == None` is what `x is None` is, and `1 is 1` a warning; of exceptions there is our own.
+NEEDLESS = ("_Is", "_IsNot", "_Is_Eq", "_IsNot_NotEq", "ExceptionReplacer")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ An operator is a class as ``cosmic_ray.operators.operator.Operator``, on parso's
 from collections.abc import Iterator
 from typing import Any
 
-from parso.python.tree import Keyword
+from parso.python.tree import Keyword, Name
 
 # What has no order of its arguments.
 COMMUTATIVE = ("max", "min")
@@ -66,4 +66,28 @@ class MisspellWord:
         return node
 
 
-OPERATORS = (DropStatement, SwapArguments, MisspellWord)
+class ReplaceException:
+    """Let an ``except`` catch another exception; cosmic-ray fails over names with dots."""
+
+    def mutation_positions(self, node: Any) -> Iterator[Span]:
+        """Yield where the exceptions are, if this node is such a clause."""
+        if node.type == "except_clause":
+            for each in self._caught(node):
+                yield each.start_pos, each.end_pos
+
+    def mutate(self, node: Any, index: int) -> Any:
+        """Return the clause with one that nothing raises."""
+        caught = self._caught(node)[index]
+        siblings = caught.parent.children
+        prefix = caught.get_first_leaf().prefix
+        siblings[siblings.index(caught)] = Name("StopAsyncIteration", caught.start_pos, prefix)
+        return node
+
+    @staticmethod
+    def _caught(clause: Any) -> list[Any]:
+        caught = clause.children[1]
+        inner = caught.children[1] if caught.type == "atom" else caught
+        return list(inner.children[::2]) if inner.type == "testlist_comp" else [inner]
+
+
+OPERATORS = (DropStatement, SwapArguments, MisspellWord, ReplaceException)

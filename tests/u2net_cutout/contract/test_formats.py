@@ -2,7 +2,7 @@
 
 import pytest
 
-from u2net_cutout.contract.formats import CONTENT_TYPES, OutputFormat
+from u2net_cutout.contract.formats import CONTENT_TYPES, JSON_TYPE, OutputFormat
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,8 @@ def test_every_format_but_auto_has_a_media_type() -> None:
 )
 def test_quality_is_for_formats_that_have_some(output_format: OutputFormat, takes: bool) -> None:
     assert output_format.takes_quality is takes
+
+
+def test_json_has_its_media_type() -> None:
+    # RFC 8259, 11.
+    assert JSON_TYPE == "application/json"

@@ -35,7 +35,9 @@ def test_the_archives_own_configuration_is_read() -> None:
     ],
 )
 def test_a_section_with_other_keys_is_refused(config: Mapping[str, object]) -> None:
-    with pytest.raises(ValueError, match="needs a section 'limits'"):
+    needed = r"\['max_file_bytes', 'max_pixels', 'max_response_bytes'\]"
+    others = r"\['max_decoding_bytes', 'max_field_bytes', .*, 'max_parts', 'max_side'\]"
+    with pytest.raises(ValueError, match=f"section 'limits' with {needed}, and may name {others}"):
         Limits.from_config(config)
 
 
@@ -59,3 +61,7 @@ def test_a_response_may_be_as_large_as_the_limit_and_no_larger() -> None:
     check_response_size(100, 100)
     with pytest.raises(ResponseTooLarge, match="101 bytes; the limit is 100"):
         check_response_size(101, 100)
+
+
+def test_equal_limits_are_one_key() -> None:
+    assert len({Limits(1, 2, 3), Limits(1, 2, 3), Limits(1, 2, 4)}) == 2

@@ -194,3 +194,10 @@ def test_a_colour_is_read(text: str, expected: tuple[int, int, int, int]) -> Non
 def test_what_is_no_colour_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="CSS colour name"):
         parse_colour(text)
+
+
+def test_equal_values_are_one_key() -> None:
+    sides = [px(1), px(1), percent(1), px(2)]
+
+    assert len({*sides}) == 3
+    assert len({Margins(*sides), Margins(*sides), Region(*sides), Position(0, 1)}) == 3

@@ -3,6 +3,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from scripts.documents.contract import options_table
+from tests.conftest import ROOT
 from u2net_cutout.contract.errors import (
     CutoutError,
     InvalidOption,
@@ -14,7 +16,6 @@ from u2net_cutout.contract.option_values import Length, Margins, Position, Regio
 from u2net_cutout.contract.options import (
     OPTIONS,
     SIZES,
-    UNSUPPORTED,
     Channels,
     CutoutOptions,
     Edges,
@@ -77,7 +78,11 @@ def test_an_option_is_understood(fields: Mapping[str, object], expected: CutoutO
         ("scale", "original"),
         ("position", "original"),
         ("edges", "matte"),
-        *((name, value) for name, values in UNSUPPORTED.items() for value in values),
+        ("type", "auto"),
+        ("type_level", "none"),
+        ("add_shadow", "false"),
+        ("add_shadow", "False"),
+        ("semitransparency", "true"),
     ],
 )
 def test_a_default_by_its_name_asks_for_nothing(name: str, value: str) -> None:
@@ -234,3 +239,24 @@ def test_a_scaled_subject_has_no_original_position() -> None:
         read_options({"scale": "50%", "position": "original"})
 
     assert refused.value.code == "invalid_position"
+
+
+def test_the_table_is_the_one_that_people_read() -> None:
+    assert options_table() in (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+
+
+def test_a_refusal_quotes_no_more_than_the_beginning_of_a_text() -> None:
+    text, quoted = "x" * 50, repr("x" * 40)
+
+    assert refusal_of({text: ""}).detail == f"there is no parameter {quoted}"
+    assert refusal_of({"size": text}).detail.endswith(f"; got {quoted}")
+
+
+def test_a_scaled_subject_may_have_a_position_of_its_own() -> None:
+    options = read_options({"scale": "50%", "position": "center"})
+
+    assert options == CutoutOptions(scale=0.5, position=Position(0.5, 0.5))
+
+
+def test_equal_options_are_one_key() -> None:
+    assert len({CutoutOptions(), CutoutOptions(), CutoutOptions(crop=True)}) == 2

@@ -13,6 +13,7 @@ from PIL import Image
 
 from u2net_cutout.contract.errors import UnsupportedPicture
 from u2net_cutout.contract.limits import Limits
+from u2net_cutout.imaging.bit_depth import stored_as
 from u2net_cutout.imaging.decoding import decode_image
 
 GREY, RGB, GREY_AND_ALPHA, RGBA = 0, 2, 4, 6
@@ -80,20 +81,23 @@ def test_16_bit_grey_is_rounded(limits: Limits) -> None:
         (png(2, 4, GREY, b"\xf3", b"\0\x0f"), [[255, 255, 255, 0], [51, 51, 51, 255]]),
         (png(2, 8, GREY, b"\x10\x20", b"\0\x20"), [[16, 16, 16, 255], [32, 32, 32, 0]]),
         (
-            png(2, 16, GREY, b"\x12\x34\x12\x35", b"\x12\x34"),
-            [[18, 18, 18, 0], [18, 18, 18, 255]],
+            png(3, 16, GREY, b"\x12\x33\x12\x34\x12\x35", b"\x12\x34"),
+            [[18, 18, 18, 255], [18, 18, 18, 0], [18, 18, 18, 255]],
         ),
         (png(1, 8, RGB, b"\1\2\3", b"\0\1\0\2\0\3"), [[1, 2, 3, 0]]),
-        # The second and third differ from the clear colour in one lower, one upper byte.
+        # All but the first differ from the clear colour in one byte, a lower or an upper one, by
+        # one up or down.
         (
             png(
-                3,
+                5,
                 16,
                 RGB,
-                b"\x12\x34\x56\x78\x9a\xbc\x12\x34\x56\x79\x9a\xbc\x12\x34\x56\x78\x9b\xbc",
-                b"\x12\x34\x56\x78\x9a\xbc",
+                b"\x12\x35\x56\x79\x9a\xbd"
+                b"\x12\x35\x56\x7a\x9a\xbd\x12\x35\x56\x78\x9a\xbd"
+                b"\x12\x35\x56\x79\x9b\xbd\x12\x35\x56\x79\x99\xbd",
+                b"\x12\x35\x56\x79\x9a\xbd",
             ),
-            [[18, 86, 154, 0], [18, 86, 154, 255], [18, 86, 155, 255]],
+            [[18, 86, 154, 0], *([18, 86, blue, 255] for blue in (154, 154, 155, 153))],
         ),
     ],
     ids=["1 bit", "2 bits", "4 bits", "8 bits", "16 bits", "RGB", "RGB of 16 bits"],
@@ -176,14 +180,14 @@ def test_floats_from_0_to_1_are_grey(
     assert np.abs(decoded - exact).max() <= 0.51
 
 
-@pytest.mark.parametrize("level", [-0.0019, 1.0019])
+@pytest.mark.parametrize("level", [-0.5 / 255, -0.00196, 1.00196, 1 + 0.5 / 255])
 def test_a_float_that_rounds_to_black_or_white_may_lie_beyond(limits: Limits, level: float) -> None:
     data = tiff(np.array([[0.5, level]], np.float32), photometric="minisblack")
 
     assert row_of(decode_image(data, limits)) == [[128] * 3, [255 * (level > 0)] * 3]
 
 
-@pytest.mark.parametrize("level", [-0.002, 1.002, 255, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("level", [-0.001962, 1.001962, 255, np.nan, np.inf, -np.inf])
 def test_floats_beyond_0_to_1_are_refused(limits: Limits, level: float) -> None:
     data = tiff(np.array([[0.5, level]], np.float32), photometric="minisblack")
 
@@ -191,7 +195,7 @@ def test_floats_beyond_0_to_1_are_refused(limits: Limits, level: float) -> None:
         decode_image(data, limits)
 
 
-@pytest.mark.parametrize(("scale", "top"), [(257, 255), (256, 255), (1, 255), (1, 200)])
+@pytest.mark.parametrize(("scale", "top"), [(257, 255), (256, 255), (256, 1), (1, 255), (1, 200)])
 def test_a_palette_of_16_or_8_bits_has_its_colours(limits: Limits, scale: int, top: int) -> None:
     reds = np.linspace(0, top, 256).astype(np.uint16)
     colour_map = np.stack([reds, reds[::-1], np.full(256, 9, np.uint16)]) * scale
@@ -203,13 +207,47 @@ def test_a_palette_of_16_or_8_bits_has_its_colours(limits: Limits, scale: int, t
     assert np.abs(np.asarray(decoded, int)[0] - colour_map.T // scale).max() == 0
 
 
-def test_a_plane_has_one_bit_where_no_tag_says_otherwise(limits: Limits) -> None:
-    width, height, white_is_one, planes = 8, 1, 1, 2
-    tags = {256: width, 257: height, 262: white_is_one, 273: 8, 278: height, 279: 1, 284: planes}
+def tiff_row(width: int, row: bytes, tags: dict[int, int]) -> bytes:
+    """Return a TIFF of one row of up to 4 bytes, with no tags but those and what a row needs."""
+    tags = dict(sorted({256: width, 257: 1, 273: 8, 278: 1, 279: len(row), **tags}.items()))
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     directory = struct.pack("<H", len(tags)) + entries + bytes(4)
-    data = b"II*\0" + struct.pack("<I", 10) + b"\xa5\0" + directory
+    return b"II*\0" + struct.pack("<I", 12) + row.ljust(4, b"\0") + directory
 
-    decoded = decode_image(data, limits)
 
-    assert np.asarray(decoded)[0, :, 0].tolist() == [255, 0, 255, 0, 0, 255, 0, 255]
+@pytest.mark.parametrize(
+    ("photometric", "white"), [({262: 1}, 1), ({262: 0}, 0), ({}, 0)], ids=["one", "zero", "none"]
+)
+def test_a_plane_has_one_bit_where_no_tag_says_otherwise(
+    limits: Limits, photometric: dict[int, int], white: int
+) -> None:
+    planes = {284: 2}
+
+    decoded = decode_image(tiff_row(8, b"\xa5", photometric | planes), limits)
+
+    bits = np.array([1, 0, 1, 0, 0, 1, 0, 1])
+    assert np.array_equal(np.asarray(decoded)[0, :, 0], 255 * (bits == white))
+
+
+@pytest.mark.parametrize(
+    ("row", "levels"), [(b"\xff\xf8\x00", [255, 128]), (b"\x80\x8f\x0f", [128, 240])]
+)
+def test_grey_of_12_bits_is_rounded(limits: Limits, row: bytes, levels: list[int]) -> None:
+    decoded = decode_image(tiff_row(2, row, {258: 12, 262: 1}), limits)
+
+    # 4095, 2048, 2056 and 3855 of 4095.
+    assert np.asarray(decoded)[0, :, 0].tolist() == levels
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (png(1, 16, RGB, bytes(6)), "RGB;16B"),
+        (png(4, 2, GREY, b"\0"), "L;2"),
+        (tiff_row(4, bytes(4), {258: 8, 262: 0}), "L;I"),
+    ],
+)
+def test_how_levels_are_stored_has_a_name(data: bytes, name: str) -> None:
+    with Image.open(BytesIO(data)) as picture:
+        assert stored_as(picture) == name
+    assert stored_as(Image.new("L", (1, 1))) == ""

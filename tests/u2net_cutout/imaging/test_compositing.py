@@ -49,10 +49,11 @@ def test_a_pictures_own_alpha_multiplies(own: int, found: int, expected: int) ->
     assert alpha.getextrema() == (expected, expected)
 
 
-def test_an_opaque_picture_multiplies_nothing() -> None:
+@pytest.mark.parametrize("mode", ["RGB", "YCbCr"])
+def test_an_opaque_picture_multiplies_nothing(mode: str) -> None:
     alpha = Image.new("L", (2, 2), 77)
 
-    assert multiply_own(alpha, Image.new("RGB", (2, 2))) is alpha
+    assert multiply_own(alpha, Image.new(mode, (2, 2))) is alpha
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
@@ -97,10 +98,10 @@ def test_clearing_leaves_the_cutout_alone() -> None:
 
 @pytest.mark.parametrize(
     ("alpha", "expected"),
-    [(0, (0, 0, 0, 0)), (1, (10, 20, 30, 1)), (255, (10, 20, 30, 255))],
+    [(0, (0, 0, 0, 0)), (1, (10, 20, 255, 1)), (255, (10, 20, 255, 255))],
 )
 def test_only_what_nobody_sees_is_cleared(alpha: int, expected: tuple[int, ...]) -> None:
-    cutout = Image.new("RGBA", (1, 1), (10, 20, 30, alpha))
+    cutout = Image.new("RGBA", (1, 1), (10, 20, 255, alpha))
 
     assert clear_transparent(cutout).getpixel((0, 0)) == expected
 
@@ -192,15 +193,16 @@ def test_a_transparent_background_does_not_bleed_its_hidden_colour() -> None:
     assert covered[..., 0][covered[..., 3] > 0].max() == 0
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "YCbCr"])
 def test_without_alpha_nothing_is_transparent(mode: str) -> None:
     assert not is_transparent(Image.new(mode, (2, 2)))
 
 
-@pytest.mark.parametrize("size", [(2, 2), (3, 60_000), (100_000, 2)])
-def test_one_pixel_makes_a_picture_transparent(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("corner", [0, -1])
+@pytest.mark.parametrize("size", [(2, 2), (3, 60_000), (100_000, 2), (5, 33)])
+def test_one_pixel_makes_a_picture_transparent(size: tuple[int, int], corner: int) -> None:
     picture = Image.new("RGBA", size, "red")
     assert not is_transparent(picture)
-    picture.putpixel((size[0] - 1, size[1] - 1), (255, 0, 0, 254))
+    picture.putpixel((range(size[0])[corner], range(size[1])[corner]), (255, 0, 0, 254))
 
     assert is_transparent(picture)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
+from PIL import AvifImagePlugin, BmpImagePlugin, Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.conftest import ROOT
@@ -28,7 +28,7 @@ from u2net_cutout.contract.errors import (
     UnreadableImage,
 )
 from u2net_cutout.contract.limits import Limits
-from u2net_cutout.imaging.decoding import FORMATS, decode_image, register_heif
+from u2net_cutout.imaging.decoding import FORMATS, decode_image, register_heif, share_threads
 
 JPEGTRAN = shutil.which("jpegtran")
 JPGICC = shutil.which("jpgicc")
@@ -423,6 +423,12 @@ def test_what_is_no_picture_of_a_known_kind_is_refused(limits: Limits, data: byt
         decode_image(data, limits)
 
 
+@pytest.mark.parametrize("brand", [b"avif", b"avis"])
+def test_an_avif_that_ends_with_its_kind_is_unreadable(limits: Limits, brand: bytes) -> None:
+    with pytest.raises(UnreadableImage):
+        decode_image(b"\0\0\0\x1cftyp" + brand, limits)
+
+
 @pytest.mark.parametrize("kind", [b"WAVEfmt ", b"AVI LIST"])
 def test_sound_and_video_are_no_broken_webp(limits: Limits, kind: bytes) -> None:
     with pytest.raises(InvalidFileType):
@@ -474,6 +480,19 @@ def test_a_decompression_bomb_is_refused(limits: Limits) -> None:
 
     with pytest.raises(ResolutionTooHigh):
         decode_image(bomb, limits)
+
+
+def test_a_size_that_a_decoder_finds_late_is_held_against_the_limits_as_well(
+    upright: Image.Image, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As HEIC's may, of which no file is at hand.
+    def load(image: BmpImagePlugin.BmpImageFile) -> None:
+        image._size = (20_000, 20_000)
+
+    monkeypatch.setattr(BmpImagePlugin.BmpImageFile, "load", load)
+
+    with pytest.raises(ResolutionTooHigh):
+        decode_image(encoded(upright, "BMP"), limits)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
@@ -610,13 +629,43 @@ def test_a_picture_that_takes_too_much_memory_is_refused(limits: Limits) -> None
         decode_image(data, replace(limits, max_decoding_bytes=8 << 20))
 
 
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_no_decoder_stays_that_holds_a_copy_of_the_pixels(
+    upright: Image.Image, limits: Limits, file_format: str
+) -> None:
+    decoded = decode_image(encoded(upright, file_format), limits)
+
+    # GIF's colours are of a palette, and have to be converted.
+    assert (type(decoded) is Image.Image) is (file_format in ("WEBP", "AVIF", "GIF"))
+
+
+def test_running_out_of_memory_is_refused_where_there_is_a_budget(
+    jpeg: bytes, limits: Limits
+) -> None:
+    def decode(_image: Image.Image, _data: bytes | bytearray) -> Image.Image:
+        raise MemoryError
+
+    with pytest.raises(TooMuchMemory):
+        decode_image(jpeg, limits, decode)
+    with pytest.raises(MemoryError):
+        decode_image(jpeg, limits, decode, budgets=None)
+
+
+def test_decoders_share_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AvifImagePlugin, "DEFAULT_MAX_THREADS", 0)
+
+    share_threads(3)
+
+    assert AvifImagePlugin.DEFAULT_MAX_THREADS == 3
+
+
 OPENED_WITHOUT_MEMORY = """
 import sys
 from u2net_cutout.contract.errors import CutoutError
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
 
-limits = Limits(10**8, 10**6, 10**6, max_decoding_bytes=1 << 20)
+limits = Limits(10**8, 10**6, 10**6, max_decoding_bytes=int(sys.argv[1]) << 20)
 try:
     decode_image(sys.stdin.buffer.read(), limits)
 except CutoutError as error:
@@ -624,12 +673,16 @@ except CutoutError as error:
 """
 
 
+@pytest.mark.parametrize(("file_format", "mebibytes"), [("JPEG", 1), ("PNG", 60)])
 def test_running_out_of_memory_while_a_file_is_opened_is_no_broken_picture(
-    jpeg: bytes, limits: Limits
+    jpeg: bytes, limits: Limits, file_format: str, mebibytes: int
 ) -> None:
     # A decoder is given a copy of what pixels need; zeros at the end of a scan are passed over.
     data = jpeg[:-2] + bytes(40 << 20) + jpeg[-2:]
-    command = [sys.executable, "-c", OPENED_WITHOUT_MEMORY]
+    if file_format == "PNG":  # Pillow reads such a palette while it opens the file
+        png = encoded(Image.new("RGB", (48, 32)), "PNG")
+        data = png[:33] + chunk(b"PLTE", bytes(40 << 20)) + png[33:]
+    command = [sys.executable, "-c", OPENED_WITHOUT_MEMORY, str(mebibytes)]
 
     # In a process of its own, which has no memory left from others.
     done = subprocess.run(command, cwd=ROOT, input=data, capture_output=True, check=True)

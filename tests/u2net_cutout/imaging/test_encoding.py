@@ -215,3 +215,34 @@ def test_the_members_of_a_zip_are_stored_as_they_are_and_of_the_earliest_date() 
     # APPNOTE 4.4.6: a date is counted from 1980. JPEG and PNG are compressed already.
     assert {each.date_time for each in infos} == {(1980, 1, 1, 0, 0, 0)}
     assert {each.compress_type for each in infos} == {zipfile.ZIP_STORED}
+
+
+@pytest.mark.parametrize("output_format", [OutputFormat.PNG, OutputFormat.WEBP])
+def test_what_is_hidden_costs_a_lossy_or_lossless_file_nothing(
+    photos: list[Image.Image], output_format: OutputFormat
+) -> None:
+    hidden, nothing = photos[1].convert("RGBA"), Image.new("RGBA", photos[1].size)
+    hidden.putalpha(0)
+
+    for quality in (None, 80):
+        assert encode(hidden, output_format, quality) == encode(nothing, output_format, quality)
+
+
+def test_webp_is_written_with_the_least_effort(photos: list[Image.Image]) -> None:
+    for quality, options in ((None, {"lossless": True, "quality": 0}), (80, {"quality": 80})):
+        buffer = BytesIO()
+        photos[1].save(buffer, "WEBP", method=0, **options)
+
+        assert encode(photos[1], OutputFormat.WEBP, quality) == buffer.getvalue()
+
+
+def test_a_zips_colours_go_on_for_a_block_of_jpeg_and_no_further() -> None:
+    # 32 and 64 are borders of blocks of 16 pixels, which JPEG encodes together.
+    bar = Image.new("RGBA", (96, 32))
+    bar.paste((200, 40, 40, 255), (32, 0, 48, 32))
+
+    colour = decoded(member(encode(bar, OutputFormat.ZIP, 100), "color.jpg"), "JPEG")
+
+    reds = np.asarray(colour, int)[16, :, 0]
+    assert reds[[16, 63]].min() > 120
+    assert reds[[15, 64]].max() < 60

@@ -45,6 +45,12 @@ def test_a_tag_whose_text_lies_nowhere_does_not_hide_those_behind_it() -> None:
         b"II*\0\xff\xff\xff\xff",
         exif_of(TURNED)[:9],
         exif_of(TURNED)[:20],
+        exif_of(TURNED)[:21],
+        b"II*\0\x0a\0\0\0\0\0",
+        # What lies where its header would say that there are entries, and where none are counted.
+        b"II*\0" + bytes(4) + bytes(6) + exif_of(TURNED)[10:22],
+        b"II*\0\x08\0\0\0" + bytes(2) + exif_of(TURNED)[10:],
+        b"II*\0\x08\0\0\0\1\0" + exif_of((0x0100, SHORT, b"\1\0"), TURNED)[10:],
         exif_of((ORIENTATION, SHORT, b"\x09\0")),
         exif_of((ORIENTATION, SHORT, b"\0\0")),
         exif_of((ORIENTATION, ASCII, b"six\0")),
@@ -56,10 +62,22 @@ def test_what_says_no_orientation_is_upright(exif: bytes) -> None:
     assert find_orientation(exif) == 1
 
 
-def test_several_orientations_are_none() -> None:
-    two = struct.pack("<HHI4s", ORIENTATION, SHORT, 2, b"\x06\0\x06\0")
+@pytest.mark.parametrize(("number", "orientation"), [(0, 1), (1, 6), (2, 1)])
+def test_none_or_several_orientations_are_none(number: int, orientation: int) -> None:
+    entry = struct.pack("<HHI4s", ORIENTATION, SHORT, number, b"\x06\0\x06\0")
 
-    assert find_orientation(exif_of(TURNED)[:10] + two + bytes(4)) == 1
+    assert find_orientation(exif_of(TURNED)[:10] + entry + bytes(4)) == orientation
+
+
+def test_an_entry_may_end_where_the_file_ends() -> None:
+    assert find_orientation(exif_of(TURNED)[:-4]) == 6
+
+
+def test_without_a_pointer_no_other_place_marks_adobe_rgb() -> None:
+    # An entry where there would be one if the header's second byte began a directory.
+    index = struct.pack("<HHI4s", 1, ASCII, 4, b"R03\0")
+
+    assert not is_adobe_rgb(b"II*\0\x08\0\0\0\0\0" + bytes(5) + index)
 
 
 def test_the_first_of_two_orientations_counts() -> None:

@@ -118,6 +118,7 @@ def test_what_follows_the_end_of_a_png_is_none_of_its_parts() -> None:
         (b"\xff\xd8" + b"\xff\xfe\0\2" * 7 + b"\xff\xd9", 7),
         # A segment's length counts its own two bytes, and what is in it is no marker.
         (b"\xff\xd8" + b"\xff\xfe\0\6\xff\xfe\xff\xfe" * 7 + b"\xff\xd9", 7),
+        (b"\xff\xd8" + b"\xff\xc4\0\2" * 70 + b"\xff\xd9", 70),
         # After a scan, 0xff stands before 0, before restart markers, or is filled up by others.
         (b"\xff\xd8\xff\xda\0\2\xff\0\xff\xd0\xff\xd7\xff\xff\xfe\0\2\xff\xd9\xff\xfe\0\2", 2),
         # The image, or the end, is the last part.
@@ -132,7 +133,7 @@ def test_what_follows_the_end_of_a_png_is_none_of_its_parts() -> None:
         (tiff(7).replace(struct.pack("<H", 273), struct.pack("<H", 279), 1), 1),
     ],
     ids=[
-        *("PNG", "JPEG", "JPEG's contents", "JPEG's scan"),
+        *("PNG", "JPEG", "JPEG's contents", "JPEG's tables", "JPEG's scan"),
         *("GIF extensions", "GIF blocks", "GIF's palette"),
         *("TIFF strips", "big-endian", "BigTIFF", "TIFF tiles", "TIFF lengths"),
     ],

@@ -8,6 +8,7 @@ from tests.u2net_cutout.imaging.test_decoding import encoded
 from u2net_cutout.contract.errors import UnreadableImage
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
+from u2net_cutout.imaging.gif_blocks import gif_blocks, palette_end
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 CONTROL = b"!\xf9\4\1\0\0\1\0"  # the second colour is clear
@@ -38,6 +39,8 @@ def with_blocks(blocks: bytes) -> bytes:
         b"!\x01\0",
         b"!\xf9\0",
         b"!\xf9\1\1\0",
+        b"!\xfe\4\1\0\0\1\0",
+        b"!\x01\4\1\0\0\1\0",
         b"garbage",
     ],
 )
@@ -68,7 +71,18 @@ def test_a_missing_end_costs_no_picture(limits: Limits, end: bytes) -> None:
     assert decode_image(WHOLE[:-1] + end, limits).tobytes() == whole
 
 
-@pytest.mark.parametrize("file", [WHOLE[:BEHIND] + b";", WHOLE[:BEHIND], WHOLE[:BEHIND] + b"!"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        WHOLE[:BEHIND] + b";",
+        WHOLE[:BEHIND],
+        WHOLE[:BEHIND] + b"!",
+        # What lies inside of a comment, or of a block of another kind, is no picture.
+        WHOLE[:BEHIND] + b"!\xfe" + WHOLE[BEHIND:],
+        WHOLE[:BEHIND] + b"!\x01" + WHOLE[BEHIND:],
+        WHOLE[:BEHIND] + b"!\xf9\4\1",
+    ],
+)
 def test_a_gif_without_a_picture_is_unreadable(limits: Limits, file: bytes) -> None:
     with pytest.raises(UnreadableImage):
         decode_image(file, limits)
@@ -84,3 +98,34 @@ def test_the_palette_is_as_long_as_its_bits_say(limits: Limits, colours: int) ->
 
     with Image.open(BytesIO(file)) as theirs:
         assert decode_image(file, limits).tobytes() == theirs.convert("RGB").tobytes()
+
+
+def test_a_longer_control_counts_as_well(limits: Limits) -> None:
+    longer = b"!\xf9\5\1\0\0\1\0\0"
+
+    assert decode_image(with_blocks(longer), limits).mode == "RGBA"
+
+
+@pytest.mark.parametrize(
+    ("flags", "end"),
+    [(0x00, 13), (0x7F, 13), (0x80, 13 + 3 * 2), (0xF0, 13 + 3 * 2), (0x87, 13 + 3 * 256)],
+)
+def test_a_palette_is_there_if_its_flag_says_so(flags: int, end: int) -> None:
+    assert palette_end(b"GIF89a" + bytes(4) + bytes([flags]) + bytes(3)) == end
+
+
+def test_a_file_that_is_all_header_has_no_palette() -> None:
+    assert palette_end(b"GIF89a" + bytes(4)) == 13
+
+
+def test_blocks_have_their_kinds_and_places() -> None:
+    data = b"GIF89a" + bytes(7) + b"!\xfe\1a\2bc\0" + b"?" + b"!\xf9\0" + b","
+
+    assert list(gif_blocks(data)) == [
+        (-1, 13),
+        (0xFE, 15),
+        (0xFE, 17),
+        (-1, 21),
+        (-1, 22),
+        (44, 25),
+    ]

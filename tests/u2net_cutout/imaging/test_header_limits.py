@@ -90,3 +90,13 @@ def test_frames_are_allowed_up_to_the_limit_itself(file_format: str) -> None:
 
 def test_frames_that_are_never_listed_are_not_counted() -> None:
     check_header(opened("GIF", frames=3), replace(DEFAULTS, max_frames=1))
+
+
+def test_the_frames_of_a_heic_are_counted() -> None:
+    picture = Image.new("RGB", (1, 1))
+    picture.format = "HEIF"
+    vars(picture)["n_frames"] = 3
+
+    check_header(picture, replace(DEFAULTS, max_frames=3))
+    with pytest.raises(TooManyFrames):
+        check_header(picture, replace(DEFAULTS, max_frames=2))

@@ -15,7 +15,9 @@ from PIL import Image, ImageCms
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
 from u2net_cutout.imaging.icc_profile import (
+    ADOBE_GAMMA,
     ADOBE_RGB,
+    GAMMAS,
     PRIMARIES,
     SRGB,
     find_profile,
@@ -175,7 +177,15 @@ def test_what_an_avif_says_of_its_colours_counts(
 
 def test_an_avif_cut_within_its_colours_says_nothing() -> None:
     with Image.open(BytesIO(avif(P3_GREEN, P3, SRGB_CURVE))) as picture:
-        assert find_profile(picture, b"....colrnclx\0") is None
+        for cut in (b"", b"\0", b"\0\x0c\0"):
+            assert find_profile(picture, b"....colrnclx" + cut) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"....colrnclx\0\x0c\0\x0d", b"colrnclx\0\x0c\0\x0d...."])
+def test_the_colours_of_an_avif_count_wherever_they_lie(data: bytes) -> None:
+    expected = profile_of(PRIMARIES[P3]) if data else None
+
+    assert find_profile(described("AVIF"), data) == expected
 
 
 @pytest.mark.skipif(AVIFENC is None, reason="libavif-bin is not installed")
@@ -200,9 +210,11 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 from u2net_cutout.contract.limits import Limits
-from u2net_cutout.imaging.decoding import decode_image, register_heif
+from u2net_cutout.imaging.decoding import decode_image, register_heif, share_threads
 
 register_heif()
+share_threads(3)
+assert pillow_heif.options.DECODE_THREADS == 3
 profile = bytes.fromhex(sys.argv[1])
 colour = np.array([60, 180, 75])
 deep = np.broadcast_to((colour * 257).astype(np.uint16), (64, 64, 3)).tobytes()
@@ -220,6 +232,7 @@ for name, mode, data, options in (
     heif = pillow_heif.from_bytes(mode, (64, 64), data)
     heif.save(file, quality=-1, chroma=444, **options)
     decoded = decode_image(file.getvalue(), Limits(10**7, 10**7, 10**7))
+    assert type(decoded) is Image.Image  # and no decoder that holds a copy
     seen[name] = [decoded.mode, *np.asarray(decoded)[8, 8].tolist()]
 print(json.dumps(seen))
 """
@@ -264,3 +277,108 @@ def test_the_primaries_are_those_of_the_standard() -> None:
     assert PRIMARIES.keys() == H273.keys()
     # Adobe RGB (1998), 4.3.1.
     assert ADOBE_RGB == (0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
+    # The same, 4.3.4.2.
+    assert ADOBE_GAMMA == 2.19921875
+
+
+def test_the_curves_are_those_of_the_standard() -> None:
+    # ITU-T H.273, table 3: gamma 2.2 and 2.8, linear; the other ones are shown by sRGB's.
+    assert {code: gamma for code, gamma in GAMMAS.items() if gamma} == {4: 2.2, 5: 2.8, 8: 1.0}
+    assert {code for code, gamma in GAMMAS.items() if gamma is None} == {1, 2, 6, 13, 14, 15}
+
+
+def described(file_format: str, **info: object) -> Image.Image:
+    """Return a picture of a file that says so of its colours."""
+    picture = Image.new("RGB", (1, 1))
+    picture.format = file_format
+    picture.info.update(info)
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("gamma", "converted"),
+    [
+        (0.45455, False),
+        *((0.45455 * factor, False) for factor in (0.951, 1.049)),
+        *((0.45455 * factor, True) for factor in (0.949, 1.051)),
+        *((0.05, True), (0.0499, False), (20.0, True), (20.1, False)),
+    ],
+)
+def test_a_gamma_counts_between_its_limits(gamma: float, converted: bool) -> None:
+    profile = find_profile(described("PNG", gamma=gamma), b"")
+
+    assert profile == (profile_of(SRGB, 1 / gamma) if converted else None)
+
+
+def test_primaries_count_whichever_way_they_differ() -> None:
+    for primaries in (ADOBE_RGB, PRIMARIES[5], PRIMARIES[P3]):
+        expected = profile_of(primaries)
+
+        assert find_profile(described("PNG", chromaticity=primaries), b"") == expected
+    for code in (5, P3):
+        assert find_profile(described("PNG", cicp=(code, SRGB_CURVE, 0, 1)), b"") == profile_of(
+            PRIMARIES[code]
+        )
+
+
+def test_a_heics_own_code_points_count() -> None:
+    nclx = {"color_primaries": P3, "transfer_characteristics": LINEAR}
+
+    found = find_profile(described("HEIF", nclx_profile=nclx), b"colrnclx\0\x09\0\x0d")
+
+    assert found == profile_of(PRIMARIES[P3], 1.0)
+
+
+@pytest.mark.parametrize("profile", [b"", "text"])
+@pytest.mark.parametrize("file_format", ["JPEG", "TIFF", "WEBP"])
+def test_a_camera_counts_where_there_is_no_profile(file_format: str, profile: object) -> None:
+    exif, file = Image.Exif(), BytesIO()
+    exif.get_ifd(0x8769)[0xA005] = {1: "R03"}
+    Image.new("RGB", (1, 1)).save(file, "JPEG", exif=exif)
+    marked = Image.open(file).info["exif"]
+
+    found = find_profile(described(file_format, icc_profile=profile, exif=marked), b"")
+
+    assert found == profile_of(ADOBE_RGB, 563 / 256)
+
+
+def fixed(data: bytes) -> list[float]:
+    """Return numbers of 16 bits before and behind the point (ICC.1, 4.6)."""
+    return [number / 65536 for (number,) in struct.iter_unpack(">i", data)]
+
+
+@pytest.mark.parametrize(
+    ("gamma", "kind", "numbers"),
+    # IEC 61966-2-1: 2.4, and where its line and its power meet.
+    [(None, 3, [2.4, 0.947867, 0.052133, 0.077399, 0.04045]), (1.8, 0, [1.8])],
+    ids=["sRGB's curve", "a power"],
+)
+def test_a_made_profile_is_laid_out_as_the_standard_says(
+    gamma: float | None, kind: int, numbers: list[float]
+) -> None:
+    # ICC.1, 7.2, 7.3 and 10.18.
+    profile = profile_of(SRGB, gamma)
+
+    assert struct.unpack_from(">I", profile) == (len(profile),)
+    assert profile[8:24] == b"\x04\x30\0\0mntrRGB XYZ "
+    assert (profile[36:40], profile[68:80].hex()) == (b"acsp", "0000f6d6000100000000d32d")
+    tags = dict(zip(*tags_of(profile), strict=True))
+    assert list(tags) == [b"wtpt", b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"]
+    assert tags[b"wtpt"] == b"XYZ \0\0\0\0" + profile[68:80]
+    curve = tags[b"rTRC"]
+    assert curve == tags[b"gTRC"] == tags[b"bTRC"]
+    assert curve[:12] == struct.pack(">4s4xHxx", b"para", kind)
+    assert fixed(curve[12:]) == pytest.approx(numbers, abs=1e-5)
+
+
+def tags_of(profile: bytes) -> tuple[list[bytes], list[bytes]]:
+    """Return names and contents of a profile's tags, which lie one behind the other."""
+    (count,) = struct.unpack_from(">I", profile, 128)
+    end = 128 + 4 + 12 * count
+    names: list[bytes] = []
+    contents: list[bytes] = []
+    for name, start, length in struct.iter_unpack(">4sII", profile[132:end]):
+        assert start == end + len(b"".join(contents))
+        names.append(name)
+        contents.append(profile[start : start + length])
+    return names, contents

@@ -9,10 +9,14 @@ from tests.u2net_cutout.imaging.broken_files import XMP, picture, saved, shown
 from tests.u2net_cutout.imaging.test_decoding import ASCII, ORIENTATION, SHORT, exif_of
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
-from u2net_cutout.imaging.isobmff_boxes import MOST_BOXES, boxes, read_isobmff
+from u2net_cutout.imaging.isobmff_boxes import boxes, read_isobmff
 
 LEVELS = picture()
 DESCRIPTION, X_RESOLUTION = b"\x0e\1\2\0", b"\x1a\1\2\0"
+
+
+def box(kind: bytes, contents: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(contents), kind) + contents
 
 
 def avif(**options: object) -> bytes:
@@ -59,10 +63,6 @@ def test_items_that_lie_nowhere_do_not_count(limits: Limits) -> None:
     assert np.array_equal(np.asarray(decode_image(bytes(file), limits)), shown(avif()))
 
 
-def box(kind: bytes, contents: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(contents), kind) + contents
-
-
 def test_boxes_are_walked_while_they_lie_within() -> None:
     large = struct.pack(">I4sQ", 1, b"larg", 19) + b"abc"
     data = (
@@ -77,31 +77,61 @@ def test_boxes_are_walked_while_they_lie_within() -> None:
     ]
     assert [data[start:end] for _, start, end in boxes(data, 0, len(data))][1] == b"abc"
     for short in range(len(data)):
-        assert all(end <= short for _, _, end in boxes(data, 0, short))
+        assert all(end <= short for _, _, end in boxes(data[:short], 0, short))
     for length in range(1, 8):
         assert list(boxes(struct.pack(">I4s", length, b"free") + bytes(20), 0, 28)) == []
+
+
+@pytest.mark.parametrize("last", [box(b"free", b""), struct.pack(">I4sQ", 1, b"free", 16)])
+def test_an_empty_box_may_end_a_file(last: bytes) -> None:
+    assert list(boxes(last, 0, len(last))) == [(b"free", len(last), len(last))]
 
 
 def test_a_file_is_cut_behind_its_last_box_where_all_are_known() -> None:
     whole = avif()
     at = whole.index(b"mdat") - 4
-    many = whole + box(b"free", b"") * MOST_BOXES
+    own = len(list(boxes(whole, 0, len(whole))))
+    few, many = (whole + box(b"free", b"") * (count - own) for count in (9_999, 10_000))
 
-    assert read_isobmff(many, 0).file.getvalue() == many
+    assert read_isobmff(few + b"rest", 0).file.getvalue() == few
+    assert read_isobmff(many + b"rest", 0).file.getvalue() == many + b"rest"
     assert read_isobmff(whole + b"rest", 0).file.getvalue() == whole
     assert read_isobmff(whole[:at] + b"rest", 0).file.getvalue() == whole[:at] + b"rest"
 
 
+def with_items(kind: bytes, items: bytes) -> bytes:
+    meta = box(b"meta", bytes(4) + box(kind, items))
+    return box(b"ftyp", b"avif") + box(b"mdat", b"pixels") + meta
+
+
+@pytest.mark.parametrize("count", [b"\0\0\0\0\0\1", b"\1\0\0\0\0\0\0\1"])
 @pytest.mark.parametrize(("version", "identifier"), [(2, ">H"), (3, ">I")])
 @pytest.mark.parametrize(
     ("kind", "expected"), [(b"Exif", b"free"), (b"mime", b"free"), (b"av01", b"av01")]
 )
 def test_items_of_metadata_become_free_space(
-    version: int, identifier: str, kind: bytes, expected: bytes
+    version: int, identifier: str, kind: bytes, expected: bytes, count: bytes
 ) -> None:
-    def file(item: bytes) -> bytes:
-        entry = bytes([version, 0, 0, 0]) + struct.pack(identifier, 1) + b"\0\0" + item + b"name\0"
-        items = box(b"iinf", bytes(4) + b"\0\1" + box(b"infe", entry))
-        return box(b"ftyp", b"avif") + box(b"meta", bytes(4) + items) + box(b"mdat", b"pixels")
+    def entry(item: bytes) -> bytes:
+        return bytes([version, 0, 0, 0]) + struct.pack(identifier, 1) + b"\0\0" + item + b"name\0"
 
-    assert read_isobmff(file(kind), 0).file.getvalue() == file(expected)
+    def read(items: bytes, item: bytes) -> bytes:
+        file = with_items(items, count + box(item, entry(kind)))
+        return read_isobmff(file, 0).file.getvalue()
+
+    assert read(b"iinf", b"infe") == with_items(b"iinf", count + box(b"infe", entry(expected)))
+    for items, item in (
+        *((b"iloc", b"infe"), (b"idat", b"infe"), (b"iinf", b"infa"), (b"iinf", b"infz")),
+    ):
+        assert read(items, item) == with_items(items, count + box(item, entry(kind)))
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        *(b"", bytes(4), bytes(6) + box(b"infe", b""), bytes(6) + box(b"infe", b"\2")),
+        bytes(6) + box(b"infe", b"\2\0\0\0\0\1\0\0Exi") + b"f",
+    ],
+)
+def test_items_that_are_cut_short_are_left_alone(items: bytes) -> None:
+    assert read_isobmff(with_items(b"iinf", items), 0).file.getvalue() == with_items(b"iinf", items)

@@ -1,4 +1,6 @@
+import re
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +16,7 @@ from tests.u2net_cutout.imaging.broken_files import shown
 from u2net_cutout.contract.errors import ResolutionTooHigh, UnreadableImage
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
-from u2net_cutout.imaging.jpeg_end import MAX_SCANS, has_end
+from u2net_cutout.imaging.jpeg_end import FRAMES, has_end
 from u2net_cutout.imaging.pixel_file import CUT_SHORT
 
 DJPEG = shutil.which("djpeg")
@@ -109,9 +111,12 @@ def test_a_progressive_jpeg_cut_between_scans_is_refused(limits: Limits, name: s
 
 
 def test_a_jpeg_cut_between_restarts_is_refused(limits: Limits) -> None:
-    whole = jpeg("noise", "with restarts")
-    restarts = [at for at in range(len(whole)) if whole[at : at + 2] in (b"\xff\xd0", b"\xff\xd1")]
-    assert restarts
+    # They are counted from 0 to 7, and again.
+    buffer = BytesIO()
+    picture("noise").save(buffer, "JPEG", quality=90, restart_marker_blocks=1)
+    whole = buffer.getvalue()
+    restarts = [at for at in range(len(whole)) if re.match(rb"\xff[\xd0-\xd7]", whole[at : at + 2])]
+    assert len(restarts) > 8
 
     for end in restarts:
         with pytest.raises(UnreadableImage, match="last row"):
@@ -130,18 +135,36 @@ def test_a_jpeg_whose_components_come_one_by_one_needs_them_all(
 
 
 @pytest.fixture
-def planes(tmp_path: Path) -> Callable[[bytes], bytes]:
+def planes(recoded: Callable[[bytes, str], bytes]) -> Callable[[bytes], bytes]:
+    return lambda file: recoded(file, "0;1;2;")
+
+
+@pytest.fixture
+def recoded(tmp_path: Path) -> Callable[[bytes, str], bytes]:
     jpegtran = shutil.which("jpegtran")
     if jpegtran is None:
         pytest.skip("libjpeg-turbo-progs is not installed")
     script = tmp_path / "scans"
-    script.write_text("0;\n1;\n2;\n")
 
-    def recode(file: bytes) -> bytes:
+    def recode(file: bytes, scans: str) -> bytes:
+        script.write_text(scans)
         command = [jpegtran, "-scans", str(script)]
         return subprocess.run(command, input=file, check=True, capture_output=True).stdout
 
     return recode
+
+
+def test_a_jpeg_lacks_something_without_its_last_coefficient(
+    limits: Limits, recoded: Callable[[bytes, str], bytes]
+) -> None:
+    whole = recoded(jpeg("grey", "baseline"), "0: 0-0, 0, 0; 0: 1-62, 0, 0; 0: 63-63, 0, 0;")
+    last_scan = whole.rindex(b"\xff\xda")
+    tables = whole.rfind(b"\xff\xc4", 0, last_scan)
+
+    assert np.array_equal(np.asarray(decode_image(whole[:-2], limits)), shown(whole))
+    for end in (last_scan, tables):
+        with pytest.raises(UnreadableImage, match="last row"):
+            decode_image(whole[:end], limits)
 
 
 def test_limits_are_checked_without_an_end_as_well(limits: Limits) -> None:
@@ -167,8 +190,83 @@ def test_so_many_scans_need_an_end_marker(limits: Limits) -> None:
         start : min(whole.find(marker, start + 14) for marker in (b"\xff\xda", b"\xff\xc4"))
     ]
 
-    most = whole[:-2] + again * (MAX_SCANS - scans)
+    most = whole[:-2] + again * (32 - scans)
     assert decode_image(most, limits).size == (56, 40)
     assert decode_image(most + again + b"\xff\xd9", limits).size == (56, 40)
     with pytest.raises(UnreadableImage):
         decode_image(most + again, limits)
+
+
+def grey_noise(seed: int) -> bytes:
+    buffer = BytesIO()
+    levels = np.random.default_rng(seed).integers(0, 256, (24, 16), np.uint8)
+    Image.fromarray(levels).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seed", "end", "most"),
+    # Zeros that end a file may be its pixels' own; a byte 0xff of a pixel has one behind it.
+    [(479, b"\0", 1), (6, b"\xff\0", 600), (712, b"x", 600)],
+)
+def test_zeros_behind_the_pixels_are_told_from_theirs(
+    limits: Limits, seed: int, end: bytes, most: int
+) -> None:
+    whole = grey_noise(seed)
+    assert whole[:-2].endswith(end)
+
+    for padding in {0, 1, most}:
+        decoded = decode_image(whole[:-2] + bytes(padding), limits)
+        assert np.array_equal(np.asarray(decoded), shown(whole))
+    if most == 1:
+        with pytest.raises(UnreadableImage, match="last row"):
+            decode_image(whole[:-2] + bytes(2), limits)
+
+
+@pytest.mark.parametrize("lacking", [3, 5, 9, 20])
+def test_three_zeros_are_no_pixels(limits: Limits, lacking: int) -> None:
+    with pytest.raises(UnreadableImage, match="last row"):
+        decode_image(jpeg("noise", "baseline")[:-lacking] + bytes(3), limits)
+
+
+def flat_below() -> bytes:
+    """Return a JPEG whose last pixels are written as zeros, up to the last bit."""
+    white = np.full((208, 56, 3), 255, np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(np.vstack([np.asarray(picture("ramps")), white])).save(
+        buffer, "JPEG", quality=90, optimize=True, subsampling=0
+    )
+    assert buffer.getvalue().endswith(bytes(6) + b"\xff\xd9")
+    return buffer.getvalue()
+
+
+def with_all_tables_in_one(jpeg: bytes) -> bytes:
+    """Return a JPEG whose four tables of codes are in one segment (T.81, B.2.4.2)."""
+    start, scan = jpeg.index(b"\xff\xc4"), jpeg.index(b"\xff\xda")
+    tables, at = b"", start
+    while at < scan:
+        (length,) = struct.unpack_from(">H", jpeg, at + 2)
+        tables += jpeg[at + 4 : at + 2 + length]
+        at += 2 + length
+    segment = b"\xff\xc4" + struct.pack(">H", 2 + len(tables)) + tables
+    return jpeg[:start] + segment + jpeg[scan:]
+
+
+@pytest.mark.parametrize("arranged", [bytes, with_all_tables_in_one])
+def test_a_flat_jpeg_ends_in_its_own_zeros(
+    limits: Limits, arranged: Callable[[bytes], bytes]
+) -> None:
+    whole = arranged(flat_below())
+
+    for padding in (0, 1):
+        decoded = decode_image(whole[:-2] + bytes(padding), limits)
+        assert np.array_equal(np.asarray(decoded), shown(whole))
+    for file in (whole[:-2] + bytes(2), whole[:-3], whole[:-4]):
+        with pytest.raises(UnreadableImage, match="last row"):
+            decode_image(file, limits)
+
+
+def test_the_markers_of_frames_are_those_of_the_standard() -> None:
+    # T.81, table B.1: SOF0 to SOF15 without DHT, JPG and DAC.
+    assert {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7} == {each for each in FRAMES if each < 0xC8}
+    assert {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF} == {each for each in FRAMES if each >= 0xC8}

@@ -124,3 +124,83 @@ def test_what_says_how_colours_are_stored_is_kept(limits: Limits, mode: str) -> 
     decoded = decode_image(buffer.getvalue(), limits)
 
     assert np.abs(np.asarray(decoded, np.int16) - shown(buffer.getvalue())).max() <= 1
+
+
+BARE = read_jpeg(WHOLE, ROOM).file.getvalue()
+
+
+@pytest.mark.parametrize("marker", [*range(0xE0, 0xF0), 0xFE])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"any",
+        b"JFIF\0" + bytes(8),
+        b"Adobe" + bytes(6),
+        b"ICC_PROFILE\0\1\2" + PROFILE,
+        b"http://ns.adobe.com/xap/1.0/\0",
+    ],
+)
+def test_what_pixels_do_not_need_is_left_out(marker: int, body: bytes) -> None:
+    read = read_jpeg(with_segments(segment(marker, body)), ROOM)
+
+    assert read.file.getvalue() == BARE
+    assert read.info == {}
+    counted = marker in (0xE1, 0xFE)
+    assert read.ignored_bytes == (len(body) if counted else 0)
+
+
+@pytest.mark.parametrize("marker", [0xDF, 0xF0, 0xC1, 0xDB])
+def test_what_pixels_may_need_is_kept(marker: int) -> None:
+    other = segment(marker, b"any")
+
+    assert read_jpeg(with_segments(other), ROOM).file.getvalue() == BARE[:2] + other + BARE[2:]
+
+
+@pytest.mark.parametrize("marker", range(0xE0, 0xF0))
+@pytest.mark.parametrize(
+    ("its", "body"), [(0xE0, b"JFIF\0" + bytes(9)), (0xEE, b"Adobe" + bytes(7))]
+)
+def test_what_says_how_colours_are_stored_has_its_marker(
+    marker: int, its: int, body: bytes
+) -> None:
+    other = segment(marker, body)
+
+    kept = read_jpeg(with_segments(other), ROOM).file.getvalue()
+
+    assert kept == BARE[:2] + (other if marker == its else b"") + BARE[2:]
+
+
+@pytest.mark.parametrize("marker", range(0xE0, 0xF0))
+def test_exif_and_profile_have_their_markers(marker: int) -> None:
+    exif, profile = b"Exif\0\0" + TURNED, b"ICC_PROFILE\0\1\1" + PROFILE
+
+    info = [read_jpeg(with_segments(segment(marker, body)), ROOM).info for body in (exif, profile)]
+
+    assert info == [
+        {"exif": exif} if marker == 0xE1 else {},
+        {"icc_profile": PROFILE} if marker == 0xE2 else {},
+    ]
+
+
+def test_a_part_of_a_profile_may_be_empty() -> None:
+    assert profile_of(profile_part(1, 2, PROFILE), profile_part(2, 2, b"")) == PROFILE
+
+
+def test_nothing_counts_behind_the_first_scan_header() -> None:
+    at = WHOLE.index(b"\xff\xda")
+    file = WHOLE[:at] + WHOLE[at : at + 14] + segment(0xE1, b"Exif\0\0" + TURNED) + WHOLE[at:]
+
+    read = read_jpeg(file, ROOM)
+
+    assert (read.info, read.ignored_bytes) == ({}, 0)
+    assert read.file.getvalue().endswith(file[at:])
+
+
+def test_segments_have_their_markers_and_places() -> None:
+    # Without a length are the start, an arithmetic coder's own marker and the end.
+    data = b"\xff\xd8" + segment(0xFE, b"abc") + b"\xff\xd8\xff\x01\xff\xfe\0\1\xff\xfe\0\0\xff\xd9"
+
+    assert list(jpeg_segments(data)) == [
+        *((0xFE, 2, 9), (0xD8, 9, 11), (0x01, 11, 13), (0xFE, 13, 17), (0xFE, 17, 21)),
+        (0xD9, 21, 23),
+    ]

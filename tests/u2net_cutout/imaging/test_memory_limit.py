@@ -97,3 +97,17 @@ def test_where_nothing_tells_what_a_process_has_nothing_is_bounded(
 
     with MemoryBudgets().take(MIB):
         assert allowed() == before
+
+
+def test_a_limit_that_was_there_before_counts_and_comes_back() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    lower = 1 << 41
+    try:
+        resource.setrlimit(resource.RLIMIT_DATA, (lower, hard))
+        with MemoryBudgets().take(1 << 42):
+            within = resource.getrlimit(resource.RLIMIT_DATA)
+        after = resource.getrlimit(resource.RLIMIT_DATA)
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+    assert within == after == (lower, hard)

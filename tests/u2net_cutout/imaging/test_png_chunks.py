@@ -12,7 +12,7 @@ from u2net_cutout.contract.errors import MetadataTooLarge, UnreadableImage
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
 from u2net_cutout.imaging.icc_profile import PRIMARIES, matrix_profile
-from u2net_cutout.imaging.png_chunks import read_png
+from u2net_cutout.imaging.png_chunks import png_chunks, read_png
 
 LEVELS = picture()
 ROWS = zlib.compress(b"".join(b"\0" + row.tobytes() for row in LEVELS))
@@ -80,6 +80,8 @@ def test_a_bomb_is_inflated_to_the_limit_and_no_further() -> None:
         (png_chunk(b"cHRM", struct.pack(">8I", *(29_000,) * 8), 1), False),
         (png_chunk(b"cICP", bytes([12, 8, 0, 1])), True),
         (png_chunk(b"cICP", bytes([12, 8, 0, 1]), 1), False),
+        (png_chunk(b"cICP", bytes([12, 8, 0])), False),
+        (png_chunk(b"cICP", bytes([12, 8, 0, 1, 0])), False),
         (profile(WIDE), True),
         (profile(WIDE, wrong=1), True),
         (profile(WIDE + bytes(2 << 20)), True),
@@ -94,6 +96,8 @@ def test_a_bomb_is_inflated_to_the_limit_and_no_further() -> None:
         "primaries with a wrong checksum",
         "coded",
         "coded, with a wrong checksum",
+        "coded, too short",
+        "coded, too long",
         "profile",
         "profile with a wrong checksum, which its own proves",
         "profile of two megabytes",
@@ -203,3 +207,90 @@ def test_srgb_comes_before_numbers(limits: Limits) -> None:
 
     assert np.array_equal(read(png(linear, png_chunk(b"sRGB", b"\0")), limits), LEVELS)
     assert not np.array_equal(read(png(linear, png_chunk(b"sRGB", b"\0", wrong=1)), limits), LEVELS)
+
+
+def text(contents: bytes, kind: bytes = b"tEXt") -> bytes:
+    return png_chunk(kind, b"a\0" + contents)
+
+
+def test_numbers_of_colours_are_read_as_they_are_written() -> None:
+    primaries = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
+    chunks = [
+        png_chunk(b"cICP", bytes([12, 8, 0, 1])),
+        png_chunk(b"sRGB", b"\3"),
+        png_chunk(b"gAMA", struct.pack(">I", 45_455)),
+        png_chunk(b"cHRM", struct.pack(">8I", *primaries)),
+    ]
+
+    assert read_png(png(*chunks), ROOM).info == {
+        "cicp": (12, 8, 0, 1),
+        "srgb": 3,
+        "gamma": 0.45455,
+        "chromaticity": (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06),
+    }
+
+
+@pytest.mark.parametrize("step", [-1, 1])
+def test_a_checksum_may_differ_by_nothing(step: int) -> None:
+    numbers = b"gAMA" + struct.pack(">I", 100_000)
+    checksum = zlib.crc32(numbers)
+
+    assert read_png(png(png_chunk(numbers[:4], numbers[4:])), ROOM).info
+    wrong = checksum ^ (checksum + step)
+    assert not read_png(png(png_chunk(numbers[:4], numbers[4:], wrong)), ROOM).info
+
+
+@pytest.mark.parametrize(
+    ("chunks", "length"),
+    [
+        ([text(b"hello")], 5),
+        ([text(b"\1\0\0\0hello")], 9),
+        ([text(b"\0\0\0\0hello", b"iTXt")], 9),
+        ([text(b"\2\0\0\0hello", b"iTXt")], 9),
+        ([text(b"\1\0en\0word\0" + zlib.compress(b"\0hello"), b"iTXt")], 6),
+        ([text(b"\0" + zlib.compress(b"\0hello"), b"zTXt")], 6),
+        ([text(b"\0hello", b"zTXt")], 0),
+        ([text(bytes(ROOM)), text(b"hello")], ROOM + 5),
+        ([text(bytes(100)), text(b"\0" + zlib.compress(bytes(2 * ROOM)), b"zTXt")], ROOM + 1),
+    ],
+)
+def test_texts_have_the_length_of_what_they_say(chunks: list[bytes], length: int) -> None:
+    assert read_png(png(*chunks), ROOM).ignored_bytes == length
+
+
+def test_the_first_exif_that_is_written_as_text_counts_if_it_can_be_read() -> None:
+    broken, turned, other = (
+        png_chunk(b"tEXt", b"Raw profile type exif\0" + contents)
+        for contents in (b"\nexif\n4\nzz", hexadecimal(TURNED), hexadecimal(EXIF))
+    )
+
+    assert read_png(png(broken), ROOM).info == {}
+    assert read_png(png(broken, turned, other), ROOM).info == {"exif": TURNED}
+
+
+def test_a_profile_that_is_cut_at_the_limit_is_broken() -> None:
+    # Of what is packed as it is, as much can be read as there is.
+    packed = zlib.compress(WIDE, 0)[:-9]
+    length = len(zlib.decompressobj().decompress(packed))
+    cut = png(png_chunk(b"iCCP", b"name\0\0" + packed))
+
+    assert read_png(cut, length).info == {}
+    assert read_png(cut, length - 1).info == {"icc_profile": WIDE[:length]}
+
+
+def test_what_ends_with_the_file_counts() -> None:
+    exif, cut = png_chunk(b"eXIf", TURNED), HEAD + PIXELS
+
+    assert read_png(cut + exif, ROOM).info == {"exif": TURNED}
+    assert read_png(cut + exif[:-1], ROOM).info == {}
+    assert read_png(cut, ROOM).file.getvalue() == cut + END
+    assert read_png(cut[:-1], ROOM).file.getvalue() == cut[:-1]
+
+
+def test_chunks_have_their_kinds_and_places() -> None:
+    end = len(HEAD)
+    data = HEAD + struct.pack(">I4s", 99, b"tEXt")
+
+    assert list(png_chunks(data)) == [(b"IHDR", 8, end), (b"tEXt", end, end + 8 + 99 + 4)]
+    assert list(png_chunks(data[:-1])) == [(b"IHDR", 8, end)]
+    assert [kind for kind, _, _ in png_chunks(png() + HEAD)] == [b"IHDR", b"IDAT", b"IEND"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from isal import isal_zlib
 from PIL import Image
 
 from u2net_cutout.imaging.png_writer import BAND_BYTES, encode_png
@@ -179,3 +180,33 @@ def test_libpng_reads_it_without_a_warning(mode: str) -> None:
 
     assert outcome.stderr == b""
     assert outcome.stdout == black_where_hidden(picture).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("colour", "expected"),
+    [((0, 0, 0, 1), (0, 0, 0, 1)), ((255, 255, 255, 0), (0, 0, 0, 0)), ((9, 8, 7, 1),) * 2],
+)
+def test_what_is_almost_seen_or_hidden_is_not_taken_for_the_other(
+    colour: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    picture = Image.new("RGBA", (3, 1), (1, 2, 3, 4))
+    picture.putpixel((1, 0), colour)
+
+    assert read(encode_png(picture)).getpixel((1, 0)) == expected
+
+
+def test_every_channel_has_its_part_in_choosing_a_filter() -> None:
+    # Red is even along the rows, and all but even down the columns; green the other way round.
+    rng = np.random.default_rng(0)
+    pixels = np.full((300, 300, 4), 254, np.uint8)
+    pixels[..., 0] = rng.integers(0, 2, (300, 1))
+    pixels[..., 1] = rng.integers(0, 256, (1, 300))
+
+    assert len(encode_png(Image.fromarray(pixels))) < 10_000
+
+
+def test_it_is_packed_at_the_fastest_level_that_looks_for_repetitions() -> None:
+    data = chunks(encode_png(smooth("RGB", (70, 50))))
+    packed = b"".join(contents for kind, contents in data if kind == b"IDAT")
+
+    assert packed == isal_zlib.compress(zlib.decompress(packed), 1)

@@ -4,6 +4,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 from io import BytesIO
 from itertools import product
 from pathlib import Path
@@ -16,7 +17,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
-from u2net_cutout.imaging.srgb import REMEMBERED_PROFILES, Conversions, build_conversion, to_srgb
+from u2net_cutout.imaging.srgb import Conversions, build_conversion, to_srgb
 
 Floats = npt.NDArray[np.float64]
 
@@ -379,12 +380,47 @@ def test_a_profile_met_again_is_not_read_again() -> None:
     assert conversions.find(bytes(P3_PROFILE)) is first
     for other in (SQUARE_GREY, print_profile()):
         conversions.find(other)
+        if other is SQUARE_GREY:  # met again, it is not the one to go
+            assert conversions.find(P3_PROFILE) is first
+    assert conversions.find(P3_PROFILE) is first
+    conversions.find(SQUARE_GREY)
+    conversions.find(print_profile())
     assert conversions.find(P3_PROFILE) is not first
 
 
 def test_not_every_profile_ever_met_is_kept() -> None:
     conversions = Conversions()
-    for power in range(REMEMBERED_PROFILES + 9):
+    for power in range(16 + 9):
         conversions.find(grey_profile(gamma(1 + power / 100)))
 
-    assert len(conversions._known) == REMEMBERED_PROFILES
+    assert len(conversions._known) == 16
+
+
+@pytest.mark.parametrize(("levels_off", "changes"), [(0, False), (1, False), (2, True)])
+def test_a_profile_may_move_levels_by_one(levels_off: int, changes: bool) -> None:
+    moved = np.arange(256, dtype=np.uint8)
+    moved[40:220] -= levels_off
+
+    conversion = build_conversion(grey_profile(curve(linear(moved))))
+
+    assert conversion is not None
+    assert bool(conversion.transforms) is changes
+
+
+@pytest.mark.parametrize(
+    ("mode", "profile"), [("RGB", P3_PROFILE), ("RGBA", P3_PROFILE), ("RGB", None)]
+)
+def test_a_picture_is_changed_in_place_where_that_is_its_mode(
+    mode: str, profile: bytes | None
+) -> None:
+    picture = Image.new(mode, (2, 2), (60, 180, 75))
+
+    assert to_srgb(picture, profile) is picture
+
+
+def test_equal_conversions_stay() -> None:
+    conversion = build_conversion(P3_PROFILE)
+    assert conversion is not None
+
+    with pytest.raises(FrozenInstanceError):
+        conversion.transforms = {}  # type: ignore[misc]

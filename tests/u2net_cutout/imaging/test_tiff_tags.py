@@ -12,7 +12,7 @@ from tests.u2net_cutout.imaging.test_decoding import encoded
 from u2net_cutout.contract.errors import UnreadableImage
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
-from u2net_cutout.imaging.tiff_tags import NEEDED, read_tiff
+from u2net_cutout.imaging.tiff_tags import BIG_SIZES, NEEDED, SIZES, USED, read_tiff
 
 LEVELS = picture()
 BEYOND = 0x7FFFFFFF
@@ -104,23 +104,63 @@ def test_values_may_end_where_the_file_ends(limits: Limits, lacking: int, read: 
 @pytest.mark.parametrize("big", [False, True], ids=["TIFF", "BigTIFF"])
 def test_a_description_is_left_out_of_each_layout(byteorder: Literal["<", ">"], big: bool) -> None:
     file = BytesIO()
-    tifffile.imwrite(
-        file, LEVELS, byteorder=byteorder, bigtiff=big, photometric="rgb", description="some words"
-    )
+    with tifffile.TiffWriter(file, byteorder=byteorder, bigtiff=big) as writer:
+        for levels in (LEVELS, LEVELS[::-1]):
+            writer.write(levels, photometric="rgb", description="some words", metadata=None)
 
     file.seek(0)
     with (
         tifffile.TiffFile(file) as before,
-        tifffile.TiffFile(read_tiff(file.getvalue(), 0).file) as after,
+        tifffile.TiffFile(BytesIO(read_tiff(file.getvalue(), 0).file.getvalue())) as after,
     ):
         assert 270 in before.pages.first.tags
         assert not set(after.pages.first.tags.keys()) - NEEDED
-        assert np.array_equal(after.asarray(), LEVELS)
+        assert np.array_equal(after.pages[0].asarray(), LEVELS)
+        assert np.array_equal(after.pages[1].asarray(), LEVELS[::-1])
+        assert len(after.pages) == 2
+
+
+# TIFF 6.0 and its supplements; 516, which no standard uses, is among those of old JPEGs.
+NAMES = """
+    ImageWidth ImageLength BitsPerSample Compression PhotometricInterpretation FillOrder
+    StripOffsets SamplesPerPixel RowsPerStrip StripByteCounts PlanarConfiguration T4Options
+    T6Options Predictor ColorMap TileWidth TileLength TileOffsets TileByteCounts ExtraSamples
+    SampleFormat JPEGTables JPEGProc JPEGInterchangeFormat JPEGInterchangeFormatLength
+    JPEGRestartInterval 516 JPEGLosslessPredictors JPEGPointTransforms JPEGQTables JPEGDCTables
+    JPEGACTables YCbCrCoefficients YCbCrSubSampling YCbCrPositioning ReferenceBlackWhite
+    ImageDepth TileDepth LercParameters
+"""
 
 
 def test_the_tags_that_pixels_need_are_those_that_libtiff_reads_them_by() -> None:
     # By their names in tifffile, which has them from the standard and from libtiff's tiff.h.
-    names = {tifffile.TIFF.TAGS.get(tag, "") for tag in NEEDED}
+    needed, used = (
+        [tifffile.TIFF.TAGS.get(tag, str(tag)) for tag in sorted(tags)] for tags in (NEEDED, USED)
+    )
 
-    assert {"BitsPerSample", "Compression", "JPEGTables", "LercParameters", "ColorMap"} <= names
-    assert {"SubfileType", "NewSubfileType", "Make", "DateTime"}.isdisjoint(names)
+    assert needed == NAMES.split()
+    assert used == ["Orientation", "InterColorProfile", "PixelFormat"]
+
+
+def test_values_have_the_sizes_of_their_types() -> None:
+    sizes = {
+        int(kind): struct.calcsize("=" + form) for kind, form in tifffile.TIFF.DATA_FORMATS.items()
+    }
+
+    assert sizes == BIG_SIZES
+    assert {kind: size for kind, size in sizes.items() if kind <= 13} == SIZES
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "read"),
+    [(3, 1, True), (1, 1, True), (3, 0, False), (99, 1, False), (0, 1, False)],
+    ids=["a short", "a byte", "none", "an unknown type", "no type"],
+)
+def test_a_tag_has_at_least_one_value_of_a_known_type(kind: int, count: int, read: bool) -> None:
+    file = tiff().replace(struct.pack("<HHI", 277, 3, 1), struct.pack("<HHI", 277, kind, count))
+
+    if read:
+        assert struct.pack("<HHI", 277, kind, count) in read_tiff(file, 0).file.getvalue()
+    else:
+        with pytest.raises(UnreadableImage, match="tag 277 "):
+            read_tiff(file, 0)

@@ -12,6 +12,7 @@ from u2net_cutout.contract.errors import TooManyParts, UnreadableImage
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
 from u2net_cutout.imaging.icc_profile import PRIMARIES, matrix_profile
+from u2net_cutout.imaging.webp_chunks import read_webp, webp_chunks
 
 LEVELS = picture()
 KINDS: dict[str, dict[str, Any]] = {"lossless": {"lossless": True}, "lossy": {"quality": 80}}
@@ -101,3 +102,54 @@ def test_a_webp_of_nothing_but_chunks_is_refused(limits: Limits) -> None:
 def test_a_file_without_a_picture_is_unreadable(limits: Limits) -> None:
     with pytest.raises(UnreadableImage):
         decode_image(b"RIFF\x10\0\0\0WEBPVP8X\0\0\0\0", limits)
+
+
+EXIF, OTHER = riff_chunk(b"EXIF", b"exif!"), riff_chunk(b"EXIF", b"other")
+PROFILE, XMP = riff_chunk(b"ICCP", b"profile"), riff_chunk(b"XMP ", b"xmp")
+PIXELS = saved(LEVELS, "WEBP", lossless=True)[12:]
+
+
+def joined(*parts: bytes) -> bytes:
+    """Return a file of such chunks, whose length is right."""
+    return b"RIFF" + struct.pack("<I", 4 + sum(map(len, parts))) + b"WEBP" + b"".join(parts)
+
+
+def features(flags: int) -> bytes:
+    return riff_chunk(b"VP8X", bytes([flags, 1, 2, 3, 4, 5, 6, 7, 8, 9]))
+
+
+@pytest.mark.parametrize(
+    ("parts", "kept"),
+    [
+        ([PIXELS], [PIXELS]),
+        ([features(0xFF), PIXELS], [features(0x10), PIXELS]),
+        ([features(0), PIXELS, EXIF], [features(0), PIXELS]),
+        ([riff_chunk(b"AAAA", b"a"), PIXELS, riff_chunk(b"prVt", b"a")], [PIXELS]),
+        ([riff_chunk(b"ALPH", b"a"), PIXELS], [riff_chunk(b"ALPH", b"a"), PIXELS]),
+        ([PIXELS, riff_chunk(b"ALPH", b"a"), riff_chunk(b"ANIM", b"a")], [PIXELS]),
+        ([PIXELS, PIXELS], [PIXELS]),
+        (
+            [features(0xFF), *(riff_chunk(kind, b"a") for kind in (b"ANIM", b"ANMF", b"ANMF"))],
+            [features(0x12), *(riff_chunk(kind, b"a") for kind in (b"ANIM", b"ANMF", b"ANMF"))],
+        ),
+        ([riff_chunk(b"ANMF", b"a"), PIXELS], [riff_chunk(b"ANMF", b"a")]),
+    ],
+)
+def test_the_chunks_that_pixels_need_are_kept(parts: list[bytes], kept: list[bytes]) -> None:
+    assert read_webp(joined(*parts), 0).file.getvalue() == joined(*kept)
+
+
+def test_the_first_metadata_of_each_kind_counts() -> None:
+    read = read_webp(joined(EXIF, PROFILE, PIXELS, OTHER, XMP), 0)
+
+    assert read.info == {"exif": b"exif!", "icc_profile": b"profile", "xmp": b"xmp"}
+
+
+def test_chunks_have_their_kinds_and_places() -> None:
+    data = joined(EXIF, PROFILE) + struct.pack("<4sI", b"prVt", 99)
+
+    # Each begins at an even byte.
+    places = [(b"EXIF", 12, 25), (b"ICCP", 26, 41), (b"prVt", 42, 42 + 8 + 99)]
+    assert list(webp_chunks(data)) == places
+    assert list(webp_chunks(data[:-1])) == places[:-1]
+    assert list(webp_chunks(b"RIFF\0\0\0\0WAVE" + EXIF)) == []

@@ -1,4 +1,5 @@
 import tracemalloc
+from dataclasses import FrozenInstanceError, fields
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torchvision.transforms import Compose
 from torchvision.transforms.functional import normalize
 
 import preprocessing
-from u2net_cutout.network.preprocessing import Normalize, Rescale
+from u2net_cutout.network.preprocessing import Normalize, Rescale, Sampling, _levels
 from u2net_cutout.network.variant import IMAGENET_MEAN, IMAGENET_STD, VARIANTS
 
 SIZE = 320
@@ -61,9 +62,10 @@ def test_a_rescaled_picture_is_a_float32_square(width: int, height: int) -> None
     assert (rescaled.dtype, rescaled.shape) == (torch.float32, (3, SIZE, SIZE))
 
 
-def test_a_large_picture_is_never_copied() -> None:
-    picture = Image.new("RGB", (4000, 3000), "teal")
-    size = 4000 * 3000 * 3
+@pytest.mark.parametrize(("width", "height"), [(4000, 3000), (SIZE, 40_000)])
+def test_a_large_picture_is_never_copied(width: int, height: int) -> None:
+    picture = Image.new("RGB", (width, height), "teal")
+    size = width * height * 3
 
     tracemalloc.start()
     try:
@@ -76,7 +78,7 @@ def test_a_large_picture_is_never_copied() -> None:
     assert peak < size / 4
 
 
-@pytest.mark.parametrize("brightest", [1.0, 100.0, 255.0])
+@pytest.mark.parametrize("brightest", [0.5, 1.0, 100.0, 255.0])
 def test_a_pictures_own_maximum_becomes_one(brightest: float) -> None:
     pixels = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0))
     pixels[1, 2, 3] = 1.0
@@ -155,3 +157,25 @@ def test_the_side_length_is_the_one_that_the_authors_trained_on() -> None:
 
 def test_the_archives_extra_file_has_both_steps() -> None:
     assert (preprocessing.Rescale, preprocessing.Normalize) == (Rescale, Normalize)
+
+
+def test_equal_steps_are_one_key() -> None:
+    rescales = {Rescale(SIZE), Rescale(SIZE), Rescale(SIZE, whole_levels=True)}
+
+    assert len(rescales) == 2
+    assert len({Normalize(), Normalize(), Normalize(white=255)}) == 2
+    assert len({Sampling(9, 4, 0), Sampling(9, 4, 0), Sampling(9, 4, 1)}) == 2
+
+
+def test_what_was_sampled_stays() -> None:
+    samples = Rescale(SIZE).sample(noise(9, 7))
+
+    for field in fields(samples):
+        with pytest.raises(FrozenInstanceError):
+            setattr(samples, field.name, None)
+
+
+def test_levels_are_brought_to_a_device_once() -> None:
+    assert _levels(IMAGENET_MEAN, torch.device("cpu")) is _levels(
+        IMAGENET_MEAN, torch.device("cpu")
+    )

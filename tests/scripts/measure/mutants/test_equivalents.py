@@ -22,6 +22,15 @@ def test_a_line_that_is_gone_is_named(tmp_path: Path) -> None:
         read_equivalents(stale)
 
 
+def test_a_line_may_become_several_without_a_difference(tmp_path: Path) -> None:
+    several = tmp_path / "several.toml"
+    several.write_text(
+        '[["preprocessing.py"]]\nbefore = "import"\nafter = ["as", "from"]\nreason = "None."\n'
+    )
+
+    assert [each.after for each in read_equivalents(several)] == ["as", "from"]
+
+
 def test_an_entry_covers_its_own_change_or_every_change_of_its_line() -> None:
     one = Equivalent("a.py", "x = 1", "It is 1.", "x = 2")
     every = Equivalent("a.py", "x = 1", "It is 1.")

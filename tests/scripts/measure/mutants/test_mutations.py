@@ -49,6 +49,21 @@ def test_arguments_are_swapped_where_their_order_counts() -> None:
     assert changes(CODE, "SwapArguments") == {"check( kind,number)"}
 
 
+def test_each_exception_that_is_caught_is_another_once() -> None:
+    code = "try:\n    check()\nexcept {}:\n    pass\n"
+
+    for caught, other in (
+        ("OSError", {"StopAsyncIteration"}),
+        ("socket.timeout as error", {"StopAsyncIteration as error"}),
+        (
+            "(OSError, a.b.Error)",
+            {"(StopAsyncIteration, a.b.Error)", "(OSError, StopAsyncIteration)"},
+        ),
+    ):
+        made = changes(code.format(caught), "ReplaceException")
+        assert made == {f"except {each}:" for each in other}
+
+
 def test_a_raise_and_a_call_are_left_out_and_leave_code_that_can_be_read() -> None:
     for fault in faults():
         ast.parse(fault.apply(CODE))
