@@ -101,20 +101,23 @@ def test_a_request_that_was_refused_at_once_has_its_headers_and_no_fields() -> N
     error = MissingSource("nothing there")
 
     refused = Entry.of("id-0", error, {"Accept": "image/png"})
-    received = Entry.of("id-1", {"body": b"photo"}, {})
+    received = Entry.of("id-1", {"body": b"photo"}, {"Accept": "image/webp"})
 
     assert (refused.received.row, refused.outcome) == ({}, error)
     assert refused.received.headers == {"Accept": "image/png"}
     assert received.outcome is received.received
+    assert received.received.row == {"body": b"photo"}
+    assert received.received.headers == {"Accept": "image/webp"}
 
 
 def test_an_empty_batch_has_no_results() -> None:
     assert batch().map(tenfold).outcomes == []
 
 
-def test_columns_of_other_lengths_are_refused() -> None:
+@pytest.mark.parametrize("column", [[1, 2], [1, 2, 3, 4]])
+def test_columns_of_other_lengths_are_refused(column: list[int]) -> None:
     with pytest.raises(ValueError, match="zip"):
-        batch(1, 2, 3).map(tenfold, [1, 2])
+        batch(1, 2, 3).map(tenfold, column)
 
 
 @pytest.fixture
