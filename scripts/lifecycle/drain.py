@@ -53,7 +53,6 @@ def stop(config: ServerConfig) -> bool:
             return True
         with _marked(config):
             _drain(process, running)
-            process.stop(running)
         return True
 
 
@@ -77,6 +76,7 @@ def _drain(process: TorchServeProcess, running: psutil.Process) -> None:
                 raise
             except ServerError as error:
                 if process.find() != running:
+                    process.stop(running)
                     return
                 # As where the disk is full, or the tokens are gone.
                 print(f"{error}; waiting until its workers are idle", file=sys.stderr)

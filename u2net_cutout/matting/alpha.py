@@ -17,8 +17,8 @@ def stretch(saliency: Tensor) -> Tensor:
     nothing stands out, becomes 0: no foreground.
     """
     lowest, highest = saliency.aminmax()
-    spread = highest - lowest
-    return (saliency - lowest) / torch.where(spread > 0, spread, 1)
+    # A flat map is zero by zero.
+    return ((saliency - lowest) / (highest - lowest)).nan_to_num()
 
 
 def alpha_matte(
@@ -46,9 +46,9 @@ def _scaled(mask: Image.Image, size: tuple[int, int]) -> Image.Image:
     if size[0] < mask.width or size[1] < mask.height:
         return mask.resize(size, Image.Resampling.BILINEAR)
     wide = mask.resize((size[0], mask.height), Image.Resampling.BILINEAR)
-    left, _, right, _ = wide.getbbox() or (0, 0, 0, 0)
     matte = Image.new("L", size)
-    if left < right:
+    if box := wide.getbbox():
+        left, _, right, _ = box
         seen = wide.crop((left, 0, right, wide.height))
         seen = seen.resize((right - left, size[1]), Image.Resampling.BILINEAR)
         matte.paste(seen, (left, 0))
@@ -61,11 +61,12 @@ def _sampled(mask: Tensor, size: tuple[int, int]) -> Image.Image:
     own_height, own_width = mask.shape
     matte = np.empty((height, width), np.uint8)
     # By hand down and by torch across, so that no more than a band of floats is held.
-    step = max(1, BAND_PIXELS // max(width, own_width))
+    fitting = BAND_PIXELS // max(width, own_width)
+    step = max(1, fitting)
     for top in range(0, height, step):
         bottom = min(top + step, height)
         centres = torch.arange(top, bottom, dtype=torch.float64) + 0.5
-        places = (centres * own_height / height - 0.5).clamp(0, own_height - 1)
+        places = (centres * own_height / height - 0.5).clamp(min=0)
         upper = places.long()
         share = (places - upper).float()[:, None]
         rows = torch.lerp(mask[upper], mask[(upper + 1).clamp(max=own_height - 1)], share)

@@ -59,7 +59,7 @@ def decontaminate(picture: Image.Image, alpha: Image.Image, cells: int) -> Image
     mixed = (highest > INVISIBLE) & (lowest < 255 - INVISIBLE)
     if mixed.any():
         layers = purify(spread(*_clearest(pixels, means, lowest, highest)))
-        padded = F.pad(layers, (1, 1, 1, 1), mode="replicate").flatten(0, 1).numpy()
+        padded = F.pad(layers, (1,) * 4, mode="replicate").flatten(0, 1).numpy()
         reach = _bilinear_weights(cell)
         for rows, columns in _chunks(mixed, cell):
             places = _places(pixels.shape[1], rows * cell[0], columns * cell[1], cell)
@@ -83,7 +83,7 @@ def spread(sums: Tensor, known: Tensor) -> Tensor:
     scale = 1 / known.clamp(min=1)
     sums, known = sums * scale, known * scale
     height, width = known.shape[-2:]
-    if height == width == 1:
+    if max(height, width) == 1:
         return sums / known
     coarse = spread(*(4 * F.avg_pool2d(x, 2, ceil_mode=True) for x in (sums, known)))
     guess = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
@@ -128,7 +128,8 @@ def _in_cells(
     means = np.empty((*shape, 4), np.uint8)
     lowest, highest = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
     # Some rows at a time, which stay in the processor's cache for all that is done with them.
-    step = max(1, BAND_PIXELS // (width * cell[0]))
+    fitting = BAND_PIXELS // (width * cell[0])
+    step = max(1, fitting)
     for first in range(0, shape[0], step):
         top, bottom = first * cell[0], min((first + step) * cell[0], height)
         part = picture.crop((0, top, width, bottom))
@@ -177,9 +178,10 @@ def _clearest(pixels: Array, means: Array, lowest: Array, highest: Array) -> tup
     known = pure.astype(np.float32)[:, None]
     sums = known * means.transpose(2, 0, 1)
     alpha = np.arange(256.0)
+    # More than 1 for levels that the picture does not have.
     shares = alpha / highest.max(), (255 - alpha) / (255.0 - lowest.min())
     for layer, (share, purest) in enumerate(zip(shares, (highest, lowest), strict=True)):
-        say = (share.clip(max=1) ** STEEPNESS).astype(np.float32)
+        say = (share**STEEPNESS).astype(np.float32)
         for rows, columns in _chunks(~pure.any(axis=0) & (say[purest] > LEAST_SAY), cell):
             places = _places(pixels.shape[1], rows * cell[0], columns * cell[1], cell)
             seen = pixels.reshape(-1).take(places)
@@ -193,7 +195,8 @@ def _clearest(pixels: Array, means: Array, lowest: Array, highest: Array) -> tup
 def _chunks(chosen: Array, cell: tuple[int, int]) -> Iterator[tuple[Array, Array]]:
     """List the rows and columns of the chosen cells, as many at a time as fit the cache."""
     rows, columns = np.nonzero(chosen)
-    size = max(1, CHUNK_PIXELS // math.prod(cell))
+    fitting = CHUNK_PIXELS // math.prod(cell)
+    size = max(1, fitting)
     for start in range(0, len(rows), size):
         yield rows[start : start + size], columns[start : start + size]
 

@@ -45,8 +45,9 @@ NOISE = 9.0
 CELLS = 375
 # Bounds the memory of the finest step, and keeps it in the processor's cache.
 CHUNK_PIXELS = 1 << 16
-# The channels whose products a layer keeps the means of.
+# The channels whose products a layer keeps the means of, and how often each is among all nine.
 PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+TIMES = (1, 1, 1, 2, 2, 2)
 
 Array = npt.NDArray[Any]
 
@@ -64,7 +65,7 @@ def refine(picture: Image.Image, alpha: Image.Image, resolution: int) -> Image.I
     band = (matte > BAND[0]) & (matte < BAND[1])
     if not band.any() or matte.min() > BAND[0] or matte.max() < BAND[1]:
         return alpha.copy()
-    cell = max(1, math.ceil(max(alpha.size) / CELLS))
+    cell = math.ceil(max(alpha.size) / CELLS)
     if min(alpha.size) < cell:
         return alpha.copy()
     colours = np.asarray(picture)
@@ -122,9 +123,8 @@ def _certainty(alpha: Image.Image, resolution: int) -> tuple[Array, Array]:
 def _variance(layer: Tensor, along: Tensor) -> Tensor:
     """Return the variance of a layer's colours (9, N) along a direction (3, N)."""
     total = torch.zeros_like(along[0])
-    for moment, (one, other) in zip(layer[3:], PAIRS, strict=True):
-        twice = 1 if one == other else 2
-        total += twice * (moment - layer[one] * layer[other]) * along[one] * along[other]
+    for moment, (one, other), times in zip(layer[3:], PAIRS, TIMES, strict=True):
+        total += times * (moment - layer[one] * layer[other]) * along[one] * along[other]
     return total.clamp(min=0)
 
 
@@ -134,7 +134,8 @@ def _layers(colours: Array, matte: Array, cell: int) -> Tensor:
     Each is known where the matte is sure, and spread from there everywhere.
     """
     height, width = matte.shape
-    rows = max(1, CHUNK_PIXELS // (cell * width)) * cell
+    fitting = CHUNK_PIXELS // (cell * width)
+    rows = max(1, fitting) * cell
     # Laid out beforehand: small results between large scratch would keep the heap from shrinking.
     sums = torch.empty(20, -(-height // cell), -(-width // cell))
     for top in range(0, height, rows):

@@ -23,9 +23,7 @@ def negotiate(accept: str, offers: Sequence[str]) -> str | None:
     for what it excludes. Ranges that can't be parsed are passed over.
     """
     ranges = [parsed for text in accept.split(",") if (parsed := _parse(text)) is not None]
-    if not accept.strip():
-        ranges = [(ANYTHING, 1.0)]
-    elif _is_no_wish(ranges):
+    if not accept.strip() or _is_no_wish(ranges):
         excluded = [(media_range, quality) for media_range, quality in ranges if not quality]
         ranges = [*excluded, (ANYTHING, 1.0)]
     best, best_quality = None, 0.0

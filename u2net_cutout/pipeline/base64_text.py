@@ -34,16 +34,15 @@ def decode_base64(text: str) -> bytes:
         MissingSource: it is, and holds nothing.
     """
     text = _payload(text.strip(BYTE_ORDER_MARK))
-    stripped = text.strip()
-    outer = text.count(" ") - stripped.count(" ")
     try:
-        encoded = stripped.encode("ascii")
+        encoded = text.strip().encode("ascii")
     except UnicodeEncodeError as error:
         raise InvalidBase64("the text is not base64: it is not ASCII") from error
     for escape, sign in ESCAPES.items() if b"%" in encoded else ():
         encoded = encoded.replace(escape, sign).replace(escape.lower(), sign)
     encoded = _one_line(encoded).translate(URL_SAFE)
-    if len(encoded) % GROUP and outer and (len(encoded) + outer) % GROUP == 0:
+    # Had it spaces inside, it is whole by now.
+    if len(encoded) % GROUP and not (len(encoded) + text.count(" ")) % GROUP:
         # With a + at its end, or without padding: as long as either.
         raise InvalidBase64(AMBIGUOUS)
     unpadded = encoded.rstrip(b"=")
@@ -85,7 +84,7 @@ def _one_line(text: bytes) -> bytes:
     if b" " not in text:
         return text
     joined = text.translate(None, b" ")
-    if _is_in_lines(text) and len(joined) % GROUP == 0:
+    if _is_in_lines(text) and not len(joined) % GROUP:
         return joined
     restored = text.translate(LOST_PLUS)
     if len(restored) % GROUP:
@@ -102,11 +101,11 @@ def _without_indentation(text: bytes) -> bytes:
         return text
     unindented = text.replace(beginning, b"\n")
     # If it was a + that each line lost, the length tells.
-    return unindented if len(unindented.translate(None, LINE_ENDS)) % GROUP == 0 else text
+    return text if len(unindented.translate(None, LINE_ENDS)) % GROUP else unindented
 
 
 def _is_in_lines(text: bytes) -> bool:
     """Whether spaces, and nothing else, come after each so many characters."""
     width = text.index(b" ")
     ends = text[width :: width + 1]
-    return width % GROUP == 0 and len(ends) == ends.count(b" ") == text.count(b" ")
+    return not width % GROUP and ends == b" " * text.count(b" ")

@@ -60,7 +60,7 @@ class KServeProtocol(StrEnum):
         """
         if self is KServeProtocol.V1:
             return json.loads(response.body)
-        if response.status >= 400:
+        if response.failed:
             return response.body.decode()
         return json.loads(response.body)["data"]["result_b64"]
 
@@ -106,9 +106,8 @@ def fitting(responses: Sequence[Response], max_response_bytes: int) -> Sequence[
 
 def overall(responses: Sequence[Response]) -> tuple[int, str]:
     """Return status and phrase of the one response: 200 unless every item failed."""
-    failed = [response for response in responses if response.status >= 400]
-    if failed and len(failed) == len(responses):
-        return failed[0].status, failed[0].phrase
+    if all(response.failed for response in responses):
+        return responses[0].status, responses[0].phrase
     return 200, "OK"
 
 

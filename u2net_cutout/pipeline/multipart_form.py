@@ -32,16 +32,18 @@ def multipart_parts(
             "multipart/form-data lacks its boundary: leave Content-Type to the library that "
             "writes the form"
         )
-    delimiter = b"--" + boundary.encode("latin-1", errors="replace")
+    delimiter = b"--" + boundary.encode("latin-1")
     at = 0 if body.startswith(delimiter) else _following(body, delimiter, 0) + 2
     for _ in range(limits.max_fields + 1):
         at += len(delimiter)
         if body[at : at + 2] == b"--":
             return
-        head_end = body.find(b"\r\n\r\n", at, at + MOST_HEAD_BYTES)
-        if head_end < 0:
-            raise InvalidForm("a part of the form has an unfinished or too long header")
-        end = _following(body, delimiter, head_end + 2)
+        try:
+            head_end = body.index(b"\r\n\r\n", at, at + MOST_HEAD_BYTES)
+        except ValueError as error:
+            reason = "a part of the form has an unfinished or too long header"
+            raise InvalidForm(reason) from error
+        end = _following(body, delimiter, head_end)
         name, kind = _described(bytes(body[at:head_end]))
         yield name, body[head_end + 4 : end], kind
         at = end + 2
@@ -50,13 +52,13 @@ def multipart_parts(
 
 def _following(body: Body, delimiter: bytes, start: int) -> int:
     """Return where the line break before the next boundary is."""
-    at = body.find(b"\r\n" + delimiter, start)
-    if at < 0:
+    try:
+        return body.index(b"\r\n" + delimiter, start)
+    except ValueError as error:
         raise InvalidForm(
             "the form's boundary is missing from its body, or the one that ends it; lines end "
             "with CRLF"
-        )
-    return at
+        ) from error
 
 
 def _described(head: bytes) -> tuple[str, MediaType]:

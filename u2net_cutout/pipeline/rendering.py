@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageStat
 from torch import Tensor
 
 from u2net_cutout.contract.errors import ResponseTooLarge, UnknownForeground
@@ -62,7 +62,7 @@ def render(photo: Photo, saliency: Tensor, variant: Variant) -> Rendering:
     return Rendering(
         _finish(placed, photo.background, options),
         subject if placed is cutout else find_subject(placed.getchannel("A")),
-        _mean(alpha) / 255,
+        ImageStat.Stat(alpha).mean[0] / 255,
     )
 
 
@@ -91,7 +91,7 @@ def _seen(picture: Image.Image) -> Image.Image:
 
     What a picture hides has no say in what is seen; white is what the network saw there.
     """
-    if picture.mode == "RGB":
+    if "A" not in picture.getbands():
         return picture
     visible = picture.getchannel("A").point(lambda level: 255 if level else 0)
     white = Image.new("RGB", picture.size, "white")
@@ -112,8 +112,3 @@ def _finish(
     if options.bg_color is not None:
         return lay_on(cutout, Image.new("RGBA", cutout.size, options.bg_color))
     return cutout
-
-
-def _mean(alpha: Image.Image) -> float:
-    levels = alpha.crop(alpha.getbbox() or (0, 0, 0, 0)).histogram()
-    return sum(level * count for level, count in enumerate(levels)) / (alpha.width * alpha.height)

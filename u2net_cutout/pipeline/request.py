@@ -138,9 +138,10 @@ def _picture(fields: Fields) -> bytes | bytearray:
         raise MissingSource(
             f"{reason}Send a picture as the body, or as one of {', '.join(PICTURE_FIELDS)}"
         )
-    if len(names) > 1:
+    name, *others = names
+    if others:
         raise MultipleSources(f"send one picture, not one in each of {', '.join(names)}")
-    return _bytes(names[0], fields[names[0]])
+    return _bytes(name, fields[name])
 
 
 def _background(fields: Fields, options: CutoutOptions) -> bytes | bytearray | None:

@@ -54,6 +54,11 @@ class Response:
         if not all(HEADER_NAME.fullmatch(name) for name in self.headers):
             raise ValueError("a header's name is letters, digits and hyphens")
 
+    @property
+    def failed(self) -> bool:
+        """Whether it is an error's."""
+        return self.status >= 400
+
     def with_header(self, name: str, value: str) -> "Response":
         """Return the same response with one more header."""
         return replace(self, headers={**self.headers, name: value})

@@ -80,7 +80,7 @@ class Batch(Generic[T]):
         except BaseException as error:
             _log(self.request_ids, error)
         # After the block: until its end the error keeps all that the batch had in memory.
-        return self._with(_advance(lambda only: step([only])[0], entry) for entry in self.entries)
+        return self._with(_advance(_alone, entry, step) for entry in self.entries)
 
     def guard(self, stage: "Callable[[Batch[T]], Batch[U]]") -> "Batch[U]":
         """Run a stage for the whole batch.
@@ -107,6 +107,11 @@ class Batch(Generic[T]):
             for entry, outcome in zip(self.entries, outcomes, strict=True)
         ]
         return Batch(entries, self.pool)
+
+
+def _alone(outcome: T, step: Callable[[list[T]], Sequence[U]]) -> U:
+    (result,) = step([outcome])
+    return result
 
 
 def _replaced(

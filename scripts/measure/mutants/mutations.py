@@ -55,15 +55,15 @@ def mutations_of(module: Path, source: str, draw: random.Random) -> list[Mutatio
     """Return the faults of a module in random order, one of each kind at each place.
 
     Where a kind could do several things, as replace ``+`` by ``-`` or by ``*``, one is drawn.
-    Annotations are left alone.
+    Annotations and decorators are left alone.
     """
-    annotations = list(_annotations(source))
+    untouched = list(_untouched(source))
     tree = get_ast(source)
     places: dict[tuple[object, str], list[Mutation]] = {}
     for operator in _operators():
         spans = (span for node in ast_nodes(tree) for span in operator.mutation_positions(node))
         for occurrence, (start, end) in enumerate(spans):
-            if not any(first <= start and end <= last for first, last in annotations):
+            if not any(first <= start and end <= last for first, last in untouched):
                 found = Mutation(module, start[0], operator, occurrence)
                 places.setdefault(((start, end), found.kind), []).append(found)
     chosen = [draw.choice(variants) for _, variants in sorted(places.items())]
@@ -94,9 +94,13 @@ def _operators() -> Iterator[Any]:
         yield own()
 
 
-def _annotations(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yield where annotations are, from line and column to line and column."""
+def _untouched(source: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Yield where annotations and decorators are, from line and column to line and column.
+
+    A dataclass that is not frozen, or a property that is none, is noticed by mypy or by everything.
+    """
     for node in ast.walk(ast.parse(source)):
-        for each in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+        annotations = getattr(node, "annotation", None), getattr(node, "returns", None)
+        for each in (*annotations, *getattr(node, "decorator_list", ())):
             if each is not None:
                 yield (each.lineno, each.col_offset), (each.end_lineno, each.end_col_offset)

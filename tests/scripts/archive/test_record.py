@@ -338,8 +338,8 @@ def test_a_record_that_can_not_be_read_proves_nothing(
 def test_a_record_may_be_of_several_files_as_sha256sum_writes_it(tmp_path: Path, mark: str) -> None:
     archive = made(tmp_path)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    lines = f"{'0' * 64} {mark}other.mar\n{digest.upper()} {mark}u2netp.mar\n"
-    record_of(archive).write_text(lines)
+    others = "".join(f"{'0' * 64} {mark}{name}.mar\n" for name in ("other", "u2netpp", "zoo"))
+    record_of(archive).write_text(f"{others}{digest.upper()} {mark}u2netp.mar\n")
 
     assert verify_bytes(archive) == digest
 
@@ -364,3 +364,16 @@ def test_an_archive_of_something_else_says_of_what(
     with pytest.raises(ArchiveRecordError) as refusal:
         verify_archive(archive, model, version)
     assert str(refusal.value) == f"{archive} holds u2netp 1.0, {words}"
+
+
+@pytest.mark.parametrize("digit", ["0", "f"])
+def test_a_digest_that_differs_is_refused_whichever_is_greater(tmp_path: Path, digit: str) -> None:
+    archive = made(tmp_path)
+    record_of(archive).write_text(f"{digit * 64}  u2netp.mar\n")
+    with pytest.raises(ArchiveRecordError, match=rf"but .*sha256 says {digit * 64}: it is damaged"):
+        verify_bytes(archive)
+
+    belied = METADATA | {"files_sha256": {"u2netp.bin": digit * 64}}
+    archive = made(tmp_path, {"metadata.json": json.dumps(belied).encode()})
+    with pytest.raises(ArchiveRecordError, match=rf"metadata\.json says {digit * 64}: make"):
+        verify_archive(archive, "u2netp")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from scripts.archive.build import build_archive
-from scripts.archive.record import ArchiveRecordError
-from scripts.archive.verify import verify_model
-from scripts.weights.record import WeightsError
+from scripts.archive.record import ArchiveRecordError, verify_archive
+from scripts.archive.verify import verify, verify_model
+from scripts.weights.record import WeightsError, WeightsRecord
 from tests.conftest import ROOT
 
 
@@ -31,9 +31,41 @@ def test_it_says_what_it_proved(build: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    for proven in ("u2netp.pth", "u2netp.onnx", "u2netp.mar", "u2netp.bin", "u2netp.param"):
-        assert proven in done.stdout
-    assert "Apache-2.0" in done.stdout
+    weights, archive = build / "weights" / "u2netp.pth", build / "model-store" / "u2netp.mar"
+    record, metadata = WeightsRecord.beside(weights), verify_archive(archive, "u2netp")
+    assert set(metadata.files_sha256) == {"u2netp.bin", "u2netp.param"}
+    assert done.stdout.splitlines() == [
+        f"{weights}: SHA-256 {record.sha256}, as recorded; Apache-2.0",
+        f"  converted from {record.source}",
+        f"{weights.with_suffix('.onnx')}: as the record names it",
+        f"{archive}: SHA-256 as in {archive}.sha256; every member is whole",
+        *(
+            f"  {name}: SHA-256 {digest}, as its metadata says"
+            for name, digest in metadata.files_sha256.items()
+        ),
+        "  fp32 on ncnn; Apache-2.0",
+        f"  weights: {metadata.weights_source}",
+    ]
+
+
+def test_an_archive_alone_is_held_against_a_record_from_elsewhere(
+    build: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(build / "weights")
+    published = tmp_path / "published.sha256"
+    (build / "model-store" / "u2netp.mar.sha256").rename(published)
+
+    verify(["--build", str(build), "--model", "u2netp", "--record", str(published)])
+
+    said = capsys.readouterr().out
+    assert said.startswith(f"{build / 'model-store' / 'u2netp.mar'}: SHA-256 as in {published};")
+
+
+def test_its_help_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        verify(["--help"])
+
+    assert capsys.readouterr().out.startswith("usage: python -m scripts verify ")
 
 
 @pytest.mark.parametrize("name", ["u2netp.pth", "u2netp.onnx"])

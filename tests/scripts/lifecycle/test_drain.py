@@ -1,6 +1,7 @@
 """Each step of draining, against a server that speaks TorchServe's Management API."""
 
 import fcntl
+import io
 import json
 import os
 import random
@@ -265,6 +266,8 @@ def test_a_worker_that_never_gets_idle_is_given_up(
     assert "1 worker(s) busy" in printed
     # It is no server that can't be closed, whose workers are looked at from outside.
     assert "instead" not in printed
+    assert closed_models(server) == ["u2net"]
+    assert "GET /token?type=inference" not in server.calls
     assert not server.runs
 
 
@@ -340,16 +343,27 @@ def test_an_interrupted_stop_opens_the_models_again(start: Start) -> None:
     assert not server.config.draining_file.exists()
 
 
-def test_while_it_drains_the_gateway_can_see_it(start: Start, pool: ThreadPoolExecutor) -> None:
-    server = start()
+def buffered(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
+    """What is told at once, as to a pipe."""
+    told = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(told))
+    return told
+
+
+def test_while_it_drains_the_gateway_and_a_person_can_see_it(
+    start: Start, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, told = start(), buffered(monkeypatch)
     server.let_wait(1)
     ended = pool.submit(stop, server.config)
     until(lambda: closed_models(server) == ["u2net"])
     draining = server.config.draining_file.exists()
+    said = told.getvalue()
     server.let_wait(0)
 
     assert ended.result() is True
     assert draining
+    assert said.startswith(b"refusing new requests")
 
 
 def test_a_second_stop_waits_and_leaves_alone_what_was_started_since(
@@ -382,6 +396,8 @@ def test_a_server_that_ends_meanwhile_is_no_failure(
 
     assert ended.result() is True
     assert capsys.readouterr().err == ""
+    # What it left behind.
+    assert not server.config.key_file.exists()
 
 
 def test_a_command_may_wait_two_minutes_and_the_longest_response_timeout(start: Start) -> None:
@@ -408,10 +424,14 @@ def test_all_versions_are_removed_behind_a_closed_model(
     assert capsys.readouterr().out == "u2net 1.0 is removed\nu2net 1.1 is removed\n"
 
 
-def test_one_of_several_versions_is_removed_while_the_others_serve(start: Start) -> None:
-    server = start({"u2net": {"1.0": {}, "1.1": {}}})
+def test_one_of_several_versions_is_removed_while_the_others_serve(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, told = start({"u2net": {"1.0": {}, "1.1": {}}}), buffered(monkeypatch)
 
     remove(server.api, "u2net", ["1.1"])
+
+    assert told.getvalue() == b"u2net 1.1 is removed\n"
 
     assert server.calls == ["DELETE /models/u2net/1.1"]
     assert server.versions("u2net") == {"1.0": 1}
@@ -459,3 +479,40 @@ def test_scaling_down_ends_only_idle_workers(start: Start, monkeypatch: pytest.M
 
     assert both == {"1.0": 2}
     assert [worker["pid"] for worker in server.api.describe("u2net")["workers"]] == [first]
+
+
+def test_a_server_without_models_ends_after_half_a_second_of_silence(
+    start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start({})
+    looks: list[int] = []
+
+    def unsent_bytes(pid: int, _: object) -> int:
+        looks.append(pid)
+        return 0
+
+    monkeypatch.setattr("scripts.lifecycle.drain.unsent_bytes", unsent_bytes)
+
+    assert stop(server.config) is True
+
+    # Ten in a second, and fewer on a machine that has other work.
+    assert 1 <= len(looks) <= 6
+    assert "at most 0 s for those before" in capsys.readouterr().out
+    assert server.calls == ["GET /token?type=inference"]
+    assert not server.runs
+
+
+def test_an_interruption_goes_on_also_where_the_gateways_file_is_gone(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start({})
+
+    def interrupted(*_: object) -> int:
+        server.config.draining_file.unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scripts.lifecycle.drain.unsent_bytes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stop(server.config)
+
+    assert server.runs

@@ -93,7 +93,12 @@ def test_a_flat_map_gives_a_fully_transparent_matte() -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [(1, 1), (20, 9), (32, 32), (300, 170), (5000, 100), (100, 5000), (1, 300), (300, 1)]
+    "size",
+    [
+        *((1, 1), (20, 9), (32, 32), (300, 170), (5000, 100), (100, 5000), (1, 300), (300, 1)),
+        # A row is more than what is worked on at a time.
+        (300_000, 3),
+    ],
 )
 def test_a_mask_that_is_rounded_last_is_the_authors(size: tuple[int, int]) -> None:
     saliency = torch.rand(32, 32, generator=torch.Generator().manual_seed(0))

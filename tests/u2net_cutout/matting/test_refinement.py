@@ -198,7 +198,8 @@ def by_the_book(picture: Image.Image, alpha: Image.Image) -> Floats:
     return np.where(unsure, refined.clip(0, 1) * 255, matte).astype(np.float32)
 
 
-@pytest.mark.parametrize("size", [(251, 376), (1280, 853)])
+# Cells of 2, 4, 1 and 2 pixels, the last picture being no wider than one of them.
+@pytest.mark.parametrize("size", [(251, 376), (1280, 853), (375, 51), (2, 400)])
 def test_each_pixel_is_what_the_description_makes_it(photos, size):
     truth = spokes(size)
     seen = seen_by_the_network(truth)
@@ -207,7 +208,11 @@ def test_each_pixel_is_what_the_description_makes_it(photos, size):
 
     ours = np.asarray(refine(picture, seen, SIDE), np.float32)
 
-    assert np.abs(ours - by_the_book(picture, seen)).max() <= 1
+    off = ours - by_the_book(picture, seen)
+    assert np.abs(off).max() <= 1
+    # It is rounded.
+    assert np.abs(off).mean() < 0.26
+    assert np.abs(off.mean()) < 0.02
     assert np.abs(ours - np.asarray(seen, np.float32)).max() > 50
 
 
@@ -247,3 +252,38 @@ def test_a_matte_that_is_sure_of_one_layer_alone_stays(photos, levels):
     matte = Image.linear_gradient("L").resize(SIZE).point(lambda y: levels[y > 127])
 
     assert refine(ImageOps.fit(photos[0], SIZE), matte, SIDE).tobytes() == matte.tobytes()
+
+
+def test_levels_at_the_ends_of_the_band_are_sure(photos):
+    size = (90, 60)
+    levels = np.array([8, 128, 247], np.uint8)
+    matte = Image.fromarray(np.random.default_rng(0).choice(levels, size[::-1]))
+    picture = ImageOps.fit(photos[0], size)
+
+    ours = np.asarray(refine(picture, matte, SIDE), np.float32)
+
+    assert np.abs(ours - by_the_book(picture, matte)).max() <= 1
+    assert (ours != np.asarray(matte)).any()
+
+
+@pytest.mark.parametrize("seen", [90, 100, 102, 105, 109, 110, 125])
+@pytest.mark.parametrize("variances", [(0, 0), (40, 90), (90, 40), (-5, -5)])
+@pytest.mark.parametrize("prior", [0.0, 0.4, 1.0])
+def test_between_near_colours_both_shares_count_by_their_certainty(seen, variances, prior):
+    foreground, background = (
+        layer((red, 100, 100), variance)
+        for red, variance in zip((110, 100), variances, strict=True)
+    )
+
+    share = mixture(
+        torch.tensor([seen, 100.0, 100.0])[:, None],
+        *(torch.tensor([prior]), torch.tensor([0.15])),
+        *(foreground, background),
+    )
+
+    # The line between them is 10 levels long, and one more keeps it from being none at all.
+    shown = (seen - 100) * 10 / 101
+    part, (front, behind) = min(max(shown, 0), 1), (max(each, 0) * 100 / 101 for each in variances)
+    certainty = 100 / (part**2 * front + (1 - part) ** 2 * behind + 9)
+    expected = (prior / 0.15 + shown * certainty) / (1 / 0.15 + certainty)
+    assert share.item() == pytest.approx(min(max(expected, 0), 1), abs=2e-3)

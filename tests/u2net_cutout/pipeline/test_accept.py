@@ -24,6 +24,8 @@ def test_of_equals_the_first_on_offer_is_chosen(accept: str) -> None:
         "image/png ; Q=0.5",
         "image/png;level=1",
         "image/png;level=1;q=0.5",
+        "image/png;charset=none",
+        "image/png;version=none",
     ],
 )
 def test_only_what_is_accepted_is_chosen(accept: str) -> None:
@@ -124,3 +126,7 @@ def test_of_a_range_said_twice_the_first_counts() -> None:
 
 def test_without_offers_nothing_is_chosen() -> None:
     assert negotiate("*/*", ()) is None
+
+
+def test_of_a_quality_below_none_nothing_is_believed() -> None:
+    assert negotiate("image/png;q=-1, */*", [PNG]) == PNG

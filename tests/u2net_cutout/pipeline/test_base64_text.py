@@ -48,6 +48,8 @@ def test_the_text_of_these_tests_is_pythons() -> None:
         "+/+/%0D%0A++++AQI=",
         "+/+/\t++++AQI=",
         "+/+/\n  ++++\n  AQI=\n",
+        "+/+/\r  ++++\r  AQI=\r",
+        "+/+/\r\n  ++++\r\n  AQI=\r\n",
         "+/+/ ++++ AQI=",
     ],
 )
@@ -108,12 +110,18 @@ def test_lines_that_were_joined_by_spaces_are_decoded_or_refused_and_never_somet
         "data:image/jpeg;base64",
         "data:image/svg+xml,%3Csvg/%3E",
         "data:image/png;base64url,AAAA",
+        "data:image/png;a=1,AAAA",
+        "'",
+        '"',
         "'AAAA",
+        "'AAAA\"",
+        "\"AAAA'",
         "AAAA===",
         # Both a lost + and the end of a line: no length tells which.
         "AA AA",
         "AA AAA",
         "AAAA BB B A",
+        "AAAA AAAAAAAA",
         "AAAA\n AAA",
         "AAA\n A AA",
         "AAAA \nAAAA",
@@ -152,3 +160,11 @@ def test_text_in_pieces_takes_no_more_memory_than_in_one(text: str) -> None:
         tracemalloc.stop()
 
     assert peak < 4 * len(text)
+
+
+def test_no_letter_is_a_mark_a_quote_or_a_line_end() -> None:
+    letters = "".join(map(chr, [*range(ord("a"), ord("z") + 1), *range(ord("A"), ord("Z") + 1)]))
+    for letter in letters:
+        assert decode_base64(letter + letters * 7 + "++" + letter) == base64.b64decode(
+            letter + letters * 7 + "++" + letter
+        )

@@ -57,6 +57,11 @@ def fields_of(row: Fields, types: Mapping[str, str] | None = None, length: str =
             "application/x-www-form-urlencoded ; charset=utf-8",
             {"data": "QUFB", "format": "png"},
         ),
+        # It is looked for in the beginning only.
+        (b" " * 63 + OBJECT, "text/plain", FIELDS),
+        (b" " * 64 + OBJECT, "text/plain", {"body": " " * 64 + OBJECT.decode()}),
+        # Letters are no marks.
+        (b'{"data": "%b"}' % (b"abcxyzABCXYZ" * 99), JSON_TYPE, {"data": "abcxyzABCXYZ" * 99}),
         (b"", JSON_TYPE, {"body": b""}),
         (b"", "multipart/form-data", {"body": b""}),
     ],
@@ -102,6 +107,11 @@ def test_a_field_that_comes_twice_is_refused() -> None:
 
     with pytest.raises(InvalidForm, match="'crop' twice"):
         fields_of({"body": FORM.replace(b'"format"', b'"crop"')}, types)
+    long = FORM.replace(b'"format"', b'"%b"' % (b"x" * 99)).replace(
+        b'"crop"', b'"%b"' % (b"x" * 99)
+    )
+    with pytest.raises(InvalidForm, match=f" '{'x' * 40}' twice"):
+        fields_of({"body": long}, types)
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1", b"nothing", b"\xff", b"1" * 5_000_000, b"1e"])

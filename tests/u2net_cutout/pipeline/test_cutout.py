@@ -1,5 +1,6 @@
 """The steps with a network that is arithmetic; the real ones are in tests/handler."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -11,7 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from u2net_cutout.contract.errors import UnreadableImage
+from u2net_cutout.contract.formats import JSON_TYPE
 from u2net_cutout.contract.limits import Limits
+from u2net_cutout.matting.uncertainty import heat_map, mean_uncertainty
 from u2net_cutout.network.inputs import HostInput
 from u2net_cutout.network.variant import VARIANTS
 from u2net_cutout.pipeline.cutout import CutoutPipeline
@@ -114,3 +117,49 @@ def test_torchserves_header_asks_for_an_explanation(pipeline: CutoutPipeline) ->
     explained, cutout = drawn.run(request(explain="True")), drawn.run(request(explain="False"))
 
     assert (explained.headers["X-Width"], cutout.headers["X-Width"]) == ("5", "64")
+
+
+def hesitating(batch: Tensor) -> Tensor:
+    """Saliency maps of which the first alone is sure, of the left half."""
+    maps = torch.rand(len(batch), 7, *batch.shape[-2:], generator=torch.Generator().manual_seed(0))
+    maps[:, 0] = left_half(batch)[:, 0]
+    return maps
+
+
+def test_the_first_map_is_the_mask_and_all_tell_the_uncertainty(limits: Limits) -> None:
+    pipeline = CutoutPipeline(Arithmetic(hesitating), HOST, limits)
+    maps = hesitating(torch.zeros(1, 3, 320, 320))[0]
+
+    cutout = pipeline.run(request())
+    in_json = json.loads(pipeline.run(request(Accept=JSON_TYPE)).body)["data"]
+
+    with Image.open(BytesIO(cutout.body)) as picture:
+        alpha = np.asarray(picture.getchannel("A"))
+    assert (alpha[:, :30] == 255).all()
+    assert (alpha[:, 34:] == 0).all()
+    assert in_json["uncertainty"] == round(mean_uncertainty(maps), 6)
+    assert in_json["coverage"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_an_explanation_is_a_heat_map_over_the_photo(limits: Limits) -> None:
+    pipeline = CutoutPipeline(Arithmetic(hesitating), HOST, limits)
+
+    explained = pipeline.run(request(explain="True"))
+
+    maps = hesitating(torch.zeros(1, 3, 320, 320))[0]
+    expected = heat_map(Image.new("RGB", (64, 32), "red"), maps)
+    with Image.open(BytesIO(explained.body)) as picture:
+        assert picture.convert("RGB").tobytes() == expected.tobytes()
+
+
+def test_the_networks_time_is_in_milliseconds(
+    pipeline: CutoutPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received = [request(), request()]
+    prepared = [pipeline.prepare(pipeline.load(each)) for each in received]
+    clock = iter([2.0, 2.25])
+    monkeypatch.setattr("u2net_cutout.pipeline.cutout.time.perf_counter", lambda: next(clock))
+
+    pipeline.infer(prepared)
+
+    assert [each.timing.milliseconds["inference"] for each in received] == [250, 250]

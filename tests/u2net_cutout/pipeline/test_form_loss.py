@@ -58,7 +58,7 @@ def test_of_an_unknown_length_nothing_is_known(length: str) -> None:
     assert not refused({}, FORM, length)
 
 
-@pytest.mark.parametrize("declared", ["", "image/png", "application/json"])
+@pytest.mark.parametrize("declared", ["", "image/png", "application/json", "text/plain", "x/y"])
 def test_what_is_no_form_has_no_fields_to_lose(declared: str) -> None:
     assert not refused({}, MediaType.parse(declared), 10**6)
 
@@ -74,3 +74,14 @@ def test_the_longest_spelling_of_an_urlencoded_form_is_its_limit(text: str) -> N
 
     assert not refused({"name": text}, URLENCODED, most)
     assert refused({"name": text}, URLENCODED, most + 1)
+
+
+@pytest.mark.parametrize("digits", [20, 21, 10_000])
+def test_of_a_gigantic_length_the_beginning_is_told(digits: int) -> None:
+    with pytest.raises(InvalidForm, match=f"not all {'9' * 20} bytes"):
+        check_arrived({}, FORM, "9" * digits, LIMITS)
+
+
+def test_a_field_that_is_no_text_has_a_length_all_the_same() -> None:
+    assert not refused({"\udcff": "\ud800"}, FORM, 128 + LIMITS.max_field_bytes + 2)
+    assert refused({"\udcff": "\ud800"}, FORM, 128 + LIMITS.max_field_bytes + 3)

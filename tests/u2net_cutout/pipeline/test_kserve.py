@@ -70,7 +70,13 @@ def test_a_request_without_a_list_of_pictures_is_one_error(
 
 @pytest.mark.parametrize(
     "tensor",
-    [5, {"datatype": "UINT8", "data": [1]}, {"datatype": "BYTES", "data": B64, "parameters": "no"}],
+    [
+        5,
+        {"data": B64},
+        {"datatype": "BOOL", "data": [True]},
+        {"datatype": "UINT8", "data": [1]},
+        {"datatype": "BYTES", "data": B64, "parameters": "no"},
+    ],
 )
 def test_an_input_that_is_no_picture_is_an_error_of_its_own(tensor: object) -> None:
     good = {"name": "photo", "datatype": "BYTES", "data": B64}
@@ -108,7 +114,9 @@ def test_answers_that_are_too_large_together_are_refused_together() -> None:
     limit = 2 * (len(ANSWER.body) + 1024)
 
     assert fitting([ANSWER, ANSWER], limit) == [ANSWER, ANSWER]
-    assert {answer.code for answer in fitting([ANSWER] * 3, limit)} == {"response_too_large"}
+    for answers, most in (([ANSWER] * 3, limit), ([ANSWER] * 2, limit - 1)):
+        refused = [answer.code for answer in fitting(answers, most)]
+        assert refused == ["response_too_large"] * len(answers)
 
 
 def test_an_item_is_answered_in_json_whatever_the_client_accepts() -> None:
@@ -138,3 +146,12 @@ def test_400_is_an_error_like_those_above_it() -> None:
     assert KServeProtocol.V2.output(lacking) == lacking.body.decode()
     assert overall([lacking, REFUSAL]) == (400, "Bad Request")
     assert overall([lacking, ANSWER]) == (200, "OK")
+
+
+@pytest.mark.parametrize(
+    "value", [{}, {"b64": B64, "other": 1}, {"b63": B64}, {"b65": B64}, [B64], B64]
+)
+def test_only_an_object_of_base64_alone_is_unwrapped(value: object) -> None:
+    assert KServeProtocol.V1.rows([{"a": value, "z": value}], MAX_ITEMS) == [
+        {"a": value, "z": value}
+    ]

@@ -65,3 +65,11 @@ def test_text_is_of_any_kind(declared: str, expected: bool) -> None:
 def test_of_a_type_of_a_megabyte_the_beginning_is_read() -> None:
     # All of it would take hours.
     assert MediaType.parse('a/b; c="' + ";" * 1_000_000).name == "a/b"
+
+
+def test_of_a_long_type_1024_characters_are_read() -> None:
+    begun = "a/b; c="
+
+    read = MediaType.parse(begun + "x" * 5000)
+
+    assert read.parameters == {"c": "x" * (1024 - len(begun))}

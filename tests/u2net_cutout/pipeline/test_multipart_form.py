@@ -72,8 +72,9 @@ def test_a_part_may_be_empty_without_a_line_break_of_its_own() -> None:
     assert parts_of(b"--b\r\n" + HEAD + b"\r\n\r\n--b--\r\n") == [("image", b"", "")]
 
 
-def test_a_form_may_have_no_parts() -> None:
-    assert parts_of(b"--b--\r\n") == []
+@pytest.mark.parametrize("preamble", [b"", b"\r\n", b"preamble\r\n"])
+def test_a_form_may_have_no_parts(preamble: bytes) -> None:
+    assert parts_of(preamble + b"--b--\r\n") == []
 
 
 @pytest.mark.parametrize("declared", ["Multipart/Form-Data", "Multipart/Form-Data; boundary="])
@@ -94,6 +95,7 @@ def test_a_form_without_a_boundary_says_so(declared: str) -> None:
         (b"--b\r\nContent-Disposition: form-data", "unfinished or too long header"),
         (form_of(HEAD.replace(b'name="image"', b"")), "Content-Disposition"),
         (form_of(HEAD.replace(b"form-data", b"attachment")), "Content-Disposition"),
+        (form_of(HEAD.replace(b"form-data", b"inline")), "Content-Disposition"),
         (form_of(HEAD.replace(b"name=", b"name*=utf-8''")), "Content-Disposition"),
         (form_of(b"Content-Type: image/png"), "Content-Disposition"),
         (form_of(b""), "Content-Disposition"),
@@ -119,3 +121,21 @@ def test_encodings_that_change_nothing_are_taken(encoding: str) -> None:
     head = HEAD + b"\r\nContent-Transfer-Encoding: " + encoding.encode()
 
     assert parts_of(form_of(head)) == [("image", PICTURE, "")]
+
+
+def test_the_head_of_a_part_may_have_8_kibibytes() -> None:
+    # With the line break before it, and the two after it.
+    head = HEAD + b"\r\nX: "
+    rest = 8192 - len(b"\r\n" + head + b"\r\n\r\n")
+
+    assert parts_of(form_of(head + b"x" * rest)) == [("image", PICTURE, "")]
+    with pytest.raises(InvalidForm, match="too long"):
+        parts_of(form_of(head + b"x" * (rest + 1)))
+
+
+def test_a_long_name_is_told_in_part() -> None:
+    name = b"x" * 99
+    head = HEAD.replace(b"image", name) + b"\r\nContent-Transfer-Encoding: base64"
+
+    with pytest.raises(InvalidForm, match=f"of '{'x' * 40}': "):
+        parts_of(form_of(head))

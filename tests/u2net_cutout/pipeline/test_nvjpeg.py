@@ -2,6 +2,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image, ImageCms
@@ -76,11 +77,68 @@ def test_what_is_not_plain_is_left_to_pillow(
     assert asked.tobytes() == decode_image(data, limits).tobytes()
 
 
-def test_other_formats_are_left_to_pillow(photos: list[Image.Image]) -> None:
+@pytest.mark.parametrize("name", ["PNG", "BMP"])
+def test_other_formats_are_left_to_pillow(photos: list[Image.Image], name: str) -> None:
     buffer = BytesIO()
-    photos[1].save(buffer, "PNG")
+    photos[1].save(buffer, name)
+    # Ended as a JPEG.
+    data = buffer.getvalue() + b"\xff\xd9"
 
-    assert not is_plain(opened(buffer.getvalue()), buffer.getvalue())
+    assert not is_plain(opened(data), data)
+
+
+def test_a_file_that_does_not_end_is_not_plain(photos: list[Image.Image]) -> None:
+    data = jpeg(photos[1])
+
+    assert is_plain(opened(data), data)
+    assert not is_plain(opened(data), data[:-1])
+
+
+# Where a component's sampling is in the frame's header, across in the upper four bits.
+LUMA, CB, CR = 11, 14, 17
+
+
+@pytest.mark.parametrize(
+    ("component", "sampling", "plain"),
+    [
+        (LUMA, 0x22, True),
+        (LUMA, 0x21, True),
+        (LUMA, 0x11, True),
+        (LUMA, 0x12, False),
+        (LUMA, 0x41, False),
+        (CB, 0x21, False),
+        (CR, 0x12, False),
+    ],
+)
+def test_colours_at_other_resolutions_are_left_to_pillow(
+    photos: list[Image.Image], component: int, sampling: int, plain: bool
+) -> None:
+    data = bytearray(jpeg(photos[1]))
+    frame = data.index(b"\xff\xc0")
+    data[frame + component] = sampling
+
+    assert is_plain(opened(bytes(data)), data) == plain
+
+
+@pytest.mark.parametrize(("transform", "plain"), [(0, False), (1, True), (2, False)])
+def test_what_adobe_did_not_turn_into_ycbcr_is_left_to_pillow(
+    photos: list[Image.Image], transform: int, plain: bool
+) -> None:
+    data = jpeg(photos[1])
+    adobe = b"\xff\xee\x00\x0eAdobe\x00\x64" + bytes(4) + bytes([transform])
+    data = data[:2] + adobe + data[2:]
+
+    assert is_plain(opened(data), data) == plain
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2000, 2000)])
+def test_another_size_than_pillows_is_not_believed(
+    photos: list[Image.Image], monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(DeviceJpegDecoder, "decode", lambda *_: Image.new("RGB", size))
+    data = jpeg(photos[1])
+
+    assert DECODER(opened(data), data) is None
 
 
 def test_a_photo_cut_short_is_refused_as_ever(photos: list[Image.Image], limits: Limits) -> None:
@@ -116,10 +174,33 @@ def test_a_decoder_that_sees_what_pillow_sees_is_believed() -> None:
 
 
 def test_a_decoder_that_sees_something_else_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DeviceJpegDecoder, "decode", lambda *_: Image.new("RGB", (64, 48)))
+    monkeypatch.setattr(DeviceJpegDecoder, "decode", lambda *_: Image.new("RGB", (256, 256)))
 
     with pytest.raises(ModelLoadError, match="wrongly"):
         prove(DECODER)
+
+
+@pytest.mark.parametrize("off", [2, -2, 3, -3])
+def test_two_levels_are_the_most_that_it_may_be_off(
+    monkeypatch: pytest.MonkeyPatch, off: int
+) -> None:
+    def decode(_: DeviceJpegDecoder, data: bytes) -> npt.NDArray[np.float32]:
+        return np.asarray(opened(data), np.float32) + off
+
+    monkeypatch.setattr(DeviceJpegDecoder, "decode", decode)
+
+    if abs(off) > 2:
+        with pytest.raises(ModelLoadError, match="wrongly"):
+            prove(DECODER)
+    else:
+        prove(DECODER)
+
+
+def test_a_decoder_that_is_proven_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DeviceJpegDecoder, "decode", lambda _, data: opened(data))
+    gpu = torch.device("cuda", 99)
+
+    assert choose_jpeg_decoder({"jpeg_decoder": "nvjpeg"}, gpu) == DeviceJpegDecoder(gpu)
 
 
 @pytest.mark.parametrize("config", [{}, {"jpeg_decoder": "libjpeg-turbo"}])
@@ -132,14 +213,16 @@ def test_nvjpeg_that_does_not_decode_says_what_to_do() -> None:
         choose_jpeg_decoder({"jpeg_decoder": "nvjpeg"}, torch.device("cuda", 99))
 
 
-def test_nvjpeg_needs_a_gpu() -> None:
+@pytest.mark.parametrize("kind", ["cpu", "meta"])
+def test_nvjpeg_needs_a_gpu(kind: str) -> None:
     with pytest.raises(ModelLoadError, match="needs a GPU"):
-        choose_jpeg_decoder({"jpeg_decoder": "nvjpeg"}, torch.device("cpu"))
+        choose_jpeg_decoder({"jpeg_decoder": "nvjpeg"}, torch.device(kind))
 
 
-def test_another_decoder_is_not_known() -> None:
-    with pytest.raises(ModelLoadError, match="libjpeg-turbo or nvjpeg, not djpeg"):
-        choose_jpeg_decoder({"jpeg_decoder": "djpeg"}, torch.device("cpu"))
+@pytest.mark.parametrize("name", ["djpeg", "mozjpeg", "zjpeg"])
+def test_another_decoder_is_not_known(name: str) -> None:
+    with pytest.raises(ModelLoadError, match=f"libjpeg-turbo or nvjpeg, not {name}"):
+        choose_jpeg_decoder({"jpeg_decoder": name}, torch.device("cpu"))
 
 
 def test_the_decoder_tells_where_it_runs() -> None:

@@ -55,6 +55,16 @@ def test_haze_is_no_subject(level: int) -> None:
     assert find_subject(Image.new("L", (10, 8), level)) is None
 
 
+def test_a_subject_is_at_least_one_eighth_opaque() -> None:
+    alpha = Image.new("L", (10, 8))
+    alpha.putpixel((3, 4), 32)
+    assert 32 / 255 > 1 / 8 > 31 / 255
+    assert find_subject(alpha) == (3, 4, 4, 5)
+
+    alpha.putpixel((3, 4), 31)
+    assert find_subject(alpha) is None
+
+
 def test_a_subject_may_be_one_pixel_or_all() -> None:
     single = Image.new("L", (10, 8))
     single.putpixel((9, 7), 255)
@@ -172,7 +182,7 @@ def test_a_scale_is_the_share_of_the_canvas_that_the_subject_fills(
     placement = place(CANVAS, SUBJECT, CutoutOptions(scale=scale))
 
     assert (placement.source, placement.canvas) == (SUBJECT, CANVAS)
-    assert placement.target == pytest.approx(target, abs=1)
+    assert placement.target == target
 
 
 def test_a_scaled_subject_lies_where_the_position_says() -> None:
@@ -188,7 +198,7 @@ def test_a_scale_fills_the_cropped_canvas() -> None:
     placement = place(CANVAS, SUBJECT, options)
 
     assert (placement.source, placement.canvas) == (SUBJECT, (50, 40))
-    assert placement.target == pytest.approx((0, 3, 50, 37), abs=1)
+    assert placement.target == (0, 3, 50, 36)
 
 
 @pytest.mark.parametrize("options", [CutoutOptions(crop=True), CutoutOptions(scale=0.5)])
@@ -206,10 +216,16 @@ def test_without_a_subject_the_cutout_stays_where_it_is(options: CutoutOptions) 
         ((10, 10), (10, 10)),
         ((1, 300_000), (1, 250_000)),
         ((300_000, 1), (250_000, 1)),
+        # Twelve thirteenths, to be rounded down.
+        ((707, 409), (657, 380)),
+        ((1500, 1500), (500, 500)),
     ],
 )
 def test_a_limit_shrinks_to_what_fits_and_never_enlarges(size: Size, expected: Size) -> None:
-    assert place(size, None, CutoutOptions(size=PREVIEW)).canvas == expected
+    canvas = place(size, None, CutoutOptions(size=PREVIEW)).canvas
+
+    assert canvas == expected
+    assert {type(side) for side in canvas} == {int}
 
 
 lengths = st.builds(Length, st.floats(0, 50), st.sampled_from(["px", "%"]))
@@ -283,3 +299,48 @@ def test_placing_leaves_the_cutout_alone() -> None:
     place(CANVAS, SUBJECT, CutoutOptions(crop=True, scale=0.5)).apply(cutout)
 
     assert cutout.tobytes() == before
+
+
+WHOLE: Box = (0, 0, *CANVAS)
+
+
+@pytest.mark.parametrize(
+    ("subject", "options", "size"),
+    [
+        # Parts that are enlarged to the whole picture.
+        ((20, 12, 70, 42), CutoutOptions(scale=1.0), CANVAS),
+        ((0, 0, 50, 30), CutoutOptions(scale=1.0), CANVAS),
+        # All of it, made smaller on its own canvas, or larger on a larger one.
+        (WHOLE, CutoutOptions(scale=0.5), (50, 30)),
+        (
+            WHOLE,
+            CutoutOptions(crop=True, crop_margin=Margins(*[percent(10)] * 4), scale=1.0),
+            (120, 72),
+        ),
+    ],
+)
+def test_what_is_scaled_is_resampled_and_nothing_else(
+    subject: Box, options: CutoutOptions, size: Size
+) -> None:
+    cutout = numbered(CANVAS)
+
+    placement = place(CANVAS, subject, options)
+    placed = placement.apply(cutout)
+
+    resized = cutout.resize(size, Image.Resampling.BICUBIC, box=subject)
+    assert placed.size == placement.canvas
+    assert placed.crop(placement.target).tobytes() == resized.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("subject", "target"), [((5, 0, 6, 60), (50, 27, 51, 33)), ((0, 5, 100, 6), (45, 30, 55, 31))]
+)
+def test_a_thin_subject_is_a_pixel_thin_at_least(subject: Box, target: Box) -> None:
+    assert place(CANVAS, subject, CutoutOptions(scale=0.1)).target == target
+
+
+def test_a_subject_in_the_corner_stays_inside() -> None:
+    # 33.3 x 20 pixels, rounded to 33 x 20.
+    options = CutoutOptions(scale=1 / 3, position=Position(1, 1))
+
+    assert place(CANVAS, WHOLE, options).target == (67, 40, 100, 60)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
+from tests.conftest import ROOT
 from u2net_cutout.contract.errors import CutoutError, ResponseTooLarge, UnknownForeground
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.contract.options import OPTIONS, UNSUPPORTED, Edges
@@ -21,7 +22,7 @@ from u2net_cutout.imaging.decoding import decode_image
 from u2net_cutout.matting.alpha import alpha_matte
 from u2net_cutout.network.variant import VARIANTS
 from u2net_cutout.pipeline.photo import load_photo
-from u2net_cutout.pipeline.rendering import Rendering, render
+from u2net_cutout.pipeline.rendering import MAX_EDGE_PIXELS, Rendering, render
 from u2net_cutout.pipeline.response import CutoutStats, Response, picture_response
 
 SIZE = (64, 48)
@@ -568,3 +569,82 @@ def test_a_matte_that_is_soft_all_over_is_left_alone_beyond_the_limit(
     for most, mended in ((soft + 1, True), (soft, True), (soft - 1, False)):
         monkeypatch.setattr("u2net_cutout.pipeline.rendering.MAX_EDGE_PIXELS", most)
         assert (seen(edges) != plain) == mended
+
+
+def test_the_limit_of_half_transparent_pixels_is_the_documented_one() -> None:
+    assert MAX_EDGE_PIXELS == 8_000_000
+    text = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+    assert "more than 8 million half-transparent pixels" in text
+
+
+@pytest.mark.parametrize(("most", "mended"), [(2, True), (1, False)])
+def test_only_what_is_neither_opaque_nor_transparent_is_half_transparent(
+    picture: Image.Image,
+    box: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+    mended: bool,
+) -> None:
+    monkeypatch.setattr("u2net_cutout.pipeline.rendering.MAX_EDGE_PIXELS", most)
+    called: list[int] = []
+
+    def decontaminate(seen: Image.Image, alpha: Image.Image, cells: int) -> Image.Image:
+        called.append(cells)
+        return Image.merge("RGBA", (*seen.split(), alpha))
+
+    monkeypatch.setattr("u2net_cutout.pipeline.rendering.decontaminate", decontaminate)
+    saliency = box.clone()
+    saliency[0, 0], saliency[20, 20] = 1.5 / 255, 254.5 / 255
+
+    alpha = alpha_of(rendered(picture, saliency))
+
+    assert (alpha[0, 0], alpha[20, 20], called) == (1, 254, [320] if mended else [])
+
+
+@pytest.mark.parametrize(("explain", "fields"), [(True, {}), (False, {"channels": "alpha"})])
+def test_where_nobody_sees_the_colours_none_are_estimated(
+    picture: Image.Image,
+    disc: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
+    explain: bool,
+    fields: dict[str, object],
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("estimated")
+
+    monkeypatch.setattr("u2net_cutout.pipeline.rendering.decontaminate", never)
+    photo = load_photo({"image": encoded(picture), **fields}, HTTP, LIMITS, explain=explain)
+
+    assert render(photo, disc, U2NET).subject
+
+
+def test_coverage_counts_half_transparent_pixels_half(picture: Image.Image) -> None:
+    saliency = torch.zeros(48, 64)
+    saliency[:3, :5], saliency[10:12, 20:27] = 1, 128.5 / 255
+
+    rendering = rendered(picture, saliency, edges="plain")
+
+    assert rendering.coverage == pytest.approx((15 + 14 * 128 / 255) / (48 * 64))
+
+
+@pytest.mark.parametrize("edges", ["matte", "refined"])
+def test_a_pixel_that_a_picture_hides_is_white_and_any_other_its_own(
+    disc: Tensor, monkeypatch: pytest.MonkeyPatch, edges: str
+) -> None:
+    seen: list[Image.Image] = []
+
+    def note(photo: Image.Image, alpha: Image.Image, _: int) -> Image.Image:
+        seen.append(photo)
+        return alpha if edges == "refined" else Image.merge("RGBA", (*photo.split(), alpha))
+
+    name = "refine" if edges == "refined" else "decontaminate"
+    monkeypatch.setattr(f"u2net_cutout.pipeline.rendering.{name}", note)
+    photo = Image.new("RGBA", SIZE, (10, 20, 30, 255))
+    photo.putpixel((0, 0), (10, 20, 30, 0))
+    photo.putpixel((1, 0), (10, 20, 30, 1))
+
+    rendered(photo, disc, edges=edges)
+
+    assert {each.mode for each in seen} == {"RGB"}
+    pixels = [[each.getpixel((x, 0)) for x in range(3)] for each in seen]
+    assert pixels == [[(255, 255, 255), (10, 20, 30), (10, 20, 30)]] * len(seen)

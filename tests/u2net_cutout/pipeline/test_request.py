@@ -9,6 +9,7 @@ from u2net_cutout.contract.errors import (
     CutoutError,
     FieldTooLong,
     InvalidBase64,
+    InvalidForm,
     InvalidJson,
     InvalidOption,
     MissingSource,
@@ -462,3 +463,20 @@ def test_json_may_hold_two_marks_for_each_field() -> None:
     body = marks % (TEXT.encode(), b', "crop": 0, "crop": 1, "crop": 1')
     with pytest.raises(TooManyFields, match="the JSON has more than 2 fields"):
         read_request({"body": body}, JSON, two, explain=False)
+
+
+def test_a_form_of_which_much_is_missing_is_refused_by_its_length() -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=b", "Content-Length": "90000"}
+
+    assert type(refusal_of({"image": PICTURE}, headers)) is InvalidForm
+    assert picture_of({"image": PICTURE}, headers | {"Content-Length": "900"}) == PICTURE
+
+
+def test_of_a_foreign_name_40_characters_are_told() -> None:
+    assert f"no field '{'x' * 40}': " in refusal_of({"image": PICTURE, "x" * 99: b""}).detail
+
+
+def test_of_several_empty_files_the_first_by_name_is_told() -> None:
+    row = {"body": b"", "image": b"", "data": b""}
+
+    assert refusal_of(row).detail.startswith("data is empty: ")

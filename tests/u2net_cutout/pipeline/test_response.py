@@ -12,9 +12,9 @@ from u2net_cutout.contract.options import CutoutOptions
 from u2net_cutout.imaging.encoding import MAX_SIDE, encode
 from u2net_cutout.pipeline.request import CutoutRequest
 from u2net_cutout.pipeline.response import (
-    LONGEST_DETAIL,
     CutoutStats,
     Response,
+    as_response,
     error_response,
     picture_response,
 )
@@ -150,6 +150,7 @@ def test_an_answer_over_the_limit_is_refused(output_format: OutputFormat, in_jso
     request = asking_for(output_format, in_json=in_json)
     size = len(picture_response(picture, STATS, request, PLENTY).body)
 
+    assert len(picture_response(picture, STATS, request, size).body) == size
     with pytest.raises(ResponseTooLarge):
         picture_response(picture, STATS, request, size - 1)
 
@@ -193,11 +194,11 @@ def test_a_foreign_detail_does_not_break_the_json() -> None:
     assert json.loads(error_response(NotAcceptable(detail)).body)["errors"][0]["detail"] == detail
 
 
-@pytest.mark.parametrize("size", [LONGEST_DETAIL, LONGEST_DETAIL + 1, 50_000_000])
+@pytest.mark.parametrize("size", [1000, 1001, 50_000_000])
 def test_a_foreign_detail_does_not_outgrow_what_torchserve_carries(size: int) -> None:
     answer = error_response(NotAcceptable("\x80" * size))
 
-    assert json.loads(answer.body)["errors"][0]["detail"] == "\x80" * LONGEST_DETAIL
+    assert json.loads(answer.body)["errors"][0]["detail"] == "\x80" * 1000
 
 
 @pytest.mark.parametrize(
@@ -210,6 +211,7 @@ def test_a_foreign_detail_does_not_outgrow_what_torchserve_carries(size: int) ->
         {"status": True},
         {"status": -1},
         {"status": 99},
+        {"status": 199},
         {"status": 600},
         {"phrase": "Not\r\nOK"},
         {"phrase": "Größe"},
@@ -244,3 +246,38 @@ def test_a_header_can_not_be_added_that_could_not_be_carried() -> None:
 
 def test_a_response_without_an_error_is_ok_by_the_word_that_the_log_documents() -> None:
     assert Response(b"", "image/png").code == "ok"
+
+
+def test_shares_are_rounded_to_six_places_and_what_is_not_known_is_null() -> None:
+    picture, request = Image.new("RGBA", (3, 2)), asking_for(OutputFormat.PNG, in_json=True)
+
+    data = [
+        json.loads(picture_response(picture, stats, request, PLENTY).body)["data"]
+        for stats in (CutoutStats(None, 1 / 3, 2 / 3), CutoutStats(None, 1 / 3))
+    ]
+
+    assert [each["coverage"] for each in data] == [0.333333, 0.333333]
+    assert [each["uncertainty"] for each in data] == [0.666667, None]
+
+
+@pytest.mark.parametrize("output_format", MAX_SIDE)
+def test_a_side_may_be_as_long_as_the_format_can_hold(output_format: OutputFormat) -> None:
+    longest = MAX_SIDE[output_format]
+
+    assert answer_of(Image.new("RGB", (longest, 1)), output_format).body
+    with pytest.raises(ResponseTooLarge, match=f"more than {longest} pixels"):
+        answer_of(Image.new("RGB", (1, longest + 1)), output_format)
+
+
+@pytest.mark.parametrize(
+    ("status", "failed"), [(200, False), (399, False), (400, True), (599, True)]
+)
+def test_a_response_has_failed_from_400_on(status: int, failed: bool) -> None:
+    assert Response(b"", "image/png", status).failed == failed
+
+
+def test_an_outcome_is_its_own_response_or_its_errors() -> None:
+    response, error = Response(b"bytes", "image/png"), NotAcceptable("no")
+
+    assert as_response(response) is response
+    assert as_response(error) == error_response(error)

@@ -143,6 +143,7 @@ def test_it_is_inside_json_as_well_but_explanations_stay_png(
 
 def test_a_format_that_a_gateway_may_not_name_is_told() -> None:
     assert refusal_of({"x-default-format": "gif"}).code == "invalid_format"
+    assert f": '{'x' * 40}' is none" in refusal_of({"x-default-format": "x" * 99}).detail
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/avif", "image/*;q=0", "application/xml"])

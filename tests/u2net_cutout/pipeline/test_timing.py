@@ -30,3 +30,15 @@ def test_a_stage_that_fails_is_measured_too() -> None:
         raise ValueError("no")
 
     assert re.fullmatch(r"decode;dur=\d+\.\d", timing.header)
+
+
+def test_what_is_measured_is_in_milliseconds_and_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([2.0, 2.25, 5.0, 5.5])
+    monkeypatch.setattr("u2net_cutout.pipeline.timing.time.perf_counter", lambda: next(clock))
+    timing = StageTiming()
+
+    for _ in range(2):
+        with timing.measure("decode"):
+            pass
+
+    assert timing.milliseconds == {"decode": 750}

@@ -51,7 +51,11 @@ def test_a_value_of_nothing_but_escapes_takes_no_more_memory_than_another() -> N
     assert peak < 10 * len(body)
 
 
-@pytest.mark.parametrize("body", [b"\xff=1", b"no field", b"a=1&&b=2"])
+def test_line_ends_and_nothing_else_are_left_out() -> None:
+    assert dict(urlencoded_fields(b"a=rnx\r\n\n", LIMITS)) == {"a": "rnx"}
+
+
+@pytest.mark.parametrize("body", [b"\xff=1", b"a=%\xff\xff", b"no field", b"a=1&&b=2"])
 def test_what_is_not_urlencoded_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidForm):
         list(urlencoded_fields(body, LIMITS))

@@ -4,6 +4,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from threading import Barrier, get_ident
+from typing import NoReturn
 
 import pytest
 
@@ -100,20 +101,23 @@ def test_a_request_that_was_refused_at_once_has_its_headers_and_no_fields() -> N
     error = MissingSource("nothing there")
 
     refused = Entry.of("id-0", error, {"Accept": "image/png"})
-    received = Entry.of("id-1", {"body": b"photo"}, {})
+    received = Entry.of("id-1", {"body": b"photo"}, {"Accept": "image/webp"})
 
     assert (refused.received.row, refused.outcome) == ({}, error)
     assert refused.received.headers == {"Accept": "image/png"}
     assert received.outcome is received.received
+    assert received.received.row == {"body": b"photo"}
+    assert received.received.headers == {"Accept": "image/webp"}
 
 
 def test_an_empty_batch_has_no_results() -> None:
     assert batch().map(tenfold).outcomes == []
 
 
-def test_columns_of_other_lengths_are_refused() -> None:
+@pytest.mark.parametrize("column", [[1, 2], [1, 2, 3, 4]])
+def test_columns_of_other_lengths_are_refused(column: list[int]) -> None:
     with pytest.raises(ValueError, match="zip"):
-        batch(1, 2, 3).map(tenfold, [1, 2])
+        batch(1, 2, 3).map(tenfold, column)
 
 
 @pytest.fixture
@@ -122,15 +126,20 @@ def pool() -> Iterator[Executor]:
         yield threads
 
 
-def test_in_a_pool_the_requests_run_side_by_side_and_stay_in_order(pool: Executor) -> None:
-    # Passed only by four threads at once.
-    barrier = Barrier(4, timeout=30)
+@pytest.mark.parametrize("numbers", [(4, 3, 2, 1), (2, 1)])
+def test_in_a_pool_the_requests_run_side_by_side_and_stay_in_order(
+    pool: Executor, numbers: Sequence[int]
+) -> None:
+    # Passed only by as many threads at once.
+    barrier = Barrier(len(numbers), timeout=30)
 
     def step(number: int) -> int:
         barrier.wait()
         return tenfold(number)
 
-    assert batch(4, 3, 2, 1, pool=pool).map(step).outcomes == [40, 30, 20, 10]
+    done = batch(*numbers, pool=pool).map(step)
+
+    assert done.outcomes == [10 * number for number in numbers]
 
 
 def test_in_a_pool_whatever_fails_fails_alone(pool: Executor) -> None:
@@ -269,7 +278,13 @@ def test_a_stage_that_fails_between_the_requests_is_an_error_of_each_that_was_go
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda given: None, lambda given: Batch(given.entries[1:])], ids=["none", "shorter"]
+    "wrong",
+    [
+        lambda given: None,
+        lambda given: Batch(given.entries[1:]),
+        lambda given: Batch(given.entries[:1]),
+    ],
+    ids=["none", "without the first", "without the last"],
 )
 def test_a_stage_that_returns_another_batch_is_not_believed(
     wrong: Callable[[Batch[int]], Batch[int]],
@@ -279,3 +294,25 @@ def test_a_stage_that_returns_another_batch_is_not_believed(
 
 def test_a_stage_that_works_is_left_alone() -> None:
     assert batch(1, 2).guard(lambda given: given.map(tenfold)).outcomes == [10, 20]
+
+
+def test_a_failure_of_all_is_logged_under_every_request_id(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_: object) -> NoReturn:
+        raise MemoryError
+
+    batch(1, 2).guard(fail)
+    batch(1, 2).run_together(lambda numbers: numbers if len(numbers) == 1 else fail(numbers))
+
+    told = [json.loads(record.getMessage()) for record in caplog.records]
+    assert [each["ids"] for each in told] == [["id-0", "id-1"]] * 2
+
+
+def test_of_a_request_alone_more_results_than_one_are_not_believed() -> None:
+    def generous(numbers: list[int]) -> list[int]:
+        if len(numbers) > 1:
+            raise MemoryError
+        return numbers * 2
+
+    assert codes(batch(1, 2).run_together(generous)) == ["internal_error"] * 2
