@@ -41,6 +41,7 @@ from u2net_cutout.contract.limits import Limits
 from u2net_cutout.local.member_names import MANIFEST
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.metadata import METADATA_FILE, ModelMetadata
+from u2net_cutout.network.variant import VARIANTS
 
 MODEL_CONFIG = ROOT / "handler" / "model-config.yaml"
 REQUIREMENTS = ROOT / "model_requirements.txt"
@@ -160,11 +161,7 @@ def _gather(
         shutil.copyfile(file, extra / file.name)
     (extra / METADATA_FILE).write_text(metadata.to_json(), encoding="utf-8")
     config = scratch / MODEL_CONFIG.name
-    text = MODEL_CONFIG.read_text(encoding="utf-8")
-    if metadata.device == "cpu" and "deviceType" not in yaml.safe_load(text):
-        # TorchServe assigns a GPU wherever it finds one, whatever the archive was built for.
-        text += "\n# The network was built for the CPU and measured on it.\ndeviceType: cpu\n"
-    config.write_text(text, encoding="utf-8")
+    config.write_text(_model_config(metadata), encoding="utf-8")
     # The archiver empties <temporary folder>/<model name> without asking: give it one of its own.
     staging = scratch / "staging"
     staging.mkdir()
@@ -181,6 +178,19 @@ def _gather(
         reason = (done.stderr.strip().splitlines() or ["it does not say why"])[-1]
         raise ArchiveError(f"torch-model-archiver failed: {reason}")
     return scratch / model
+
+
+def _model_config(metadata: ModelMetadata) -> str:
+    """Return the text of ``model-config.yaml``, with what it leaves to the model."""
+    text = MODEL_CONFIG.read_text(encoding="utf-8")
+    timeout_s = VARIANTS[metadata.variant].response_timeout_s
+    defaults: dict[str, object] = {"responseTimeout": timeout_s}
+    if metadata.device == "cpu":
+        # TorchServe assigns a GPU wherever it finds one, whatever the archive was built for.
+        defaults["deviceType"] = "cpu"
+    given = yaml.safe_load(text)
+    added = {name: value for name, value in defaults.items() if name not in given}
+    return text + "\n# The model's own.\n" + yaml.safe_dump(added) if added else text
 
 
 def _pack(members: Path, archive: Path) -> None:

@@ -27,8 +27,8 @@ MODULES = (
     "ngx_stream_module.so",
 )
 
-# Responses in progress have this long; TorchServe's own deadline for one is 30 s.
-STOP_TIMEOUT_S = 40
+# Responses in progress have this long; TorchServe's own deadline for one is 60 s at most (isnet).
+STOP_TIMEOUT_S = 70
 RELOAD_TIMEOUT_S = 15
 
 # Ordinary users don't have the last two in their PATH.

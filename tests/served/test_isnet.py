@@ -4,6 +4,8 @@ without them; `make weights MODEL=isnet BUILD=build/test` puts them where these 
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -12,9 +14,14 @@ import pytest
 from PIL import Image
 
 from scripts.archive.build import build_archive
-from tests.conftest import ROOT, WEIGHTS, exported
-from tests.served.conftest import Gate, Served
-from u2net_cutout import connect
+from scripts.lifecycle.start import start_server
+from scripts.torchserve.batching import Batching
+from scripts.torchserve.process import TorchServeProcess
+from tests.conftest import ROOT, WEIGHTS, WHEELS, exported
+from tests.served.conftest import ONE_WORKER, Gate, Served, build_folder, server_in
+from tests.served.test_batches import CLIENT_TIMEOUT_S, PATIENT_MS
+from tests.served.test_kserve import infer, opened
+from u2net_cutout import connect, open_archive, remove
 from u2net_cutout.client.local_composite import composite
 from u2net_cutout.network.precision import Precision, Runtime
 
@@ -79,6 +86,55 @@ def test_a_photo_of_50_megapixels_is_cut_out(both: Served, photos: list[Image.Im
     assert both.worker_pids("isnet") == workers
 
 
+def test_a_batch_gives_each_picture_what_it_gets_alone(
+    both: Served, photo_files: list[Path]
+) -> None:
+    pictures = [photo.read_bytes() for photo in photo_files[:2]]
+    alone = [both.ask("isnet/1.0", data=picture, method="PUT") for picture in pictures]
+    network = exported("isnet", Runtime.NCNN, Precision.FP32)
+    build_archive("isnet", "2.0", network, both.config.store)
+    both.api.register("isnet", "2.0", 1, Batching(2, PATIENT_MS))
+
+    def ask(picture: bytes) -> bytes:
+        # Answered in time only if both are in one batch.
+        answer = both.ask("isnet/2.0", data=picture, method="PUT", timeout=CLIENT_TIMEOUT_S)
+        return answer.content
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            together = list(pool.map(ask, pictures))
+    finally:
+        both.api.unregister("isnet", "2.0")
+
+    assert len({response.headers["X-Width"] for response in alone}) == 2
+    assert [response.status_code for response in alone] == [200, 200]
+    assert together == [response.content for response in alone]
+
+
+def test_an_opened_archive_gives_the_servers_bytes(both: Served, photo_files: list[Path]) -> None:
+    key = both.api.token("inference")
+    with connect(both.config.inference_address, key=key, model="isnet") as server:
+        expected = remove(photo_files[1], client=server, edges="refined")
+
+    with open_archive(both.config.store / "isnet.mar", threads=1) as model:
+        assert model.remove(photo_files[1], edges="refined") == expected
+
+
+def test_kserve_gives_the_pixels_of_predictions(both: Served, photo_files: list[Path]) -> None:
+    pictures = [photo.read_bytes() for photo in photo_files[:2]]
+    expected = [cutout(both, "isnet", picture) for picture in pictures]
+    with build_folder() as build:
+        config = replace(server_in(build), kserve="v2", only_model="isnet")
+        build_archive("isnet", "1.0", exported("isnet", Runtime.NCNN, Precision.FP32), config.store)
+        try:
+            start_server(config, WHEELS, "isnet", "1.0", ONE_WORKER)
+            answer = infer(Served(build, config), *pictures)
+        finally:
+            TorchServeProcess(config).stop()
+
+    assert [opened(each["data"][0]) for each in answer.json()["outputs"]] == expected
+
+
 def test_it_says_what_it_is_and_what_is_stated_of_its_licence(both: Served) -> None:
     described = both.api.customized("isnet", "1.0")
 
@@ -86,6 +142,7 @@ def test_it_says_what_it_is_and_what_is_stated_of_its_licence(both: Served) -> N
     assert described["input_size"] == [1024, 1024]
     assert described["license"].startswith("stated: AGPL-3.0 by the npm package")
     assert "@imgly/background-removal-data@1.4.5" in described["weights_source"]
+    assert both.api.describe("isnet", "1.0")["responseTimeout"] == 60
 
 
 def test_it_explains_itself_by_its_six_maps(both: Served, photo_files: list[Path]) -> None:

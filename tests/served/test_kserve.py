@@ -93,7 +93,7 @@ def infer(kserve: Served, *pictures: bytes, **parameters: object) -> requests.Re
     ]
     return post(
         kserve,
-        f"/v2/models/{MODEL}/infer",
+        f"/v2/models/{kserve.config.only_model}/infer",
         {"id": "mine", "inputs": [{**tensor, "parameters": parameters} for tensor in tensors]},
     )
 

@@ -58,6 +58,8 @@ class Variant:
     """Whether the authors scale the mask before they round it to 8 bits, not after."""
     sensitive: tuple[str, ...] = ()
     """Names of the convolutions that stay in float32 among those of fewer bits, as measured."""
+    response_timeout_s: int = 30
+    """Seconds for a batch, however busy the cores: a worker that takes longer hangs."""
     authors: str = "github.com/xuebinqin/U-2-Net"
     """Where those who trained it publish it."""
 
@@ -95,6 +97,8 @@ _ISNET = replace(
     fused=False,
     rounded_last=True,
     sensitive=(),
+    # Of 50 megapixels, with five times more to do than cores: 24 to 34 s.
+    response_timeout_s=60,
     authors="github.com/xuebinqin/DIS",
 )
 

@@ -7,8 +7,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
-from scripts.archive.build import ArchiveError, archived_metadata, build_archive, check_limits
+from scripts.archive.build import (
+    MODEL_CONFIG,
+    ArchiveError,
+    archived_metadata,
+    build_archive,
+    check_limits,
+)
 from scripts.archive.handler_file import OUTSIDE
 from scripts.common.files import sha256_of
 from tests.conftest import ROOT, WEIGHTS
@@ -122,6 +129,31 @@ def test_the_unpacked_archive_can_be_imported_alone(archive: Path, tmp_path: Pat
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "['U2Net'] False"
+
+
+def test_what_the_configuration_leaves_open_is_the_models(
+    network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_isnet = tmp_path / "isnet-network"
+    shutil.copytree(network, of_isnet)
+    described = of_isnet / "metadata.json"
+    facts = json.loads(described.read_text())
+    described.write_text(json.dumps({**facts, "variant": "isnet"}))
+
+    assert configured(network, tmp_path / "a") == (30, "cpu")
+    assert configured(of_isnet, tmp_path / "b") == (60, "cpu")
+
+    chosen = tmp_path / "model-config.yaml"
+    usual = MODEL_CONFIG.read_text(encoding="utf-8")
+    chosen.write_text(f"responseTimeout: 90\ndeviceType: gpu\n{usual}")
+    monkeypatch.setattr("scripts.archive.build.MODEL_CONFIG", chosen)
+    assert configured(of_isnet, tmp_path / "c") == (90, "gpu")
+
+
+def configured(network: Path, store: Path) -> tuple[int, str]:
+    with zipfile.ZipFile(build_archive("model", "1.0", network, store)) as members:
+        config = yaml.safe_load(members.read("model-config.yaml"))
+    return config["responseTimeout"], config["deviceType"]
 
 
 @pytest.mark.parametrize("name", ["max_request_size", "max_response_size"])
