@@ -31,6 +31,7 @@ def test_the_text_of_these_tests_is_pythons() -> None:
         f"\ufeff \n{TEXT}",
         f'"{TEXT}"',
         f"'{TEXT}'",
+        f"'{TEXT.rstrip('=')}'",
         f'"data:image/png;base64,{TEXT}"',
         f"data:image/png;base64,{TEXT}",
         f"DATA:image/png;BASE64,{TEXT}",

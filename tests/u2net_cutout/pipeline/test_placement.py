@@ -97,8 +97,9 @@ def test_a_cutout_of_which_nothing_is_asked_stays_itself(
     assert place(CANVAS, subject, CutoutOptions(size=limit)).apply(cutout) is cutout
 
 
-def test_a_crop_is_the_subjects_box() -> None:
+def test_a_crop_is_the_subjects_box_with_the_colours_that_are_hidden_there() -> None:
     cutout = numbered(CANVAS)
+    cutout.putalpha(Image.linear_gradient("L").resize(CANVAS).point(lambda level: 2 * level - 255))
 
     cropped = place(CANVAS, SUBJECT, CutoutOptions(crop=True)).apply(cutout)
 
