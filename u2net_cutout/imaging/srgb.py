@@ -100,7 +100,7 @@ def build_conversion(profile: bytes) -> Conversion | None:
             mode: _transform(source, target, mode)
             for mode in MODES[source.profile.xcolor_space.strip()]
         }
-    except (ImageCms.PyCMSError, OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError):
         return None
     return Conversion({} if _change_nothing(transforms) else transforms)
 

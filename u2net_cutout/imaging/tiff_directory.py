@@ -69,7 +69,7 @@ class TiffFile:
         for start in self.places(at):
             try:
                 yield Entry(*struct.unpack_from(self._entry, self.data, start))
-            except (struct.error, OverflowError):
+            except struct.error:
                 return
 
     def packed(self, entry: Entry) -> bytes:

@@ -98,6 +98,7 @@ AS_SAID, GREY = (60, 180, 75), (128, 128, 128)
         (AS_SAID, [chrm((0,) * 8)], AS_SAID),
         (AS_SAID, [chrm((0.3, 0.3) * 4)], AS_SAID),
         (AS_SAID, [chrm((0.3127, 0.329, 0.00001, 0.00001) * 2)], AS_SAID),
+        (AS_SAID, [chrm((0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.30001, 0.59999))], AS_SAID),
         (GREY, [gama(1.0)], (188, 188, 188)),
         (GREY, [gama(1.0), chrm(SRGB)], (188, 188, 188)),
         (GREY, [cicp(BT709, LINEAR)], (188, 188, 188)),

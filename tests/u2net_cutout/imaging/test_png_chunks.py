@@ -249,6 +249,7 @@ def test_a_checksum_may_differ_by_nothing(step: int) -> None:
         ([text(b"\2\0\0\0hello", b"iTXt")], 9),
         ([text(b"\1\0en\0word\0" + zlib.compress(b"\0hello"), b"iTXt")], 6),
         ([text(b"\0" + zlib.compress(b"\0hello"), b"zTXt")], 6),
+        ([text(b"\0" + zlib.compress(bytes(50), 0)[:-4], b"zTXt")], 50),
         ([text(b"\0hello", b"zTXt")], 0),
         ([text(bytes(ROOM)), text(b"hello")], ROOM + 5),
         ([text(bytes(100)), text(b"\0" + zlib.compress(bytes(2 * ROOM)), b"zTXt")], ROOM + 1),

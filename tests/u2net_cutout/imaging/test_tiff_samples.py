@@ -123,6 +123,10 @@ def test_tags_that_are_absent_have_defaults() -> None:
     assert (str(of_jpeg), len(of_jpeg.bits)) == ("8-bit YCbCr", 3)
 
 
+def test_equal_samples_are_one_key() -> None:
+    assert len({samples({}), samples({}), samples({284: (2,)})}) == 2
+
+
 def test_inverted_grey_of_16_bits_has_its_byte_order() -> None:
     tags: Tags = {258: (16,), 262: (0,), 277: (1,)}
 
