@@ -55,14 +55,14 @@ def unpack_rightly(image: Image.Image) -> None:
         return
     if image.palette and max(tags[COLOUR_MAP]) < SHORT_LEVELS:
         image.palette = ImagePalette.raw("RGB;L", bytes(tags[COLOUR_MAP]))
-    order = {b"MM": "B", b"II": "L"}[tags.prefix]
+    bits, order = tags.get(BITS, (1,)), "B" if tags.prefix == b"MM" else "L"
     for at, tile in enumerate(image.tile):  # type: ignore[attr-defined]
         name, *rest = tile.args
         if tile.codec_name == "libtiff":
             name = "F;32NF" if image.mode == "F" else name
         elif tags.get(PLANAR_CONFIGURATION) == PLANES and tags.get(SAMPLES_PER_PIXEL, 1) == 1:
             name = _name_of_grey(tags)
-        elif tags.get(PLANAR_CONFIGURATION) == PLANES and 16 in tags[BITS]:
+        elif tags.get(PLANAR_CONFIGURATION) == PLANES and bits[0] == 16:
             name = f"{name};16{order}"
         image.tile[at] = tile._replace(args=(name, *rest))  # type: ignore[attr-defined]
 
@@ -126,8 +126,8 @@ def _floats_to_bytes(image: Image.Image) -> Image.Image:
 
 def _grey_to_bytes(image: Image.Image, clear: object) -> Image.Image:
     levels = image.convert("I")
-    white = (1 << max(getattr(image, "tag_v2", {}).get(BITS, (16,)))) - 1
-    scaled = [round(level * 255 / white) for level in LEVELS]
+    white = (1 << getattr(image, "tag_v2", {}).get(BITS, (16,))[0]) - 1
+    scaled = [min(255, round(level * 255 / white)) for level in LEVELS]
     if _is_inverted(image):
         scaled.reverse()  # Pillow does that itself for 8 bits only
     grey = levels.point(scaled, "L")

@@ -6,8 +6,8 @@ browsers and image editors do, so that a cutout looks the same wherever it is la
 
 from PIL import Image, ImageChops, ImageOps
 
-# Rows that are looked at together.
-BAND_ROWS = 16
+# Pixels that are looked at together.
+BAND_PIXELS = 1 << 16
 
 
 def is_transparent(picture: Image.Image) -> bool:
@@ -15,8 +15,8 @@ def is_transparent(picture: Image.Image) -> bool:
     if picture.mode != "RGBA":
         return False
     width, height = picture.size
-    tops = range(0, height, BAND_ROWS)
-    bands = ((0, top, width, min(top + BAND_ROWS, height)) for top in tops)
+    rows = max(1, BAND_PIXELS // width)
+    bands = ((0, top, width, min(top + rows, height)) for top in range(0, height, rows))
     return any(picture.crop(band).getchannel("A").getextrema() != (255, 255) for band in bands)
 
 

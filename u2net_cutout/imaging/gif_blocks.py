@@ -46,9 +46,9 @@ def read_gif(data: File, _max_metadata_bytes: int) -> PixelFile:
     """Return a GIF in which nothing precedes the first image but palette and clear colour."""
     control, start = b"", len(data)
     for label, at in gif_blocks(data):
-        if label == CONTROL and data[at] >= CONTROL_BYTES:
+        if label == CONTROL and data[at] >= CONTROL_BYTES and at + CONTROL_BYTES < len(data):
             control = bytes(data[at + 1 : at + 1 + CONTROL_BYTES])
-        elif label == IMAGE:
+        elif label == IMAGE and data[at] == IMAGE:
             start = at
     extension = bytes([EXTENSION, CONTROL, CONTROL_BYTES, *control, 0]) if control else b""
     view = memoryview(data)

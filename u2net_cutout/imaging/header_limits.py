@@ -23,12 +23,9 @@ def check_header(image: Image.Image, limits: Limits, ignored_bytes: int = 0) -> 
         ResolutionTooHigh, SideTooLong, TooManyFrames, MetadataTooLarge: it is.
     """
     check_size(image, limits)
-    if image.format in LISTING_FORMATS:
-        frames = image.n_frames  # type: ignore[attr-defined]
-        if frames > limits.max_frames:
-            raise TooManyFrames(
-                f"the animation has {frames} frames; the limit is {limits.max_frames}"
-            )
+    frames = getattr(image, "n_frames", 1) if image.format in LISTING_FORMATS else 1
+    if frames > limits.max_frames:
+        raise TooManyFrames(f"the animation has {frames} frames; the limit is {limits.max_frames}")
     read = sum(len(text) for text in image.info.values() if isinstance(text, bytes | str))
     metadata = ignored_bytes + read
     if metadata > limits.max_metadata_bytes:

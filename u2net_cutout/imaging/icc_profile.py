@@ -139,7 +139,7 @@ def _coded(primaries: int, transfer: int) -> bytes | None:
 def _nclx(picture: Image.Image, data: bytes | bytearray) -> bytes | None:
     nclx = picture.info.get("nclx_profile")
     if isinstance(nclx, dict):  # pillow-heif reads it
-        return _coded(nclx["color_primaries"], nclx["transfer_characteristics"])
+        return _coded(nclx.get("color_primaries", 0), nclx.get("transfer_characteristics", 0))
     at = data.find(b"colrnclx")  # Pillow doesn't
     if not 0 <= at <= len(data) - 12:
         return None

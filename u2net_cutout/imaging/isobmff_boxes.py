@@ -52,6 +52,7 @@ def read_isobmff(data: File, _max_metadata_bytes: int) -> PixelFile:
     if {META, PIXELS} <= places.keys() and len(found) < MOST_BOXES:
         _, _, end = found[-1]
         file.truncate(end)
+    file.seek(0)
     return PixelFile(file)
 
 

@@ -89,7 +89,9 @@ def _next_restart(body: bytes) -> bytes:
 
 
 def _decoded(body: bytes) -> Image.Image:
-    return Image.open(BytesIO(body + END_MARKER), formats=("JPEG",))
+    picture = Image.open(BytesIO(body + END_MARKER), formats=("JPEG",))
+    picture.load()
+    return picture
 
 
 def _has_all_scans(file: bytes) -> bool:

@@ -25,7 +25,7 @@ RAW_SIGNATURES = (
 )
 DNG_VERSION = 50706
 # Colours of a camera's sensor, as the raw files of all makers hold them, in a sub-directory often.
-SENSOR_SAMPLES = frozenset([32803, 34892])
+SENSOR_SAMPLES = (32803, 34892)
 
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, SUB_DIRECTORIES = 254, 255, 330
 REDUCED, MASK, OLD_REDUCED = 1, 4, 2
@@ -67,8 +67,7 @@ def _check_tiff(data: bytes | bytearray) -> None:
         return
     first = directories[0]
     if any(
-        DNG_VERSION in each.numbers
-        or SENSOR_SAMPLES.intersection(each.numbers.get(PHOTOMETRIC, ()))
+        DNG_VERSION in each.numbers or each.says(PHOTOMETRIC, *SENSOR_SAMPLES)
         for each in directories
     ):
         raise _raw()
@@ -99,8 +98,7 @@ def _directories(file: TiffFile) -> Iterator[Directory]:
 
 
 def _is_reduced(directory: Directory) -> bool:
-    is_old = OLD_REDUCED in directory.numbers.get(SUBFILE_TYPE, ())
-    return is_old or bool(_flags(directory) & REDUCED)
+    return directory.says(SUBFILE_TYPE, OLD_REDUCED) or bool(_flags(directory) & REDUCED)
 
 
 def _is_full(directory: Directory) -> bool:

@@ -78,7 +78,7 @@ def _numbers(data: File, first: dict[bytes, tuple[int, int]]) -> dict[str, objec
     if b"cICP" in found:
         info["cicp"] = tuple(found[b"cICP"])
     if b"sRGB" in found:
-        info["srgb"] = int.from_bytes(found[b"sRGB"], "big")
+        info["srgb"] = found[b"sRGB"][0]
     if b"gAMA" in found:
         info["gamma"] = int.from_bytes(found[b"gAMA"], "big") / 100_000
     if b"cHRM" in found:

@@ -47,6 +47,10 @@ class Directory:
         """Return the first number of a tag."""
         return self.numbers.get(tag, (default,))[0]
 
+    def says(self, tag: int, *any_of: int) -> bool:
+        """Say whether a tag's first number, which decoders take, is one of these."""
+        return self.numbers.get(tag, (None,))[0] in any_of
+
 
 @dataclass(frozen=True)
 class TiffFile:

@@ -89,7 +89,7 @@ class Samples:
         """Read them, with TIFF's defaults for absent tags."""
         compression = directory.number(COMPRESSION, UNCOMPRESSED)
         photometric = YCBCR if compression == OLD_JPEG else directory.number(PHOTOMETRIC, INVERTED)
-        if photometric == CMYK and NOT_CMYK in directory.numbers.get(INK_SET, ()):
+        if photometric == CMYK and directory.says(INK_SET, NOT_CMYK):
             photometric = OTHER_INKS
         count = max(1, directory.number(SAMPLES_PER_PIXEL, 3 if compression == OLD_JPEG else 1))
         bits = directory.numbers.get(BITS, (1,))[:count]
@@ -102,8 +102,8 @@ class Samples:
             bits * min(count, MAX_NUMBERS) if len(bits) == 1 else bits,
             directory.numbers.get(SAMPLE_FORMAT, (UNSIGNED,)),
             extras,
-            PLANES in directory.numbers.get(PLANAR_CONFIGURATION, ()) and count > 1,
-            LOW_BIT_FIRST in directory.numbers.get(FILL_ORDER, ()),
+            directory.says(PLANAR_CONFIGURATION, PLANES) and count > 1,
+            directory.says(FILL_ORDER, LOW_BIT_FIRST),
             photometric == YCBCR and compression == UNCOMPRESSED and halved,
             little_endian,
         )

@@ -48,6 +48,7 @@ def read_tiff(data: File, _max_metadata_bytes: int) -> PixelFile:
         for entry in kept:
             file.write(tiff.packed(entry))
         file.write(data[behind : behind + pointer])
+        file.seek(0)
     return PixelFile(file)
 
 

@@ -17,8 +17,8 @@ def stretch(saliency: Tensor) -> Tensor:
     nothing stands out, becomes 0: no foreground.
     """
     lowest, highest = saliency.aminmax()
-    # A flat map is zero by zero.
-    return ((saliency - lowest) / (highest - lowest)).nan_to_num()
+    spread = highest - lowest
+    return (saliency - lowest) / torch.where(spread > 0, spread, 1)
 
 
 def alpha_matte(

@@ -59,7 +59,7 @@ def decontaminate(picture: Image.Image, alpha: Image.Image, cells: int) -> Image
     mixed = (highest > INVISIBLE) & (lowest < 255 - INVISIBLE)
     if mixed.any():
         layers = purify(spread(*_clearest(pixels, means, lowest, highest)))
-        padded = F.pad(layers, (1,) * 4, mode="replicate").flatten(0, 1).numpy()
+        padded = F.pad(layers, (1, 1, 1, 1), mode="replicate").flatten(0, 1).numpy()
         reach = _bilinear_weights(cell)
         for rows, columns in _chunks(mixed, cell):
             places = _places(pixels.shape[1], rows * cell[0], columns * cell[1], cell)
@@ -178,10 +178,9 @@ def _clearest(pixels: Array, means: Array, lowest: Array, highest: Array) -> tup
     known = pure.astype(np.float32)[:, None]
     sums = known * means.transpose(2, 0, 1)
     alpha = np.arange(256.0)
-    # More than 1 for levels that the picture does not have.
     shares = alpha / highest.max(), (255 - alpha) / (255.0 - lowest.min())
     for layer, (share, purest) in enumerate(zip(shares, (highest, lowest), strict=True)):
-        say = (share**STEEPNESS).astype(np.float32)
+        say = (share.clip(max=1) ** STEEPNESS).astype(np.float32)
         for rows, columns in _chunks(~pure.any(axis=0) & (say[purest] > LEAST_SAY), cell):
             places = _places(pixels.shape[1], rows * cell[0], columns * cell[1], cell)
             seen = pixels.reshape(-1).take(places)

@@ -32,7 +32,7 @@ def heat_map(picture: Image.Image, maps: Tensor) -> Image.Image:
 
     Black through red and orange to white is 0 to 1 bit.
     """
-    bits = (binary_entropy(maps) * 255).round().to(torch.uint8).cpu().numpy()
+    bits = (binary_entropy(maps).clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     heat = Image.fromarray(bits).resize(picture.size, Image.Resampling.BILINEAR)
     backdrop = picture.convert("L").point(lambda level: level * BACKDROP_BRIGHTNESS)
     painted = ImageOps.colorize(heat, black="black", mid="#ff5000", white="white")

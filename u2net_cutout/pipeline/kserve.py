@@ -106,7 +106,7 @@ def fitting(responses: Sequence[Response], max_response_bytes: int) -> Sequence[
 
 def overall(responses: Sequence[Response]) -> tuple[int, str]:
     """Return status and phrase of the one response: 200 unless every item failed."""
-    if all(response.failed for response in responses):
+    if responses and all(response.failed for response in responses):
         return responses[0].status, responses[0].phrase
     return 200, "OK"
 

@@ -32,7 +32,7 @@ def multipart_parts(
             "multipart/form-data lacks its boundary: leave Content-Type to the library that "
             "writes the form"
         )
-    delimiter = b"--" + boundary.encode("latin-1")
+    delimiter = b"--" + boundary.encode("latin-1", errors="replace")
     at = 0 if body.startswith(delimiter) else _following(body, delimiter, 0) + 2
     for _ in range(limits.max_fields + 1):
         at += len(delimiter)

@@ -93,10 +93,9 @@ def prove(decoder: DeviceJpegDecoder) -> None:
     Raises:
         ModelLoadError: it can't, or sees something else.
     """
-    down = Image.linear_gradient("L")
-    turns = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180)
+    ramp = np.add.outer(np.arange(48), np.arange(64)).astype(np.uint8)
     file = BytesIO()
-    Image.merge("RGB", [down, *map(down.transpose, turns)]).save(file, "JPEG")
+    Image.fromarray(np.dstack([ramp, ramp + 60, 200 - ramp])).save(file, "JPEG", quality=90)
     try:
         picture = decoder.decode(file.getvalue())
     except (ImportError, RuntimeError) as error:
@@ -112,7 +111,7 @@ def prove(decoder: DeviceJpegDecoder) -> None:
 
 def is_plain(opened: Image.Image, data: bytes | bytearray) -> bool:
     """Say whether an opened file is a whole, upright JPEG of one pass, in YCbCr and sRGB."""
-    if opened.format != "JPEG" or not data.endswith(JPEG_END):
+    if opened.format != "JPEG" or opened.mode != "RGB" or not data.endswith(JPEG_END):
         return False
     if "progressive" in opened.info or opened.info.get("adobe_transform", 1) != 1:
         return False

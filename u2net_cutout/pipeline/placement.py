@@ -130,10 +130,12 @@ def _fitted(
     target: tuple[float, float, float, float], canvas: tuple[float, float], limit: int | None
 ) -> tuple[Box, Size]:
     """Shrink target and canvas together until the canvas holds at most `limit` pixels."""
-    most = limit or math.inf
-    shrink = min(1.0, math.sqrt(most / (canvas[0] * canvas[1])))
-    # One side of a very long canvas can't shrink with the other any more.
-    width, height = (max(1, math.floor(min(side * shrink + 1e-9, most))) for side in canvas)
+    shrink = min(1.0, math.sqrt(limit / (canvas[0] * canvas[1]))) if limit else 1.0
+    width, height = (max(1, math.floor(side * shrink + 1e-6)) for side in canvas)
+    if limit:
+        # One side of a very long canvas can't shrink with the other any more.
+        width = min(width, limit)
+        height = min(height, limit // width)
     left, right = _whole(target[0], target[2], width / canvas[0], width)
     top, bottom = _whole(target[1], target[3], height / canvas[1], height)
     return (left, top, right, bottom), (width, height)

@@ -251,3 +251,16 @@ def test_how_levels_are_stored_has_a_name(data: bytes, name: str) -> None:
     with Image.open(BytesIO(data)) as picture:
         assert stored_as(picture) == name
     assert stored_as(Image.new("L", (1, 1))) == ""
+
+
+@pytest.mark.parametrize("further", [20, 200_000])
+def test_of_one_channel_the_first_depth_counts(limits: Limits, further: int) -> None:
+    samples = np.linspace(0, 65535, 8 * 8).astype(np.uint16).reshape(8, 8)
+    file = bytearray(tiff(samples, byteorder="<"))
+    at = file.index(struct.pack("<HHIHH", 258, 3, 1, 16, 0))
+    struct.pack_into("<HII", file, at + 2, 4, 2, len(file))
+    odd = bytes(file) + struct.pack("<II", 16, further)
+
+    decoded = decode_image(odd, limits)
+
+    assert np.abs(np.asarray(decoded)[..., 0] - samples / 257).max() <= 0.5

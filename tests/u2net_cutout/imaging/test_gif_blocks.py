@@ -8,7 +8,7 @@ from tests.u2net_cutout.imaging.test_decoding import encoded
 from u2net_cutout.contract.errors import UnreadableImage
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.imaging.decoding import decode_image
-from u2net_cutout.imaging.gif_blocks import gif_blocks, palette_end
+from u2net_cutout.imaging.gif_blocks import gif_blocks, palette_end, read_gif
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 CONTROL = b"!\xf9\4\1\0\0\1\0"  # the second colour is clear
@@ -129,3 +129,25 @@ def test_blocks_have_their_kinds_and_places() -> None:
         (-1, 22),
         (44, 25),
     ]
+
+
+@pytest.mark.parametrize("length", range(len(CONTROL)))
+def test_a_control_that_is_cut_short_is_none(length: int) -> None:
+    cut = WHOLE[:BEHIND] + CONTROL[:length]
+    whole = b"!\xf9\4" + CONTROL[3:7] + b"\0" if length >= 7 else b""
+
+    assert read_gif(cut, 0).file.getvalue() == WHOLE[:BEHIND] + whole
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        b";" + WHOLE[BEHIND:],
+        b"!,\3abc\0",
+        b"!,\x30" + b"," * 48 + b"\0",
+        b"!\x01," + b"," * 44 + b"\0",
+        b"!\xfe," + b"," * 44 + b"\0",
+    ],
+)
+def test_no_other_block_is_taken_for_the_image(blocks: bytes) -> None:
+    assert read_gif(WHOLE[:BEHIND] + blocks, 0).file.getvalue() == WHOLE[:BEHIND]

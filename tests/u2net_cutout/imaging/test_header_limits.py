@@ -100,3 +100,11 @@ def test_the_frames_of_a_heic_are_counted() -> None:
     check_header(picture, replace(DEFAULTS, max_frames=3))
     with pytest.raises(TooManyFrames):
         check_header(picture, replace(DEFAULTS, max_frames=2))
+
+
+@pytest.mark.parametrize("file_format", ["WEBP", "PNG"])
+def test_a_picture_that_counts_no_frames_has_one(file_format: str) -> None:
+    picture = Image.new("RGB", (2, 2))
+    picture.format = file_format
+
+    check_header(picture, replace(DEFAULTS, max_frames=1))

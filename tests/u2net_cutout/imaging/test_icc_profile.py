@@ -383,3 +383,21 @@ def tags_of(profile: bytes) -> tuple[list[bytes], list[bytes]]:
         names.append(name)
         contents.append(profile[start : start + length])
     return names, contents
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, None),
+        ({"color_primaries": P3}, None),
+        ({"transfer_characteristics": SRGB_CURVE}, None),
+        (
+            {"color_primaries": P3, "transfer_characteristics": SRGB_CURVE},
+            matrix_profile(PRIMARIES[P3], None),
+        ),
+    ],
+)
+def test_what_a_heic_leaves_open_is_not_guessed(
+    said: dict[str, int], expected: bytes | None
+) -> None:
+    assert find_profile(described("HEIF", nclx_profile=said), b"") == expected

@@ -117,7 +117,7 @@ def test_items_of_metadata_become_free_space(
 
     def read(items: bytes, item: bytes) -> bytes:
         file = with_items(items, count + box(item, entry(kind)))
-        return read_isobmff(file, 0).file.getvalue()
+        return read_isobmff(file, 0).file.read()
 
     assert read(b"iinf", b"infe") == with_items(b"iinf", count + box(b"infe", entry(expected)))
     for items, item in (

@@ -169,3 +169,12 @@ def test_what_was_read_stays(value: Entry | Directory | TiffFile) -> None:
     for field in fields(value):
         with pytest.raises(FrozenInstanceError):
             setattr(value, field.name, None)
+
+
+def test_only_the_first_of_several_numbers_is_said() -> None:
+    directory = Directory({1: (7, 8)}, 0)
+
+    assert directory.says(1, 7)
+    assert directory.says(1, 6, 7)
+    assert not directory.says(1, 8)
+    assert not directory.says(2, 7)

@@ -110,3 +110,10 @@ def test_a_mask_that_is_rounded_last_is_the_authors(size: tuple[int, int]) -> No
     sampled = functional.interpolate(stretched, size[::-1], mode="bilinear")[0, 0] * 255
     off = sampled.numpy() - matte
     assert -1e-3 <= off.min() <= off.max() <= 1 + 1e-3
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), -float("inf")])
+def test_a_map_that_is_broken_stays_so(broken: float) -> None:
+    saliency = torch.tensor([[0.2, broken], [0.4, 0.6]])
+
+    assert not torch.isfinite(stretch(saliency)).all()

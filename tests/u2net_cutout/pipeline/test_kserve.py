@@ -155,3 +155,7 @@ def test_only_an_object_of_base64_alone_is_unwrapped(value: object) -> None:
     assert KServeProtocol.V1.rows([{"a": value, "z": value}], MAX_ITEMS) == [
         {"a": value, "z": value}
     ]
+
+
+def test_nothing_has_not_failed() -> None:
+    assert overall([]) == (200, "OK")

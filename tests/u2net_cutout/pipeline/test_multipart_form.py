@@ -139,3 +139,10 @@ def test_a_long_name_is_told_in_part() -> None:
 
     with pytest.raises(InvalidForm, match=f"of '{'x' * 40}': "):
         parts_of(form_of(head))
+
+
+def test_a_boundary_beyond_latin_1_is_missing() -> None:
+    foreign = MediaType(FORM.name, {"boundary": "€"})
+
+    with pytest.raises(InvalidForm, match="the form's boundary is missing"):
+        parts_of(form_of(), foreign)

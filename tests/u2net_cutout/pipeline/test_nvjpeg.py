@@ -174,7 +174,7 @@ def test_a_decoder_that_sees_what_pillow_sees_is_believed() -> None:
 
 
 def test_a_decoder_that_sees_something_else_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DeviceJpegDecoder, "decode", lambda *_: Image.new("RGB", (256, 256)))
+    monkeypatch.setattr(DeviceJpegDecoder, "decode", lambda *_: Image.new("RGB", (64, 48)))
 
     with pytest.raises(ModelLoadError, match="wrongly"):
         prove(DECODER)
@@ -227,3 +227,11 @@ def test_another_decoder_is_not_known(name: str) -> None:
 
 def test_the_decoder_tells_where_it_runs() -> None:
     assert DeviceJpegDecoder(torch.device("cuda", 1)).description == "nvjpeg on cuda:1"
+
+
+def test_a_frame_that_contradicts_itself_is_not_plain(photos: list[Image.Image]) -> None:
+    data = bytearray(jpeg(photos[1]))
+    data[data.index(b"\xff\xc0") + 9] = 1  # component of the three that follow
+
+    assert opened(bytes(data)).mode == "L"
+    assert not is_plain(opened(bytes(data)), data)
