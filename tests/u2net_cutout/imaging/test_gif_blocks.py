@@ -101,9 +101,10 @@ def test_the_palette_is_as_long_as_its_bits_say(limits: Limits, colours: int) ->
 
 
 def test_a_longer_control_counts_as_well(limits: Limits) -> None:
-    longer = b"!\xf9\5\1\0\0\1\0\0"
+    longer = with_blocks(b"!\xf9\5\1\0\0\1\0\0")
 
-    assert decode_image(with_blocks(longer), limits).mode == "RGBA"
+    assert read_gif(longer, 0).file.getvalue() == with_blocks(CONTROL)
+    assert decode_image(longer, limits).mode == "RGBA"
 
 
 @pytest.mark.parametrize(
