@@ -344,7 +344,7 @@ def test_an_interrupted_stop_opens_the_models_again(start: Start) -> None:
 
 
 def buffered(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
-    """What is told at once, as to a pipe."""
+    """What is printed at once, as to a pipe."""
     told = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(told))
     return told
