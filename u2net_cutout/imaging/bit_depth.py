@@ -121,7 +121,7 @@ def _floats_to_bytes(image: Image.Image) -> Image.Image:
     if _is_inverted(image):
         np.subtract(1, levels, out=levels)
     levels *= 255
-    return Image.fromarray(levels.round(out=levels).clip(max=255, out=levels).astype(np.uint8))
+    return Image.fromarray(levels.round(out=levels).clip(0, 255, out=levels).astype(np.uint8))
 
 
 def _grey_to_bytes(image: Image.Image, clear: object) -> Image.Image:
