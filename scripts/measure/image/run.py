@@ -37,7 +37,7 @@ STATE = "{{.State.Running}} {{.State.ExitCode}}"
 def image_test(line: Sequence[str]) -> None:
     """Build the image, run it and its Deployment, and stop both under load."""
     parser = OptionParser("image-test", "Build the image, run it and stop it under load.")
-    parser.take("pip-args")
+    parser.take("model", "pip-args")
     parser.add_argument("--built", help="an image to test instead of building one")
     arguments = parser.parse_args(line)
     if (program := shutil.which("podman")) is None:
@@ -51,7 +51,7 @@ def image_test(line: Sequence[str]) -> None:
         if image is None:
             if base := make_base(podman, scratch):
                 stack.callback(podman, "image", "rm", base)
-            image = build_image(podman, scratch, arguments.pip_args)
+            image = build_image(podman, scratch, arguments.model, arguments.pip_args)
             stack.callback(podman, "image", "rm", image)
             print(f"built after {time.monotonic() - begin:.0f} s", flush=True)
         show_size(podman, image)
