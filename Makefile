@@ -150,7 +150,7 @@ scale-out: $(TESTING) archive $(WHEELS)  ## Compare n workers on one machine wit
 
 ##@ Release
 
-image-test: $(SERVING)  ## Build the image; run it and the Deployment, stop both under load; needs podman
+image-test: $(SERVING)  ## Build the image of MODEL; run it and the Deployment, stop both under load; needs podman
 lock: $(SERVING)  ## Pin the server's environment by SHA-256, for this kind of machine, in *.lock
 
 # --strict: a package that could not be looked up counts as a finding.

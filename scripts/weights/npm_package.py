@@ -71,7 +71,7 @@ def _download(package: str, scratch: Path) -> Path:
             f"npm, which fetches {package}, is not installed (Debian: apt install npm)"
         )
     # It packs what the registry has, and runs no script of it.
-    command = [npm, "pack", "--silent", "--ignore-scripts", package]
+    command = [npm, "pack", "--loglevel=error", "--ignore-scripts", package]
     environment = {**os.environ, "npm_config_update_notifier": "false"}
     done = subprocess.run(
         command, cwd=scratch, env=environment, stdout=subprocess.DEVNULL, check=False

@@ -37,6 +37,19 @@ def test_its_commands_take_the_options_that_it_gives_them(command: str) -> None:
     assert set(options) <= set(re.findall(r"--[a-z-]+", helped))
 
 
+def test_the_arguments_of_its_build_are_documented() -> None:
+    file = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    table = guide.partition("| build argument |")[2].partition("\n\n")[0]
+    documented = {
+        name
+        for row in table.splitlines()[2:]
+        for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])
+    }
+
+    assert set(re.findall(r"^ARG ([A-Z_]+)", file, re.MULTILINE)) == documented
+
+
 def test_it_says_what_it_can_do() -> None:
     text = SCRIPT.read_text()
 

@@ -18,8 +18,6 @@ from scripts.torchserve.binding import HOST
 
 OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "cpu"
 GATEWAY_PORT = 8000
-# A queue holds 16 requests, and each worker one more.
-WORKERS = 6
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,7 @@ class Pod:
     server: str
     gateway: str
     port: int
+    workers: int
 
     @property
     def url(self) -> str:
@@ -37,7 +36,7 @@ class Pod:
 
 
 @contextmanager
-def pod_by_hand(podman: Podman, image: str, keys: Path, user: str) -> Iterator[Pod]:
+def pod_by_hand(podman: Podman, image: str, keys: Path, user: str, workers: int) -> Iterator[Pod]:
     """Run both containers as a user, read-only and without capabilities, then remove them."""
     port = _free_port()
     pod = podman("pod", "create", "--publish", f"{HOST}:{port}:{GATEWAY_PORT}")
@@ -48,9 +47,9 @@ def pod_by_hand(podman: Podman, image: str, keys: Path, user: str) -> Iterator[P
             *("--read-only", "--tmpfs", "/tmp", "--cap-drop", "all"),  # noqa: S108
             *("--security-opt", "no-new-privileges", "--volume", f"{volume}:/var/lib/cutout"),
         )
-        server = podman(*run, image, "serve", "--workers", str(WORKERS))
+        server = podman(*run, image, "serve", "--workers", str(workers))
         with_keys = ("--volume", f"{keys}:/etc/cutout/keys:ro")
-        yield Pod(server, podman(*run, *with_keys, image, "gateway"), port)
+        yield Pod(server, podman(*run, *with_keys, image, "gateway"), port, workers)
     finally:
         podman("pod", "rm", "--force", "--time", "0", pod)
         podman("volume", "rm", volume)
@@ -58,7 +57,7 @@ def pod_by_hand(podman: Podman, image: str, keys: Path, user: str) -> Iterator[P
 
 @contextmanager
 def pod_of_deployment(
-    podman: Podman, kubectl: str, image: str, keys: Path, scratch: Path
+    podman: Podman, kubectl: str, image: str, keys: Path, scratch: Path, workers: int
 ) -> Iterator[Pod]:
     """Run the Deployment's pod by ``podman kube play``, then remove it."""
     name, port = f"image-test-{os.getpid()}", _free_port()
@@ -73,7 +72,7 @@ def pod_of_deployment(
         "data": {"keys": base64.b64encode(keys.read_bytes()).decode()},
     }
     file = scratch / "pod.yaml"
-    resources = [secret, playable(deployment, name, image, port)]
+    resources = [secret, playable(deployment, name, image, port, workers)]
     file.write_text(yaml.safe_dump_all(resources), encoding="utf-8")
     try:
         podman("kube", "play", str(file))
@@ -82,7 +81,7 @@ def pod_of_deployment(
         if mounted.read_bytes() != keys.read_bytes():
             mounted.write_bytes(base64.b64decode(mounted.read_bytes()))
         server, gateway = (_container(podman, name, each) for each in ("torchserve", "gateway"))
-        yield Pod(server, gateway, port)
+        yield Pod(server, gateway, port, workers)
     finally:
         for pod in podman("pod", "ps", "--quiet", "--filter", f"name={name}").split():
             podman("pod", "rm", "--force", "--time", "0", pod)
@@ -92,7 +91,9 @@ def pod_of_deployment(
             podman("secret", "rm", name)
 
 
-def playable(deployment: dict[str, Any], name: str, image: str, port: int) -> dict[str, Any]:
+def playable(
+    deployment: dict[str, Any], name: str, image: str, port: int, workers: int
+) -> dict[str, Any]:
     """Return a Deployment as podman 4.3 can run it here, under another name.
 
     All names begin with it, so that nothing of this machine's is taken or removed. Only the
@@ -104,7 +105,7 @@ def playable(deployment: dict[str, Any], name: str, image: str, port: int) -> di
     pod["restartPolicy"] = "Never"
     server, gateway = pod["containers"]
     server["ports"] = []
-    server["args"] += ["--workers", str(WORKERS)]
+    server["args"] += ["--workers", str(workers)]
     gateway["ports"] = [{"containerPort": GATEWAY_PORT, "hostPort": port, "hostIP": HOST}]
     for container in pod["containers"]:
         container["image"] = image

@@ -53,8 +53,8 @@ def make_base(podman: Podman, scratch: Path) -> str | None:
     return image
 
 
-def build_image(podman: Podman, scratch: Path, pip_arguments: Sequence[str]) -> str:
-    """Build the image; return its id.
+def build_image(podman: Podman, scratch: Path, model: str, pip_arguments: Sequence[str]) -> str:
+    """Build the image of a model; return its id.
 
     Raises:
         ImageTestError: it does not build.
@@ -66,6 +66,7 @@ def build_image(podman: Podman, scratch: Path, pip_arguments: Sequence[str]) -> 
         *("--isolation", "chroot", "--network", "host", "--layers=false"),
         *(word for limit in podman.limits for word in ("--ulimit", limit)),
         *_pip_volumes(scratch),
+        *("--build-arg", f"MODEL={model}"),
         *("--build-arg", f"PIP_ARGS={' '.join(pip_arguments)}"),
         *("--iidfile", str(image_id), "--file", str(CONTAINERFILE), str(ROOT)),
     )

@@ -19,12 +19,12 @@ from scripts.measure.image.containers import Pod, pod_by_hand, pod_of_deployment
 from scripts.measure.image.image_build import build_image, make_base
 from scripts.measure.image.image_size import show_size
 from scripts.measure.image.podman import ImageTestError, Podman
+from scripts.torchserve.worker_plan import QUEUE
 
 # The image's own, and what OpenShift gives a pod: any number, in root's group.
 USERS = ("10001", "123456:0")
-# As many as the queue and the workers hold, but one.
-CLIENTS = 21
-LEAST_IN_FLIGHT = 20
+# Of the pod. Each of isnet takes up to 3 GB: set WORKERS=2 if memory is short.
+WORKERS = 6
 START_TIMEOUT_S = 240
 LOAD_S = 5
 # The Deployment's terminationGracePeriodSeconds.
@@ -37,7 +37,7 @@ STATE = "{{.State.Running}} {{.State.ExitCode}}"
 def image_test(line: Sequence[str]) -> None:
     """Build the image, run it and its Deployment, and stop both under load."""
     parser = OptionParser("image-test", "Build the image, run it and stop it under load.")
-    parser.take("pip-args")
+    parser.take("model", "pip-args", workers=WORKERS)
     parser.add_argument("--built", help="an image to test instead of building one")
     arguments = parser.parse_args(line)
     if (program := shutil.which("podman")) is None:
@@ -51,7 +51,7 @@ def image_test(line: Sequence[str]) -> None:
         if image is None:
             if base := make_base(podman, scratch):
                 stack.callback(podman, "image", "rm", base)
-            image = build_image(podman, scratch, arguments.pip_args)
+            image = build_image(podman, scratch, arguments.model, arguments.pip_args)
             stack.callback(podman, "image", "rm", image)
             print(f"built after {time.monotonic() - begin:.0f} s", flush=True)
         show_size(podman, image)
@@ -60,13 +60,13 @@ def image_test(line: Sequence[str]) -> None:
         keys.write_text(f"default {key}\n", encoding="utf-8")
         for user in USERS:
             print(f"containers of user {user}, read-only, without capabilities", flush=True)
-            with pod_by_hand(podman, image, keys, user) as pod:
+            with pod_by_hand(podman, image, keys, user, arguments.workers) as pod:
                 _stop_under_load(podman, pod, key, (pod.server,), (pod.gateway,))
         if (kubectl := shutil.which("kubectl")) is None:
             print("skipped, the Deployment: apt-get install kubernetes-client")
         else:
             print("the Deployment, by podman kube play", flush=True)
-            with pod_of_deployment(podman, kubectl, image, keys, scratch) as pod:
+            with pod_of_deployment(podman, kubectl, image, keys, scratch, arguments.workers) as pod:
                 _stop_under_load(podman, pod, key, (pod.server, pod.gateway))
     print(f"all of it took {time.monotonic() - begin:.0f} s")
 
@@ -80,7 +80,9 @@ def _stop_under_load(podman: Podman, pod: Pod, key: str, *stops: tuple[str, ...]
     begin = time.monotonic()
     _wait_until_ready(podman, pod)
     print(f"  READY after {time.monotonic() - begin:.0f} s", flush=True)
-    clients = GatewayClients(pod.url, key, PHOTO.read_bytes(), CLIENTS)
+    # As many as the queue and the workers hold, but one.
+    concurrency = QUEUE + pod.workers - 1
+    clients = GatewayClients(pod.url, key, PHOTO.read_bytes(), concurrency)
     with local_session() as session:
         _expect(clients.send(session), SERVED, "a request with the key")
         stranger = GatewayClients(pod.url, "unknown", clients.photo, 1)
@@ -99,10 +101,10 @@ def _stop_under_load(podman: Podman, pod: Pod, key: str, *stops: tuple[str, ...]
         f"exit {codes} after {seconds:.1f} s",
         flush=True,
     )
-    if total < LEAST_IN_FLIGHT or served < total or any(codes):
+    if total < concurrency - 1 or served < total or any(codes):
         raise ImageTestError(
-            f"only {total} requests were in flight, fewer than {LEAST_IN_FLIGHT}; their outcomes "
-            f"are {dict(in_flight)}. The containers' last lines:\n"
+            f"{total} requests of {concurrency} clients were in flight; their outcomes are "
+            f"{dict(in_flight)}. The containers' last lines:\n"
             + "\n".join(podman.logs(each) for each in (pod.server, pod.gateway))
         )
 

@@ -89,12 +89,22 @@ def lost_workers(samples: list[Sample]) -> list[str]:
 
 
 def forgotten_workers(samples: list[Sample]) -> list[int]:
-    """Return the processes that live, and that TorchServe has not listed for ``GRACE_S``."""
+    """Return the processes that live, and that TorchServe has not listed for ``GRACE_S``.
+
+    One that it lists later was starting, for longer than that on a busy machine.
+    """
+    last_listed = {
+        name.partition("/")[2]: sample.at for sample in samples for name in sample.processes
+    }
     first_seen: dict[int, float] = {}
     forgotten = set()
     for sample in samples:
         first_seen = {pid: first_seen.get(pid, sample.at) for pid in sample.unknown}
-        forgotten |= {pid for pid, at in first_seen.items() if sample.at - at > GRACE_S}
+        forgotten |= {
+            pid
+            for pid, at in first_seen.items()
+            if sample.at - at > GRACE_S and last_listed.get(str(pid), at) <= at
+        }
     return sorted(forgotten)
 
 

