@@ -129,6 +129,24 @@ def test_motley_colours_count_for_less():
     assert gaps[-1] == pytest.approx(0.8, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("aside", "variance", "fit"),
+    [(4, 0, 1), (5, 0, 0.61), (6, 0, 0), (60, 0, 0), (12, 91, 1), (17, 91, 0.555), (20, 91, 0)],
+)
+def test_a_colour_that_no_mixture_of_both_layers_has_says_nothing(aside, variance, fit):
+    foreground, background = layer((200, 100, 100), variance), layer((100, 100, 100), variance)
+
+    share = mixture(
+        torch.tensor([100.0, 100 + aside, 100])[:, None],
+        *(torch.tensor([0.8]), torch.tensor([0.15])),
+        *(foreground, background),
+    )
+
+    # The noise of the camera is in both variances; those of the layers lie between all colours.
+    certainty = fit * 10_000 / (variance * 10_000 / 10_001 + 9)
+    assert share.item() == pytest.approx(0.8 / 0.15 / (1 / 0.15 + certainty), abs=0.003)
+
+
 def test_a_very_narrow_picture_keeps_its_matte() -> None:
     picture = Image.new("RGB", (1, 100_000), "red")
     alpha = Image.linear_gradient("L").resize((1, 100_000))
@@ -176,14 +194,20 @@ def by_the_book(picture: Image.Image, alpha: Image.Image) -> Floats:
     line = layers[0][..., :3] - layers[1][..., :3]
     length = (line**2).sum(axis=2)
     shown = ((colours - layers[1][..., :3]) * line).sum(axis=2) / (length + 1)
-    along = line / np.sqrt(length + 1)[..., None]
-    spreads = []
-    for layer in layers:
+    share = shown.clip(0, 1)[..., None, None]
+    covariance = np.zeros((height, width, 3, 3))
+    for weight, layer in zip((share, 1 - share), layers, strict=True):
         mean, moments = layer[..., :3], layer[..., 3:].reshape(height, width, 3, 3)
-        covariance = moments - mean[..., :, None] * mean[..., None, :]
-        spreads.append(np.einsum("yxi,yxij,yxj->yx", along, covariance, along).clip(min=0))
-    share = shown.clip(0, 1)
-    certainty = length / (share**2 * spreads[0] + (1 - share) ** 2 * spreads[1] + 9)
+        covariance += weight**2 * (moments - mean[..., :, None] * mean[..., None, :])
+    aside = colours - layers[1][..., :3] - shown[..., None] * line
+    distance = (aside**2).sum(axis=2)
+    spreads = []
+    for direction, square in ((line, length), (aside, distance)):
+        along = direction / np.sqrt(square + 1)[..., None]
+        spreads.append(np.einsum("yxi,yxij,yxj->yx", along, covariance, along).clip(min=0) + 9)
+    # Colours that no mixture of the layers has say nothing from two deviations aside on.
+    fit = ((4 - distance / spreads[1]) / 2).clip(0, 1)
+    certainty = fit * length / spreads[0]
     # How steep the network's alpha is over 3 x 3 of its own pixels, as a variance.
     seen = np.asarray(alpha.resize((320, 320), Image.Resampling.BOX), float) / 255
     change = ndimage.maximum_filter(seen, 3) - ndimage.minimum_filter(seen, 3)
