@@ -6,11 +6,12 @@ background nearby differ, a pixel's place between them gives its share of either
 alpha) B). Each layer's colours are taken where the matte is sure and spread into the band where it
 isn't, as a mean and a covariance; the photo's alpha and the network's are then averaged, each by
 the certainty that the spread of the colours leaves it. So where both layers look alike, or are
-motley, the network's alpha stays. It stays, too, where a pixel has a colour that no mixture of both
-has: it is of something else, whose place between the two means nothing. And it stays where it rises
-gently over several of its own pixels: such an edge the network could resolve, so it is soft. Inside
-a subject of which the network was nearly sure nothing becomes more transparent, even if it looks
-like the background: light lettering on a tyre stays. Outside of the band nothing changes.
+motley, the network's alpha stays. The less a pixel's colour can be a mixture of both, the more the
+network's alpha counts: the pixel is of something else, whose place between the two means little.
+The network's alpha stays, too, where it rises gently over several of its own pixels: such an edge
+the network could resolve, so it is soft. Inside a subject of which the network was nearly sure
+nothing becomes more transparent, even if it looks like the background: light lettering on a tyre
+stays. Outside of the band nothing changes.
 
 Sources: projecting a pixel on the line between two colours that have a spread is Ruzon and Tomasi,
 "Alpha Estimation in Natural Images" (CVPR 2000), and Chuang et al., "A Bayesian Approach to Digital
@@ -42,10 +43,11 @@ TRUST = 1e-4
 NEARLY_SURE = 0.9
 # The variance of a colour that sensor and compression alone make, in levels squared.
 NOISE = 9.0
-# A pixel's colour lies aside of the line between both layers' colours. The square of how far, over
-# the variance in that direction: the photo counts wholly up to the first number, and not at all
-# from the second on, which is two deviations.
-UNLIKE = (2.0, 4.0)
+# How far a pixel's colour may lie aside of the line between both layers' colours, squared, as a
+# multiple of the variance in that direction; and how much what exceeds it adds to the variance
+# along the line.
+USUAL = 2.0
+DISTRUST = 8.0
 # Colours are gathered in cells so wide and high that about this many lie along the longer side.
 CELLS = 375
 # Bounds the memory of the finest step, and keeps it in the processor's cache.
@@ -106,11 +108,10 @@ def mixture(
     shown = (offset * line).sum(dim=0) / (length + 1)
     share = shown.clamp(0, 1)
     covariance = share**2 * _covariance(foreground) + (1 - share) ** 2 * _covariance(background)
-    # What is left of the pixel when its place on the line is taken away: no mixture explains it.
+    # What no mixture of the layers explains; its place on the line means the less, the more it is.
     aside = offset - shown * line
-    unexplained = aside.square().sum(dim=0) / _variance(covariance, aside)
-    fit = ((UNLIKE[1] - unexplained) / (UNLIKE[1] - UNLIKE[0])).clamp(0, 1)
-    certainty = fit * length / _variance(covariance, line)
+    unexplained = aside.square().sum(dim=0) - USUAL * _variance(covariance, aside)
+    certainty = length / (_variance(covariance, line) + DISTRUST * unexplained.clamp(min=0))
     return ((prior / doubt + shown * certainty) / (1 / doubt + certainty)).clamp(0, 1)
 
 
