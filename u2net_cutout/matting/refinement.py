@@ -6,10 +6,12 @@ background nearby differ, a pixel's place between them gives its share of either
 alpha) B). Each layer's colours are taken where the matte is sure and spread into the band where it
 isn't, as a mean and a covariance; the photo's alpha and the network's are then averaged, each by
 the certainty that the spread of the colours leaves it. So where both layers look alike, or are
-motley, the network's alpha stays. It stays, too, where it rises gently over several of its own
-pixels: such an edge the network could resolve, so it is soft. Inside a subject of which the network
-was nearly sure nothing becomes more transparent, even if it looks like the background: light
-lettering on a tyre stays. Outside of the band nothing changes.
+motley, the network's alpha stays. The less a pixel's colour can be a mixture of both, the more the
+network's alpha counts: the pixel is of something else, whose place between the two means little.
+The network's alpha stays, too, where it rises gently over several of its own pixels: such an edge
+the network could resolve, so it is soft. Inside a subject of which the network was nearly sure
+nothing becomes more transparent, even if it looks like the background: light lettering on a tyre
+stays. Outside of the band nothing changes.
 
 Sources: projecting a pixel on the line between two colours that have a spread is Ruzon and Tomasi,
 "Alpha Estimation in Natural Images" (CVPR 2000), and Chuang et al., "A Bayesian Approach to Digital
@@ -41,6 +43,11 @@ TRUST = 1e-4
 NEARLY_SURE = 0.9
 # The variance of a colour that sensor and compression alone make, in levels squared.
 NOISE = 9.0
+# How far a pixel's colour may lie aside of the line between both layers' colours, squared, as a
+# multiple of the variance in that direction; and how much what exceeds it adds to the variance
+# along the line.
+USUAL = 2.0
+DISTRUST = 8.0
 # Colours are gathered in cells so wide and high that about this many lie along the longer side.
 CELLS = 375
 # Bounds the memory of the finest step, and keeps it in the processor's cache.
@@ -97,11 +104,14 @@ def mixture(
     """
     line = foreground[:3] - background[:3]
     length = line.square().sum(dim=0)
-    shown = ((seen - background[:3]) * line).sum(dim=0) / (length + 1)
+    offset = seen - background[:3]
+    shown = (offset * line).sum(dim=0) / (length + 1)
     share = shown.clamp(0, 1)
-    along = line / (length + 1).sqrt()
-    behind, front = (_variance(layer, along) for layer in (background, foreground))
-    certainty = length / (share**2 * front + (1 - share) ** 2 * behind + NOISE)
+    covariance = share**2 * _covariance(foreground) + (1 - share) ** 2 * _covariance(background)
+    # What no mixture of the layers explains; its place on the line means the less, the more it is.
+    aside = offset - shown * line
+    unexplained = aside.square().sum(dim=0) - USUAL * _variance(covariance, aside)
+    certainty = length / (_variance(covariance, line) + DISTRUST * unexplained.clamp(min=0))
     return ((prior / doubt + shown * certainty) / (1 / doubt + certainty)).clamp(0, 1)
 
 
@@ -120,12 +130,18 @@ def _certainty(alpha: Image.Image, resolution: int) -> tuple[Array, Array]:
     return np.asarray(doubt.resize(alpha.size, Image.Resampling.BILINEAR)), inside
 
 
-def _variance(layer: Tensor, along: Tensor) -> Tensor:
-    """Return the variance of a layer's colours (9, N) along a direction (3, N)."""
+def _covariance(layer: Tensor) -> Tensor:
+    """Return the covariance of a layer's colours (9, N), in the order of `PAIRS`: (6, N)."""
+    entries = zip(layer[3:], PAIRS, strict=True)
+    return torch.stack([moment - layer[one] * layer[other] for moment, (one, other) in entries])
+
+
+def _variance(covariance: Tensor, along: Tensor) -> Tensor:
+    """Return the variance of colours, noise included, along a direction (3, N) of any length."""
     total = torch.zeros_like(along[0])
-    for moment, (one, other), times in zip(layer[3:], PAIRS, TIMES, strict=True):
-        total += times * (moment - layer[one] * layer[other]) * along[one] * along[other]
-    return total.clamp(min=0)
+    for entry, (one, other), times in zip(covariance, PAIRS, TIMES, strict=True):
+        total += times * entry * along[one] * along[other]
+    return total.clamp(min=0) / (along.square().sum(dim=0) + 1) + NOISE
 
 
 def _layers(colours: Array, matte: Array, cell: int) -> Tensor:

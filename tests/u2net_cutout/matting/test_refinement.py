@@ -129,6 +129,23 @@ def test_motley_colours_count_for_less():
     assert gaps[-1] == pytest.approx(0.8, abs=0.01)
 
 
+@pytest.mark.parametrize("variance", [0, 91])
+@pytest.mark.parametrize("aside", [0, 4, 5, 12, 17, 60])
+def test_a_colour_that_no_mixture_of_both_layers_has_says_less(aside, variance):
+    foreground, background = layer((200, 100, 100), variance), layer((100, 100, 100), variance)
+
+    share = mixture(
+        torch.tensor([100.0, 100 + aside, 100])[:, None],
+        *(torch.tensor([0.8]), torch.tensor([0.15])),
+        *(foreground, background),
+    )
+
+    # The camera's noise is in both: the variance, and what is usual aside of the line.
+    spread = variance + 9
+    certainty = 10_000 / (spread + 8 * max(0, aside**2 - 2 * spread))
+    assert share.item() == pytest.approx(0.8 / 0.15 / (1 / 0.15 + certainty), rel=0.05)
+
+
 def test_a_very_narrow_picture_keeps_its_matte() -> None:
     picture = Image.new("RGB", (1, 100_000), "red")
     alpha = Image.linear_gradient("L").resize((1, 100_000))
@@ -176,14 +193,19 @@ def by_the_book(picture: Image.Image, alpha: Image.Image) -> Floats:
     line = layers[0][..., :3] - layers[1][..., :3]
     length = (line**2).sum(axis=2)
     shown = ((colours - layers[1][..., :3]) * line).sum(axis=2) / (length + 1)
-    along = line / np.sqrt(length + 1)[..., None]
-    spreads = []
-    for layer in layers:
+    share = shown.clip(0, 1)[..., None, None]
+    covariance = np.zeros((height, width, 3, 3))
+    for weight, layer in zip((share, 1 - share), layers, strict=True):
         mean, moments = layer[..., :3], layer[..., 3:].reshape(height, width, 3, 3)
-        covariance = moments - mean[..., :, None] * mean[..., None, :]
-        spreads.append(np.einsum("yxi,yxij,yxj->yx", along, covariance, along).clip(min=0))
-    share = shown.clip(0, 1)
-    certainty = length / (share**2 * spreads[0] + (1 - share) ** 2 * spreads[1] + 9)
+        covariance += weight**2 * (moments - mean[..., :, None] * mean[..., None, :])
+    aside = colours - layers[1][..., :3] - shown[..., None] * line
+    distance = (aside**2).sum(axis=2)
+    spreads = []
+    for direction, square in ((line, length), (aside, distance)):
+        along = direction / np.sqrt(square + 1)[..., None]
+        spreads.append(np.einsum("yxi,yxij,yxj->yx", along, covariance, along).clip(min=0) + 9)
+    # What is more than usual aside of the line counts as a spread along it.
+    certainty = length / (spreads[0] + 8 * (distance - 2 * spreads[1]).clip(min=0))
     # How steep the network's alpha is over 3 x 3 of its own pixels, as a variance.
     seen = np.asarray(alpha.resize((320, 320), Image.Resampling.BOX), float) / 255
     change = ndimage.maximum_filter(seen, 3) - ndimage.minimum_filter(seen, 3)
