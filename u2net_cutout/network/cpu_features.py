@@ -25,8 +25,12 @@ def cpu_has(precision: Precision, cpuinfo: Path = CPUINFO) -> bool:
         return True
     if platform.machine() not in ("x86_64", "AMD64"):
         return False
-    flags = cpu_fact("flags", cpuinfo).split()
-    return not INSTRUCTIONS.get(precision, frozenset()).isdisjoint(flags)
+    return not INSTRUCTIONS.get(precision, frozenset()).isdisjoint(cpu_flags(cpuinfo))
+
+
+def cpu_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
+    """Return the names that Linux gives to what the CPU has."""
+    return frozenset(cpu_fact("flags", cpuinfo).split())
 
 
 def cpu_name(cpuinfo: Path = CPUINFO) -> str:

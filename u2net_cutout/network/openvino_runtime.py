@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from u2net_cutout.network.cpu_features import cpu_flags
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.openvino_library import openvino
 from u2net_cutout.network.precision import Precision
@@ -34,7 +35,9 @@ FLOATING_POINT = {Precision.FP32: 0, Precision.BF16: 1, Precision.INT8: 13}
 SLOW_KERNEL = "ref"
 # What OpenVINO calls the instructions of ``cpu_features.INSTRUCTIONS``. Older ones can do the same
 # arithmetic, several times slower.
-VECTOR_KERNELS = ("avx512", "avx10", "amx", "avx2_vnni")
+VECTOR_KERNELS = ("avx512", "avx10", "amx")
+# AVX-VNNI's kernels are called as AVX2's; OpenVINO takes them where the CPU has the flag.
+AVX_VNNI_KERNEL, AVX_VNNI_FLAG = "avx2", "avx_vnni"
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,11 @@ def _proven_kernels(compiled: openvino.CompiledModel, precision: Precision) -> d
 def _is_fast(kernel: str, precision: Precision) -> bool:
     if SLOW_KERNEL in kernel:
         return False
-    return precision is Precision.FP32 or any(name in kernel for name in VECTOR_KERNELS)
+    if precision is Precision.FP32 or any(name in kernel for name in VECTOR_KERNELS):
+        return True
+    return (
+        precision is Precision.INT8 and AVX_VNNI_KERNEL in kernel and AVX_VNNI_FLAG in cpu_flags()
+    )
 
 
 def _text(facts: Any, name: str) -> str:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from u2net_cutout.network.cpu_features import cpu_has, cpu_name
+from u2net_cutout.network.cpu_features import cpu_flags, cpu_has, cpu_name
 from u2net_cutout.network.precision import Precision
 
 
@@ -43,6 +43,11 @@ def test_the_cpu_is_known_by_its_name_and_flags(tmp_path: Path) -> None:
 
     assert cpu_name(file) == "A CPU fpu avx2 sse"
     assert cpu_name(tmp_path / "missing").startswith("x86_64")
+
+
+def test_the_flags_are_those_of_the_cpu_alone(tmp_path: Path) -> None:
+    assert cpu_flags(cpuinfo(tmp_path, "avx2")) == {"fpu", "avx2", "sse"}
+    assert cpu_flags(tmp_path / "missing") == frozenset()
 
 
 def test_a_system_that_tells_nothing_has_float32_alone(tmp_path: Path) -> None:

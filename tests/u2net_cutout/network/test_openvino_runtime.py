@@ -10,12 +10,17 @@ from PIL import Image
 from torch import Tensor
 
 from preprocessing import Normalize, Rescale
+from scripts.export.calibration import stored_calibration
+from scripts.export.openvino_graph import openvino_graph, save_graph
+from scripts.export.quantisation import Scheme
+from scripts.weights.convert import folded_network
 from tests.conftest import ROOT, exported
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.metadata import ModelMetadata
 from u2net_cutout.network.openvino_runtime import FLOATING_POINT, OpenVinoRuntime, load_openvino
 from u2net_cutout.network.precision import Precision, Runtime
 from u2net_cutout.network.runtime import load_runtime
+from u2net_cutout.network.variant import VARIANTS
 
 CPU = torch.device("cpu")
 
@@ -72,27 +77,46 @@ def test_a_network_that_runs_in_another_precision_is_refused(openvino_network: P
         load(openvino_network, Precision.INT8)
 
 
-def test_kernels_without_the_instructions_are_refused(openvino_network: Path) -> None:
+def test_8_bit_kernels_of_avx2_are_accepted_with_avx_vnni_alone(
+    weights: Path, tmp_path: Path
+) -> None:
+    network = folded_network(
+        torch.load(weights / "u2netp.pth", weights_only=True), VARIANTS["u2netp"]
+    )
+    scheme = Scheme.of(network)
+    calibration = stored_calibration(scheme)
+    assert calibration is not None
+    save_graph(openvino_graph(network, calibration.quantisation(scheme)), tmp_path / "network")
+    # The names do not tell AVX-VNNI, so that any CPU can show what is made of them.
     program = (
         "import sys; from pathlib import Path\n"
+        "from u2net_cutout.network import openvino_runtime\n"
+        "from u2net_cutout.network.errors import ModelLoadError\n"
         "from u2net_cutout.network.precision import Precision\n"
-        "from u2net_cutout.network.openvino_runtime import load_openvino\n"
-        "load_openvino(sorted(Path(sys.argv[1]).glob('*.[bx]*')), Precision.INT8, 1)\n"
+        "files = sorted(Path(sys.argv[1]).iterdir())\n"
+        "for flags in ({'avx2', 'avx512_vnni'}, {'avx2', 'avx_vnni'}):\n"
+        "    openvino_runtime.cpu_flags = lambda: frozenset(flags)\n"
+        "    try:\n"
+        "        print(openvino_runtime.load_openvino(files, Precision.INT8, 1).kernels)\n"
+        "    except ModelLoadError as error:\n"
+        "        print('refused:', error)\n"
     )
-    folder = exported("u2net", Runtime.OPENVINO, Precision.INT8)
-    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
 
     done = subprocess.run(
-        [sys.executable, "-c", program, str(folder)],
+        [sys.executable, "-c", program, str(tmp_path)],
         cwd=ROOT,
-        env=environment,
+        env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"},
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert "ModelLoadError" in done.stderr
-    assert "avx2" in done.stderr
+    assert done.returncode == 0, done.stderr
+    without, with_vnni = done.stdout.splitlines()
+    assert without.startswith("refused:")
+    assert "avx2" in without
+    assert with_vnni.startswith("{")
+    assert "avx2_I8" in with_vnni
 
 
 def test_half_precision_of_gpus_is_refused(openvino_network: Path) -> None:
