@@ -16,6 +16,7 @@ from u2net_cutout.network.cpu_features import cpu_flags
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.openvino_library import openvino
 from u2net_cutout.network.precision import Precision
+from u2net_cutout.network.variant import Variant
 
 # The precision hint for what the graph does not have in 8 bits. Beside
 # them float32 is about as fast as bfloat16, and truer.
@@ -27,10 +28,10 @@ CONVOLUTION_TYPES = {
     Precision.BF16: ("bf16",),
     Precision.INT8: ("u8", "i8"),
 }
-# The convolutions that stay in float32. In 8 bits: the first, five sides in two steps each, the
-# second step of the finest side, and a sensitive one (``Variant.sensitive``). In
-# bfloat16: that one. The output convolution is a matrix product, and not counted.
-FLOATING_POINT = {Precision.FP32: 0, Precision.BF16: 1, Precision.INT8: 13}
+# The convolutions that stay in float32, beside a variant's sensitive ones. In 8 bits: the first,
+# five sides in two steps each, and the second step of the finest side. The output convolution is a
+# matrix product, and not counted.
+FLOATING_POINT = {Precision.BF16: 0, Precision.INT8: 12}
 # What OpenVINO calls kernels that were written to be read, not to be fast.
 SLOW_KERNEL = "ref"
 # What OpenVINO calls the instructions of ``cpu_features.INSTRUCTIONS``. Older ones can do the same
@@ -73,7 +74,9 @@ class OpenVinoRuntime:
         return torch.cat(maps) if len(maps) > 1 else maps[0]
 
 
-def load_openvino(files: Sequence[Path], precision: Precision, threads: int) -> OpenVinoRuntime:
+def load_openvino(
+    files: Sequence[Path], variant: Variant, precision: Precision, threads: int
+) -> OpenVinoRuntime:
     """Compile a network in OpenVINO's format, a graph (``.xml``) and its weights (``.bin``).
 
     Raises:
@@ -100,12 +103,14 @@ def load_openvino(files: Sequence[Path], precision: Precision, threads: int) -> 
         raise ModelLoadError(
             f"OpenVINO {openvino.__version__} can't load {[f.name for f in files]}: {error}"
         ) from error
-    kernels = _proven_kernels(compiled, precision)
+    kernels = _proven_kernels(compiled, variant, precision)
     cpu = str(core.get_property("CPU", "FULL_DEVICE_NAME"))
     return OpenVinoRuntime(compiled.create_infer_request(), threads, cpu, kernels)
 
 
-def _proven_kernels(compiled: openvino.CompiledModel, precision: Precision) -> dict[str, int]:
+def _proven_kernels(
+    compiled: openvino.CompiledModel, variant: Variant, precision: Precision
+) -> dict[str, int]:
     """Return what runs the convolutions, by OpenVINO's own account of the compiled network.
 
     Raises:
@@ -117,14 +122,20 @@ def _proven_kernels(compiled: openvino.CompiledModel, precision: Precision) -> d
     types = Counter(_text(each, "runtimePrecision") for each in convolutions)
     others = len(convolutions) - sum(types[each] for each in CONVOLUTION_TYPES[precision])
     slow = [kernel for kernel in kernels if not _is_fast(kernel, precision)]
-    allowed = FLOATING_POINT[precision]
-    if others > allowed or slow or not convolutions:
+    if others > kept_floating(variant, precision) or slow or not convolutions:
         raise ModelLoadError(
             f"OpenVINO {openvino.__version__} runs the network's convolutions not in "
             f"{precision.value} here, but in {dict(types)} by {sorted(kernels)}: build the archive "
             "with PRECISION=fp32, or with RUNTIME=torch"
         )
     return dict(kernels)
+
+
+def kept_floating(variant: Variant, precision: Precision) -> int:
+    """Return how many convolutions of a variant stay in float32 among those of fewer bits."""
+    if precision not in FLOATING_POINT:
+        return 0
+    return FLOATING_POINT[precision] + len(variant.sensitive)
 
 
 def _is_fast(kernel: str, precision: Precision) -> bool:

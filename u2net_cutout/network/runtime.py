@@ -75,7 +75,7 @@ def load_runtime(
             return load_ncnn(files, precision, threads)
         from u2net_cutout.network.openvino_runtime import load_openvino
 
-        return load_openvino(files, precision, threads)
+        return load_openvino(files, variant, precision, threads)
     except ImportError as error:
         raise ModelLoadError(
             f"the server's environment has no working {runtime.value} ({error}): pip install "

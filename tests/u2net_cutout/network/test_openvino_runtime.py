@@ -17,7 +17,7 @@ from scripts.weights.convert import folded_network
 from tests.conftest import ROOT, exported
 from u2net_cutout.network.errors import ModelLoadError
 from u2net_cutout.network.metadata import ModelMetadata
-from u2net_cutout.network.openvino_runtime import FLOATING_POINT, OpenVinoRuntime, load_openvino
+from u2net_cutout.network.openvino_runtime import OpenVinoRuntime, kept_floating, load_openvino
 from u2net_cutout.network.precision import Precision, Runtime
 from u2net_cutout.network.runtime import load_runtime
 from u2net_cutout.network.variant import VARIANTS
@@ -26,7 +26,8 @@ CPU = torch.device("cpu")
 
 
 def load(folder: Path, precision: Precision = Precision.FP32, threads: int = 2) -> OpenVinoRuntime:
-    return load_openvino(sorted(folder.glob("*.[bx]*")), precision, threads)
+    variant = VARIANTS["u2net"]  # as sensitive as u2netp
+    return load_openvino(sorted(folder.glob("*.[bx]*")), variant, precision, threads)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,26 @@ def test_the_convolutions_run_in_the_precision_asked_for(precision: Precision, s
     runtime = load(exported("u2net", Runtime.OPENVINO, precision), precision)
 
     in_precision = sum(n for kernel, n in runtime.kernels.items() if kernel.endswith(suffix))
-    assert sum(runtime.kernels.values()) - in_precision == FLOATING_POINT[precision]
+    assert sum(runtime.kernels.values()) - in_precision == kept_floating(
+        VARIANTS["u2net"], precision
+    )
+
+
+@pytest.mark.parametrize(
+    ("variant", "precision", "count"),
+    [
+        ("u2net", Precision.INT8, 13),
+        ("u2net", Precision.BF16, 1),
+        ("u2net", Precision.FP32, 0),
+        ("isnet", Precision.INT8, 12),
+        ("isnet", Precision.BF16, 0),
+    ],
+)
+def test_the_convolutions_that_stay_in_float32_are_counted(
+    variant: str, precision: Precision, count: int
+) -> None:
+    """As OpenVINO's AVX-512 and AVX-VNNI kernels reported them."""
+    assert kept_floating(VARIANTS[variant], precision) == count
 
 
 def test_the_sensitive_convolution_stays_in_float32_among_bfloat16() -> None:
@@ -93,11 +113,15 @@ def test_8_bit_kernels_of_avx2_are_accepted_with_avx_vnni_alone(
         "from u2net_cutout.network import openvino_runtime\n"
         "from u2net_cutout.network.errors import ModelLoadError\n"
         "from u2net_cutout.network.precision import Precision\n"
+        "from u2net_cutout.network.variant import VARIANTS\n"
         "files = sorted(Path(sys.argv[1]).iterdir())\n"
         "for flags in ({'avx2', 'avx512_vnni'}, {'avx2', 'avx_vnni'}):\n"
         "    openvino_runtime.cpu_flags = lambda: frozenset(flags)\n"
         "    try:\n"
-        "        print(openvino_runtime.load_openvino(files, Precision.INT8, 1).kernels)\n"
+        "        found = openvino_runtime.load_openvino(\n"
+        "            files, VARIANTS['u2netp'], Precision.INT8, 1\n"
+        "        )\n"
+        "        print(found.kernels)\n"
         "    except ModelLoadError as error:\n"
         "        print('refused:', error)\n"
     )
