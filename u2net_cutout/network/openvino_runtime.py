@@ -34,10 +34,11 @@ CONVOLUTION_TYPES = {
 FLOATING_POINT = {Precision.BF16: 0, Precision.INT8: 12}
 # What OpenVINO calls kernels that were written to be read, not to be fast.
 SLOW_KERNEL = "ref"
-# What OpenVINO calls the instructions of ``cpu_features.INSTRUCTIONS``. Older ones can do the same
-# arithmetic, several times slower.
+# What OpenVINO calls the instructions of ``cpu_features.INSTRUCTIONS``. Older ones are slower, and
+# their 8-bit products overflow.
 VECTOR_KERNELS = ("avx512", "avx10", "amx")
-# AVX-VNNI's kernels are called as AVX2's; OpenVINO takes them where the CPU has the flag.
+# AVX-VNNI's kernels are called as AVX2's. OpenVINO takes them where the CPU has the flag, unless
+# ``ONEDNN_MAX_CPU_ISA`` forbids it, which can't be told.
 AVX_VNNI_KERNEL, AVX_VNNI_FLAG = "avx2", "avx_vnni"
 
 

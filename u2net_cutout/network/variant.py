@@ -96,10 +96,10 @@ _ISNET = replace(
     stem=64,
     fused=False,
     rounded_last=True,
-    # None, as measured. Of its 113 convolutions in 8 bits, each alone, those with less than 1 % of
-    # the arithmetic gave a photo (lion.jpg) at most 6 % of the squared error. The largest of them,
-    # ``stage6.rebnconv1``, takes 3 % off the mean error over seven photos if it stays in float32;
-    # a change of the pictures by a millionth moves that error by more than a tenth.
+    # None. With one of its 113 convolutions in 8 bits at a time, none that has less than 1 % of the
+    # arithmetic caused more than 6 % of the squared error (of lion.jpg). The worst of them,
+    # ``stage6.rebnconv1``, in float32 lowers the mean error of seven photos by 3 %; noise of a
+    # millionth in the pictures moves it by more than 10 %.
     sensitive=(),
     # Of 50 megapixels, with five times more to do than cores: 24 to 34 s.
     response_timeout_s=60,

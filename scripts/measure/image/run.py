@@ -80,7 +80,7 @@ def _stop_under_load(podman: Podman, pod: Pod, key: str, *stops: tuple[str, ...]
     begin = time.monotonic()
     _wait_until_ready(podman, pod)
     print(f"  READY after {time.monotonic() - begin:.0f} s", flush=True)
-    # As many as the queue and the workers hold, but one.
+    # One less than the smallest queue and the workers hold, so that none is refused.
     concurrency = QUEUE + pod.workers - 1
     clients = GatewayClients(pod.url, key, PHOTO.read_bytes(), concurrency)
     with local_session() as session:

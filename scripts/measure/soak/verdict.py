@@ -91,11 +91,12 @@ def lost_workers(samples: list[Sample]) -> list[str]:
 def forgotten_workers(samples: list[Sample]) -> list[int]:
     """Return the processes that live, and that TorchServe has not listed for ``GRACE_S``.
 
-    One that it lists later was starting, for longer than that on a busy machine.
+    One that it lists later for the first time was starting, for longer on a busy machine.
     """
-    last_listed = {
-        name.partition("/")[2]: sample.at for sample in samples for name in sample.processes
-    }
+    first_listed: dict[str, float] = {}
+    for sample in samples:
+        for name in sample.processes:
+            first_listed.setdefault(name.partition("/")[2], sample.at)
     first_seen: dict[int, float] = {}
     forgotten = set()
     for sample in samples:
@@ -103,7 +104,7 @@ def forgotten_workers(samples: list[Sample]) -> list[int]:
         forgotten |= {
             pid
             for pid, at in first_seen.items()
-            if sample.at - at > GRACE_S and last_listed.get(str(pid), at) <= at
+            if sample.at - at > GRACE_S and first_listed.get(str(pid), at) <= at
         }
     return sorted(forgotten)
 

