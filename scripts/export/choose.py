@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scripts.common.errors import CommandError
 from scripts.common.files import sha256_of
+from scripts.common.locks import locked
 from scripts.common.paths import ROOT
 from scripts.export.parity import PARITY_FILE, ParityError, check_parity
 from u2net_cutout.network.cpu_features import cpu_has, cpu_name
@@ -107,18 +108,19 @@ def export_network(
     """
     folder = networks / f"{weights.stem}-{choice}"
     digest = _digest(weights, choice)
-    if not _is_fresh(folder, digest):
-        print(f"writing {weights.stem} for {choice.runtime.value} in {choice.precision.value}")
-        from scripts.export.write import PhotoSource, write_network
+    networks.mkdir(parents=True, exist_ok=True)
+    with locked(networks, f"another command writes to {networks}; waiting for it"):
+        if not _is_fresh(folder, digest):
+            print(f"writing {weights.stem} for {choice.runtime.value} in {choice.precision.value}")
+            from scripts.export.write import PhotoSource, write_network
 
-        networks.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=networks) as scratch:
-            source = PhotoSource(photos, pip_arguments)
-            written = Path(scratch) / folder.name
-            written.mkdir()
-            write_network(weights, written, choice, source, digest)
-            shutil.rmtree(folder, ignore_errors=True)
-            written.replace(folder)
+            with tempfile.TemporaryDirectory(dir=networks) as scratch:
+                source = PhotoSource(photos, pip_arguments)
+                written = Path(scratch) / folder.name
+                written.mkdir()
+                write_network(weights, written, choice, source, digest)
+                shutil.rmtree(folder, ignore_errors=True)
+                written.replace(folder)
     metadata = ModelMetadata.read(folder)
     check_parity(metadata.parity, metadata.variant, choice.precision)
     return folder
