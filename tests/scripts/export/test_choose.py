@@ -156,8 +156,8 @@ def test_another_cpu_measures_for_itself(
     assert before.sources_sha256 != after.sources_sha256
 
 
-def test_a_network_for_torch_is_written_without_the_others(
-    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+def test_two_processes_may_write_a_network_at_once_and_need_one_library(
+    tmp_path: Path, weights: Path
 ) -> None:
     program = (
         "import sys; sys.modules['openvino'] = sys.modules['ncnn'] = None\n"
@@ -169,8 +169,9 @@ def test_a_network_for_torch_is_written_without_the_others(
         "               Choice(Runtime.TORCH, Precision.FP32))\n"
     )
 
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+    both = [subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) for _ in range(2)]
 
+    assert [each.wait() for each in both] == [0, 0]
     assert (tmp_path / "u2netp-fp32-torch" / "u2netp.pth").exists()
 
 
