@@ -203,9 +203,11 @@ def _misleads(variable: str) -> bool:
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    # In a container whose first process does not reap, the dead stay as zombies.
+    # In a container whose first process does not reap, the dead stay as zombies. But so does a main
+    # thread that ended before others, which may still hold the process's sockets.
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        dead = process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+        return process.is_running() and not dead
     except psutil.NoSuchProcess:
         return False
 
