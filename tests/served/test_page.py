@@ -530,6 +530,8 @@ def test_results_may_be_updated_again_while_photos_are_under_way(
     option(page, "Crop to the subject").check()
     update(page)
     cards(page, "working", 2)
+    while len(sent) < 4:
+        page.wait_for_timeout(100)
     for route in sent[2:]:
         route.continue_()
 

@@ -4,7 +4,7 @@ import sys
 from argparse import Namespace
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +12,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from u2net_cutout.cli.cutter import Cutter
+from u2net_cutout.cli.interrupts import LONGEST_WAIT_S
 from u2net_cutout.cli.outputs import format_of, write_whole
 from u2net_cutout.client.errors import UsageError
 from u2net_cutout.contract.formats import OutputFormat
@@ -82,11 +83,17 @@ def in_order(
         for frame in frames:
             in_flight.append(pool.submit(work, frame))
             if len(in_flight) > 2 * threads:
-                yield in_flight.popleft().result()
+                yield _result(in_flight.popleft())
         while in_flight:
-            yield in_flight.popleft().result()
+            yield _result(in_flight.popleft())
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _result(future: Future[bytes]) -> bytes:
+    while not future.done():
+        wait([future], LONGEST_WAIT_S)
+    return future.result()
 
 
 def _numbered(pattern: str, number: int) -> Path:

@@ -10,6 +10,8 @@ from typing import NoReturn
 from u2net_cutout.cli.outputs import discard_parts
 
 INTERRUPTED = 130
+# Python sees a signal that comes just before the main thread waits for another one only after it.
+LONGEST_WAIT_S = 0.5
 # Windows has no SIGHUP.
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)

@@ -1,15 +1,18 @@
 """Many pictures through one server: concurrently, with progress, and a report of failures."""
 
+import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from threading import Event
+from time import monotonic
 from typing import NoReturn
 
 from tqdm import tqdm
 
+from u2net_cutout.cli.interrupts import LONGEST_WAIT_S
 from u2net_cutout.cli.messages import print_message
 from u2net_cutout.cli.sources import Job
 from u2net_cutout.client.errors import ClientError, ServerUnusable, TryLater, printable
@@ -94,8 +97,7 @@ def run(
                 stopping.set()
                 tally.interrupted = True
                 print_message("finishing the pictures in flight; again to end now")
-                with suppress(TimeoutError):
-                    _enter_all(pending, stopping, tally, bar, GRACE_S)
+                _enter_all(pending, stopping, tally, bar, monotonic() + GRACE_S)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     tally.left |= {job.source for job in jobs} - tally.done - tally.failures.keys()
@@ -106,14 +108,20 @@ def _enter_all(
     stopping: Event,
     tally: Tally,
     bar: "tqdm[NoReturn]",
-    timeout_s: float | None = None,
+    deadline: float = math.inf,
 ) -> None:
-    """Enter futures into the tally as they finish, and take them out of `pending`.
+    """Enter futures into the tally as they finish, until all have or the deadline is over.
 
-    Raises:
-        TimeoutError: the time is over, and some have not finished.
+    They are taken out of `pending`.
     """
-    for future in as_completed(list(pending), timeout_s):
+    finished: SimpleQueue[Future[bool]] = SimpleQueue()
+    for future in list(pending):
+        future.add_done_callback(finished.put)
+    while pending and monotonic() < deadline:
+        try:
+            future = finished.get(timeout=LONGEST_WAIT_S)
+        except Empty:
+            continue
         picture = pending[future].source
         try:
             if future.result():

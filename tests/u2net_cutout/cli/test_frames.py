@@ -1,4 +1,6 @@
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -61,3 +63,21 @@ def test_only_a_few_frames_are_read_ahead() -> None:
     cutouts.close()
 
     assert read <= 5
+
+
+def test_an_interrupt_that_does_not_wake_the_main_thread_is_seen() -> None:
+    seen, unseen = threading.Event(), threading.Event()
+
+    def work(frame: bytes) -> bytes:
+        # The main thread waits by now; this is as one that came just before.
+        time.sleep(0.2)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        if not seen.wait(10):
+            unseen.set()
+        return frame
+
+    with pytest.raises(KeyboardInterrupt):
+        list(in_order(iter([b"x"]), work, 1))
+
+    assert not unseen.is_set()
+    seen.set()

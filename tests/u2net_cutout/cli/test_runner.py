@@ -1,5 +1,7 @@
 import os
 import signal
+import threading
+import time
 from pathlib import Path
 from threading import Event
 
@@ -85,6 +87,21 @@ def test_an_interrupt_lets_those_in_flight_finish() -> None:
     assert not tally.failures
     assert len(tally.done) + len(tally.left) == 6
     assert tally.report().startswith("interrupted; the same command resumes: ")
+
+
+def test_an_interrupt_that_does_not_wake_the_main_thread_is_seen() -> None:
+    tally, stopping = Tally(), Event()
+
+    def work(job: Job) -> None:
+        # The main thread waits by now; this is as one that came just before.
+        time.sleep(0.2)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        assert stopping.wait(10)
+
+    run(jobs("a"), work, stopping, tally)
+
+    assert tally.interrupted
+    assert tally.done == {Path("a")}
 
 
 def test_nothing_to_do_is_clean() -> None:
