@@ -1,16 +1,18 @@
-"""What the saliency network does, step by step: the graph that ``torch.export`` records of it.
+"""What the saliency network does, step by step: the operators that a forward pass calls.
 
 Whatever runs the network elsewhere (OpenVINO's graph, ncnn's, the quantised twin) follows these
 steps and needs no second definition of U²-Net.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
+from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from u2net_cutout.network.u2net import SaliencyNetwork
 from u2net_cutout.network.variant import Variant
@@ -35,7 +37,6 @@ class Operation(Enum):
 # The operators that the network uses, by their names in PyTorch's ATen.
 OPERATIONS = {
     "aten.conv2d": Operation.CONVOLUTION,
-    "aten.relu": Operation.RELU,
     "aten.relu_": Operation.RELU,
     "aten.max_pool2d": Operation.MAX_POOL,
     "aten.cat": Operation.CONCATENATE,
@@ -67,29 +68,52 @@ def network_steps(network: SaliencyNetwork) -> list[Step]:
 
 @cache
 def _steps(variant: Variant) -> Sequence[Step]:
-    """Trace a variant's network, which takes seconds; no weights are looked at.
-
-    Source: https://docs.pytorch.org/docs/stable/export.html
-    """
+    """Follow a picture through a variant's network; no weights are looked at."""
     with torch.device("meta"):
         network = SaliencyNetwork(variant, batch_norm=False).eval()
         picture = torch.empty(1, 3, variant.size, variant.size)
-    program = torch.export.export(network, (picture,))
-    parameters = program.graph_signature.inputs_to_parameters
-    steps: list[Step] = []
-    places: dict[fx.Node, int] = {}
-    for node in program.graph.nodes:
-        if node.op == "output" or node.name in parameters:
-            continue
-        operation, name = Operation.INPUT, ""
-        if node.op == "call_function":
-            operation = OPERATIONS[str(node.target).rpartition(".")[0]]
+        recorder = _Recorder(network, picture)
+    with torch.inference_mode(), recorder:
+        network(picture)
+    return recorder.steps
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Lists the operators that a network calls, which ``torch.export`` takes seconds for.
+
+    Source: https://docs.pytorch.org/docs/stable/notes/extending.html
+    """
+
+    def __init__(self, network: nn.Module, picture: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.parameters = {id(value): name for name, value in network.named_parameters()}
+        self.steps = [Step(Operation.INPUT, (), tuple(picture.shape))]
+        self.places = {id(picture): 0}
+        # While they live, nothing else has their ids.
+        self.results = [picture]
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        operation, name = OPERATIONS[str(func.overloadpacket)], ""
         if operation is Operation.CONVOLUTION:
-            name = parameters[node.args[1].name].removesuffix(".weight")
-        inputs = tuple(places[source] for source in node.all_input_nodes if source in places)
-        places[node] = len(steps)
-        steps.append(Step(operation, inputs, tuple(node.meta["val"].shape), name))
-    return steps
+            name = self.parameters[id(args[1])].removesuffix(".weight")
+        tensors = args[0] if operation is Operation.CONCATENATE else args
+        inputs = [
+            self.places[id(each)]
+            for each in tensors
+            if isinstance(each, Tensor) and id(each) not in self.parameters
+        ]
+        # Also where it is the same tensor as before, changed in place.
+        self.places[id(result)] = len(self.steps)
+        self.results.append(result)
+        self.steps.append(Step(operation, tuple(inputs), tuple(result.shape), name))
+        return result
 
 
 def names_of(steps: Sequence[Step]) -> list[str]:

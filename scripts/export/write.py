@@ -73,7 +73,8 @@ def write_network(
         # Whatever the precision: another machine may get a copy of the folder.
         photos.calibration(variant)
     files = _write_files(network, folder / weights.stem, choice, photos)
-    exact = masks_of(network, evaluation)
+    # In this layout torch takes a quarter less time for them.
+    exact = masks_of(network.to(memory_format=torch.channels_last), evaluation)
     # A network that is served takes up to five times as much memory.
     del network
     metadata = ModelMetadata(

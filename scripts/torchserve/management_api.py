@@ -80,11 +80,11 @@ class ManagementApi:
         """Register ``<model>.mar`` and wait until its workers are READY.
 
         Raises:
-            ServerError: it is registered already, or its workers don't start; then it is
-                unregistered again.
+            AlreadyRegisteredError: it is.
+            ServerError: its workers don't start; it is unregistered again.
         """
         if self.find(model, version):
-            raise ServerError(
+            raise AlreadyRegisteredError(
                 f"{model} {version} is already registered. To replace it without a gap: "
                 f"make rollout VERSION=<new>. To remove it: make unregister VERSION={version}"
             )
