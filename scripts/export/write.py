@@ -27,6 +27,7 @@ from u2net_cutout.network.precision import Choice, Precision, Runtime
 from u2net_cutout.network.runtime import load_runtime
 from u2net_cutout.network.u2net import SaliencyNetwork
 from u2net_cutout.network.variant import Variant
+from u2net_cutout.worker.memory_trim import trim
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def write_network(
     exact = masks_of(network.to(memory_format=torch.channels_last), evaluation)
     # A network that is served takes up to five times as much memory.
     del network
+    trim([])
     metadata = ModelMetadata(
         record.variant,
         choice.runtime.value,
