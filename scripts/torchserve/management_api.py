@@ -13,6 +13,7 @@ import psutil
 import requests
 
 from scripts.common.http import local_session
+from scripts.common.running import deferred
 from scripts.torchserve.batching import AS_ARCHIVED, Batching
 from scripts.torchserve.config import ServerConfig, ServerError
 from scripts.torchserve.leftovers import VersionLeftovers
@@ -80,7 +81,7 @@ class ManagementApi:
         """Register ``<model>.mar`` and wait until its workers are READY.
 
         Raises:
-            AlreadyRegisteredError: it is.
+            AlreadyRegisteredError: this version is registered already.
             ServerError: its workers don't start; it is unregistered again.
         """
         if self.find(model, version):
@@ -96,7 +97,9 @@ class ManagementApi:
             "synchronous": "false",
         }
         try:
-            self._manage("POST", "/models", parameters)
+            # TorchServe does not list a version, nor lets it be removed, until it is unpacked.
+            with deferred():
+                self._manage("POST", "/models", parameters)
             self.wait_until_ready(model, version, workers)
         except AlreadyRegisteredError:  # by another command at the same time
             raise

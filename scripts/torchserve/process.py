@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,11 +144,13 @@ class TorchServeProcess:
             return False
         family = [process, *process.children(recursive=True)]
         try:
-            process.terminate()
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
             _wait_for([process], STOP_TIMEOUT_S)
             # Workers that outlive it hold memory and sockets.
             for survivor in filter(_is_alive, family):
-                survivor.kill()
+                with suppress(psutil.NoSuchProcess):
+                    survivor.kill()
         except psutil.AccessDenied as error:
             raise ServerError(f"process {process.pid} belongs to another user") from error
         if not _wait_for(family, 10):

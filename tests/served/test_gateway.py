@@ -307,7 +307,11 @@ def test_a_client_has_so_many_requests_at_once_whatever_else_it_sends(gate: Gate
             head = f"PUT /v1.0/removebg HTTP/1.1\r\nHost: x\r\nX-Api-Key: {key}\r\n"
             head += f"Authorization: Basic {number}\r\nContent-Length: 9\r\n\r\n"
             unfinished.sendall(head.encode())
-        time.sleep(0.5)
+        # Until nginx has counted them all.
+        for _ in range(100):
+            if gate.ask("/v1.0/account", method="GET", key=key).status_code == 429:
+                break
+            time.sleep(0.1)
         more = [
             gate.ask("/v1.0/account", method="GET", key=key, headers={"Authorization": "Bearer x"}),
             gate.ask(
@@ -485,7 +489,7 @@ def test_tokens_may_be_renewed_at_any_time(gate: Gate, photo: bytes) -> None:
 
     def renew() -> int:
         renewals = 0
-        while not done.wait(0.1):
+        while not done.wait(0.4):
             renewals += management(gate, "/token?type=inference", api_key).ok
         return renewals
 
@@ -613,7 +617,8 @@ def test_an_ordinary_user_starts_it(served: Served, tmp_path: Path) -> None:
         for path in (Path(folder), *Path(folder).rglob("*")):
             os.chown(path, 65534, 65534)
         start = [*nobody, str(nginx.program), "-e", str(config.log), "-c", str(config.main_file)]
-        subprocess.run(start, check=True)
+        # Until it has closed its outputs, and so has written its number.
+        subprocess.run(start, check=True, capture_output=True)
         try:
             process = GatewayProcess(config).find()
             answer = curl(public.url + "/")

@@ -28,14 +28,16 @@ def no_worker_dies(served: Served) -> object:
     assert served.worker_pids() == before
 
 
-def exchange(served: Served, content: bytes, answers: int | None = None) -> tuple[list[int], bytes]:
+def exchange(
+    served: Served, content: bytes, answers: int | None = None, silence_s: float = 30
+) -> tuple[list[int], bytes]:
     """Send bytes, and return the statuses of all answers and the bytes that came back.
 
     Reading ends with so many answers, or when the server closes the connection, or is silent for
-    two seconds.
+    so long.
     """
     received = b""
-    with socket.create_connection((HOST, served.config.port), timeout=2) as connection:
+    with socket.create_connection((HOST, served.config.port), timeout=silence_s) as connection:
         try:
             connection.sendall(content)
             while chunk := connection.recv(65536):
@@ -99,7 +101,8 @@ def test_a_body_beyond_the_limit_is_refused_before_it_is_sent(served: Served, le
 @pytest.mark.parametrize("chunk", [b"ffffffffffffffff", b"-1", b"0x1", b"x"])
 def test_a_chunk_of_no_size_is_answered_by_nothing_good(served: Served, chunk: bytes) -> None:
     body = chunk + b"\r\nx\r\n0\r\n\r\n" + SMUGGLED
-    statuses, _ = exchange(served, post(served, "Transfer-Encoding: chunked", body=body))
+    chunked = post(served, "Transfer-Encoding: chunked", body=body)
+    statuses, _ = exchange(served, chunked, silence_s=2)
 
     assert statuses in ([], [400])
 
@@ -120,7 +123,8 @@ def test_a_second_request_in_ones_body_has_no_token_of_the_first(
     served: Served, headers: tuple[str, ...], version: str
 ) -> None:
     body = b"0\r\n\r\n" + SMUGGLED
-    statuses, received = exchange(served, post(served, *headers, body=body, version=version))
+    content = post(served, *headers, body=body, version=version)
+    statuses, received = exchange(served, content, silence_s=2)
 
     assert 200 not in statuses
     assert b"Healthy" not in received
@@ -160,7 +164,7 @@ def test_the_inference_port_is_no_proxy(served: Served, line: str) -> None:
 
 @pytest.mark.parametrize("preface", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x02\x00"])
 def test_no_other_protocol_is_spoken(served: Served, preface: bytes) -> None:
-    statuses, _ = exchange(served, preface + b"\r\n\r\n")
+    statuses, _ = exchange(served, preface + b"\r\n\r\n", silence_s=2)
 
     assert set(statuses) <= {400}
 

@@ -21,7 +21,9 @@ def test_a_clone_whose_path_is_not_ascii_serves_in_the_c_locale(
 
 
 def serve_in(clone: Path, photo: bytes) -> None:
-    left_out = shutil.ignore_patterns(".venv", ".git", BUILD.name, "tests", "docs", "__pycache__")
+    left_out = shutil.ignore_patterns(
+        *(".venv", ".git", ".hypothesis", BUILD.name, "tests", "docs", "__pycache__")
+    )
     shutil.copytree(ROOT, clone, ignore=left_out)
     (clone / ".venv").symlink_to(ROOT / ".venv")
     build = clone / "build"

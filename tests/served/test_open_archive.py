@@ -125,7 +125,8 @@ def test_an_interrupted_run_ends_its_processes_and_is_gone_on_with(
 ) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
-    for number in range(6):
+    pictures = 30
+    for number in range(pictures):
         shutil.copy(photo_files[1], source / f"{number:02}.png")
     archive = served.config.store / "u2netp.mar"
     running = subprocess.Popen(
@@ -142,9 +143,10 @@ def test_an_interrupted_run_ends_its_processes_and_is_gone_on_with(
     said = running.communicate(timeout=30)[1].decode()
     done = len(list(out.iterdir()))
     assert running.returncode == 130
-    assert f"interrupted; the same command resumes: {done} done, {6 - done} not tried" in said
+    counts = f"{done} done, {pictures - done} not tried"
+    assert f"interrupted; the same command resumes: {counts}" in said
     assert "Traceback" not in said
     psutil.wait_procs(children, timeout=10)
     assert not [child for child in children if child.is_running()]
     resumed = cut_out_here(archive, "p", source, out)
-    assert f"{6 - done} done, {done} skipped, done before" in resumed.stderr
+    assert f"{pictures - done} done, {done} skipped, done before" in resumed.stderr

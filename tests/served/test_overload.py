@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -12,6 +13,7 @@ from pathlib import Path
 from scripts.torchserve.properties import read_properties
 from tests.conftest import ROOT
 from tests.served.conftest import Served
+from tests.served.test_drain import drawn
 
 QUEUE = int(read_properties(ROOT / "config.properties")["job_queue_size"])
 BEYOND = 5
@@ -39,7 +41,11 @@ def test_what_is_beyond_the_queue_is_refused_at_once_and_the_rest_is_answered(
 
     with ThreadPoolExecutor(requests) as clients:
         with paused(worker):
-            asked = [clients.submit(ask) for _ in range(requests)]
+            before = drawn(served)
+            asked = [clients.submit(ask)]
+            while drawn(served) == before:
+                time.sleep(0.05)
+            asked += [clients.submit(ask) for _ in range(requests - 1)]
             # Nothing moves, and still some are answered.
             refused = [future.result() for future in islice(as_completed(asked), BEYOND)]
         statuses = Counter(future.result() for future in asked)

@@ -110,7 +110,7 @@ def _enter_all(
     bar: "tqdm[NoReturn]",
     deadline: float = math.inf,
 ) -> None:
-    """Enter futures into the tally as they finish, until all have or the deadline is over.
+    """Enter futures into the tally as they finish, until all have or the deadline has passed.
 
     They are taken out of `pending`.
     """

@@ -106,7 +106,7 @@ def load_ncnn(files: Sequence[Path], precision: Precision, threads: int) -> Ncnn
     kernels = Counter(_kernel(convolution, method) for convolution in convolutions)
     pool = ncnn.PoolAllocator()
     pool.set_size_compare_ratio(LEAST_FILLED)
-    # Now, not before: weights that lay in it would have to go before it does.
+    # Set after loading: weights in the pool would have to be freed before it is.
     net.opt.blob_allocator = pool
     return NcnnRuntime(net, pool, threads, dict(kernels))
 

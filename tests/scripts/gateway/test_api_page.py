@@ -28,7 +28,7 @@ def test_the_page_shows_every_operation(lone: LoneGateway) -> None:
         expect(page.locator(".opblock")).to_have_count(len(operations), timeout=30_000)
         shown = page.locator(".opblock-summary-path").all_inner_texts()
         page.locator(".opblock", has_text="/v1.0/removebg").first.click()
-        expect(page.get_by_text("auth_failed").first).to_be_visible()
+        expect(page.get_by_text("auth_failed").first).to_be_visible(timeout=30_000)
         browser.close()
 
     # It puts invisible places for line breaks before each slash.

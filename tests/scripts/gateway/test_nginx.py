@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -118,7 +119,10 @@ def test_where_few_files_may_be_opened_it_starts_and_says_so(short_folder: Path)
 def test_the_log_has_the_address_of_the_client(lone: LoneGateway) -> None:
     status_from("127.0.0.7", lone)
 
-    assert lone.config.folder.joinpath("access.log").read_text().startswith("127.0.0.7 ")
+    log = lone.config.folder / "access.log"
+    while not log.read_text():  # it is written after the response
+        time.sleep(0.05)
+    assert log.read_text().startswith("127.0.0.7 ")
 
 
 @pytest.mark.parametrize(

@@ -112,9 +112,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def free_port() -> int:
-    """Find an inference port whose neighbour is free too, below those that clients are given."""
+    """Find an inference port whose neighbour is free too, below those of other tests' servers."""
     while True:
-        port = random.randrange(10_000, 20_000)
+        port = random.randrange(10_000, 18_000)
         with suppress(OSError), socket.socket() as one, socket.socket() as neighbour:
             one.bind(("127.0.0.1", port))
             neighbour.bind(("127.0.0.1", port + 1))
@@ -237,7 +237,7 @@ def test_the_server_lives_until_a_client_has_its_response(
 def test_a_client_that_never_reads_is_given_up(
     start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("scripts.lifecycle.drain.QUEUE_LIMIT_S", 2)
+    monkeypatch.setattr("scripts.lifecycle.drain.QUEUE_LIMIT_S", 8)
     server = start({"u2net": {"1.0": {"timeout_s": 1}}})
     with socket.create_connection(("127.0.0.1", server.config.port)) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -475,6 +475,7 @@ def test_scaling_down_ends_only_idle_workers(start: Start, monkeypatch: pytest.M
         scale(server.api, "u2net", "1.0", 1)
     both = server.versions("u2net")
     os.kill(last, signal.SIGCONT)
+    monkeypatch.undo()
     scale(server.api, "u2net", "1.0", 1)
 
     assert both == {"1.0": 2}

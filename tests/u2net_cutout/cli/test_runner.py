@@ -73,6 +73,7 @@ def test_an_interrupt_lets_those_in_flight_finish() -> None:
 
     def work(job: Job) -> None:
         if job.source.name == "b":
+            time.sleep(0.2)  # the main thread has handed it over by now
             os.kill(os.getpid(), signal.SIGINT)
             assert stopping.wait(10)
         if job.source.name == "c":

@@ -78,18 +78,20 @@ def test_what_is_not_the_servers_is_others() -> None:
     with started(BUSY) as busy, started(IDLE) as idle:
         assert busy.stdin is not None
         assert busy.stdout is not None
-        served, not_served = (
-            OtherLoad(ProcessTree(psutil.Process(each.pid))) for each in (busy, idle)
-        )
+        # Of the whole machine, over a longer and over a shorter time than beside the busy one.
+        longer = OtherLoad(ProcessTree(psutil.Process(idle.pid)))
+        served = OtherLoad(ProcessTree(psutil.Process(busy.pid)))
+        shorter = OtherLoad(ProcessTree(psutil.Process(idle.pid)))
 
         busy.stdin.write(b"\n")
         busy.stdin.flush()
         busy.stdout.readline()
-        beside_idle, beside_busy = not_served.seconds(), served.seconds()
+        least, beside_busy, most = shorter.seconds(), served.seconds(), longer.seconds()
 
         for each in (busy, idle):
             each.communicate(b"\n")
 
-    # Whatever else the machine did meanwhile is in both.
-    assert beside_idle >= 0.4
-    assert beside_idle - beside_busy == pytest.approx(0.5, abs=0.2)
+    # Whatever else the machine did meanwhile is in all of them.
+    assert least >= 0.4
+    assert least - beside_busy < 0.7
+    assert most - beside_busy > 0.3

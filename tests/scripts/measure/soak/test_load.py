@@ -24,18 +24,22 @@ def test_an_open_loop_sends_whether_or_not_there_are_responses() -> None:
 
 def test_a_client_of_a_closed_loop_sends_again_when_it_has_a_response_and_not_before() -> None:
     lock, in_flight, most = threading.Lock(), 0, 0
+    all_send, all_have_sent = threading.Barrier(3, timeout=30), threading.Event()
 
     def send() -> int:
         nonlocal in_flight, most
         with lock:
             in_flight += 1
             most = max(most, in_flight)
+        if not all_have_sent.is_set():
+            all_send.wait()
+            all_have_sent.set()
         time.sleep(0.01)
         with lock:
             in_flight -= 1
         return 503
 
-    phase = closed_loop("x", send, 3, 0.3)
+    phase = closed_loop("x", send, 3, 2)
 
     assert most == 3
     assert phase.statuses() == {503: len(phase.responses)}
