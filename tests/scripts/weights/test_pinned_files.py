@@ -1,10 +1,12 @@
 import hashlib
+import socket
 import zipfile
 from pathlib import Path
 
+import psutil
 import pytest
 
-from scripts.weights.pinned_files import WheelDataError, WheelFile, fetch
+from scripts.weights.pinned_files import WheelDataError, WheelFile, fetch, fetching
 
 CONTENT = b"a photo"
 PHOTO = WheelFile("pictures==1.0", "pictures/data/photo.jpg", hashlib.sha256(CONTENT).hexdigest())
@@ -52,6 +54,34 @@ def test_files_of_several_wheels_are_downloaded_together(
     assert "downloading photo.jpg, other.jpg, in pictures==1.0, two-words==2.0" in (
         capfd.readouterr().out
     )
+
+
+def test_files_are_there_after_what_is_done_meanwhile(tmp_path: Path, offline: list[str]) -> None:
+    folder = tmp_path / "photos"
+
+    with fetching([PHOTO, OTHER], folder, offline):
+        meanwhile = sorted(path.name for path in folder.glob("*.jpg"))
+
+    assert meanwhile == []
+    assert sorted(path.name for path in folder.iterdir()) == ["other.jpg", "photo.jpg"]
+
+
+def test_a_download_ends_with_what_fails_meanwhile(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    children = psutil.Process().children()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        registry = ["--isolated", "--index-url", address, "--timeout", "60"]
+
+        def fail() -> None:
+            with fetching([PHOTO], folder, registry), silent.accept()[0]:
+                raise KeyError("meanwhile")
+
+        with pytest.raises(KeyError, match="meanwhile"):
+            fail()
+
+    assert psutil.Process().children() == children
+    assert list(folder.iterdir()) == []
 
 
 def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
