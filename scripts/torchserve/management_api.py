@@ -96,15 +96,18 @@ class ManagementApi:
             # A synchronous call would hold one of the loops that also carry predictions.
             "synchronous": "false",
         }
+        is_ours = True
         try:
             # TorchServe does not list a version, nor lets it be removed, until it is unpacked.
             with deferred():
-                self._manage("POST", "/models", parameters)
+                try:
+                    self._manage("POST", "/models", parameters)
+                except AlreadyRegisteredError:  # by another command at the same time
+                    is_ours = False
+                    raise
             self.wait_until_ready(model, version, workers)
-        except AlreadyRegisteredError:  # by another command at the same time
-            raise
-        except BaseException:  # an interruption as well
-            if self.find(model, version):
+        except BaseException:  # an interruption as well, also one that came with that error
+            if is_ours and self.find(model, version):
                 self.unregister(model, version)
             raise
 

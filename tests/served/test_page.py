@@ -568,6 +568,7 @@ def test_each_outage_has_its_sentence_and_ends_by_itself(
         intercepted(page, tries, 1)
         banner.get_by_role("button", name="Try now").click()
         expect(banner).to_contain_text("Trying now.")
+        page.wait_for_timeout(500)
         assert len(tries) == 1
     finally:
         draining.unlink()

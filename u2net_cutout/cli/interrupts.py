@@ -10,8 +10,8 @@ from typing import NoReturn
 from u2net_cutout.cli.outputs import discard_parts
 
 INTERRUPTED = 130
-# Python handles a signal in the main thread only. One that comes just before that waits for another
-# thread does not wake it, so each such wait is short.
+# A signal that comes just before the main thread waits for another thread does not wake it: Python
+# handles the signal after the wait. So each such wait is short.
 LONGEST_WAIT_S = 0.5
 # Windows has no SIGHUP.
 SIGNALS = [

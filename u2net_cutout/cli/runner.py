@@ -115,7 +115,7 @@ def _enter_all(
     They are taken out of `pending`.
     """
     finished: SimpleQueue[Future[bool]] = SimpleQueue()
-    for future in list(pending):
+    for future in pending:
         future.add_done_callback(finished.put)
     while pending and monotonic() < deadline:
         try:
